@@ -1,0 +1,77 @@
+# Makefile - builds, tests, runs and installs Malleposte.
+#
+# GNU make 4 or later. A program is two lines in the module.mk of its folder:
+#   PROGS += malle-smtpd
+#   malle-smtpd_SRC := smtpd/main.c smtpd/session.c
+# and, where it needs them: malle-x_LIBS := -lssl, malle-x_STATIC := 1.
+# A unit test is tests/unit/test_NAME.c and one line in tests/unit/module.mk.
+
+.DEFAULT_GOAL := all
+MODULES := lib registry auth smtpd queue deliver bounce pop3d tools tests/unit tests/fuzz
+
+CC := $(shell sed -n 1p conf-cc)
+LD := $(shell sed -n 1p conf-ld)
+B ?= build
+VAR ?= $(CURDIR)/var
+SAN ?=
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wvla -Wundef \
+	-Wimplicit-fallthrough -Wno-format-nonliteral
+HARDEN := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+	-fstack-clash-protection -fcf-protection=full -fPIE
+HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
+PIE := -pie
+STATIC := -static-pie
+ifneq ($(SAN),)
+override B := $(B)/san
+HARDEN := -O1 -fPIE -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -DSANITIZED
+HARDEN_LD := -fsanitize=address,undefined
+STATIC := -pie
+endif
+
+CPPF := -D_GNU_SOURCE -I.
+CFLAGS ?= -g
+BIN := $(B)/bin
+
+PROGS :=
+TESTS_UNIT :=
+FUZZERS :=
+LIB_SRC :=
+include $(wildcard $(MODULES:%=%/module.mk))
+
+LIB := $(B)/libmalle.a
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+LIBS := -lcdb -lseccomp -lidn2 -lunistring -lz -lbsd -lmd -lpthread
+
+.PHONY: all progs clean FORCE
+all: progs
+progs: $(PROGS:%=$(BIN)/%)
+
+# Rewritten only when the flags differ; every object depends on it.
+$(B)/.flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(WARN) $(HARDEN) $(CPPF) $(CFLAGS)' | cmp -s - $@ || \
+	    echo '$(CC) $(WARN) $(HARDEN) $(CPPF) $(CFLAGS)' > $@
+
+$(B)/%.o: %.c $(B)/.flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPF) $(WARN) $(HARDEN) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+define program
+$(BIN)/$(1): $($(1)_SRC:%.c=$(B)/%.o) $(LIB)
+	@mkdir -p $$(@D)
+	$$(LD) $$(HARDEN_LD) $(if $($(1)_STATIC),$$(STATIC),$$(PIE)) $$(LDFLAGS) \
+	    -o $$@ $($(1)_SRC:%.c=$(B)/%.o) $$(LIB) $($(1)_LIBS) $$(LIBS)
+-include $($(1)_SRC:%.c=$(B)/%.d)
+endef
+$(foreach p,$(PROGS) $(TESTS_UNIT) $(FUZZERS),$(eval $(call program,$(p))))
+-include $(LIB_OBJ:.o=.d)
+
+clean:
+	rm -rf $(B)

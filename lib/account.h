@@ -1,0 +1,116 @@
+/* account.h - what the compiled tables hold: domains, addresses, secrets. */
+#ifndef LIB_ACCOUNT_H
+#define LIB_ACCOUNT_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/addr.h"
+#include "lib/table.h"
+
+/*
+ * A record is one version byte and then fields: tag (8 bits), length (32 bits),
+ * bytes. A reader skips tags that it does not know and refuses another version.
+ * Values read back are trusted no more than the network: the decoders check
+ * every length, range and name.
+ */
+#define ACCOUNT_VERSION 1
+#define TARGETS_MAX 1000
+
+enum account_state {
+	ACCOUNT_ACTIVE,
+	ACCOUNT_SUSPENDED,	/* try later: 4yz */
+	ACCOUNT_DISABLED	/* refused: 5yz */
+};
+
+/* tables/domains.cdb: key: the domain, canonical. */
+struct domain_record {
+	enum account_state state;
+	uid_t uid;		/* owner of its mailboxes */
+	char language[3];	/* "fr" or "en" */
+	char alias_of[ADDR_DOMAIN_MAX + 1];	/* "" or the main domain */
+};
+
+enum address_kind {
+	ADDRESS_MAILBOX,
+	ADDRESS_ALIAS		/* goes to its targets, nothing is kept */
+};
+
+/* tables/domains/<domain>.cdb: key: the account's local part, canonical. */
+struct address_record {
+	enum address_kind kind;
+	enum account_state state;
+	uint64_t quota_bytes;	/* 0: no limit */
+	uint64_t quota_messages;
+	/* ADDRESS_ALIAS: full addresses, one after the other, LF between */
+	struct slice targets;
+};
+
+/* auth/<domain>.cdb: key as above. Only malle-authd can read it. */
+struct secret_record {
+	uid_t uid;
+	enum account_state state;
+	bool may_pop3, may_smtp;
+	struct slice hash;		/* crypt(3) string; empty: no password */
+	uint32_t scram_iterations;	/* 0: no SCRAM keys */
+	struct slice scram_salt, scram_stored, scram_server; /* 32-byte keys */
+};
+
+/* tables/access.cdb: key: "A/BITS" as ip_text gives it, BITS in the 128-bit
+ * form; the value says what such a host may do. */
+struct access_record {
+	bool may_relay;
+};
+
+struct packer;
+/* Encode; the packer's sticky error tells of lack of room. */
+void domain_record_pack(struct packer *k, const struct domain_record *d);
+void address_record_pack(struct packer *k, const struct address_record *a);
+void secret_record_pack(struct packer *k, const struct secret_record *s);
+void access_record_pack(struct packer *k, const struct access_record *a);
+/* Decode; slices point into value. 0, or -1 (EBADMSG), *out untouched. */
+int domain_record_unpack(struct slice value, struct domain_record *out)
+    __attribute__((warn_unused_result));
+int address_record_unpack(struct slice value, struct address_record *out)
+    __attribute__((warn_unused_result));
+int secret_record_unpack(struct slice value, struct secret_record *out)
+    __attribute__((warn_unused_result));
+int access_record_unpack(struct slice value, struct access_record *out)
+    __attribute__((warn_unused_result));
+
+/*
+ * The tables below public/tables as a session or the queue sees them. Tables
+ * of domains are opened when first asked for, a few are kept.
+ */
+#define TABLES_KEPT 16
+struct tables {
+	int dirfd;		/* public/tables; borrowed */
+	struct table domains;
+	struct table access;
+	struct {
+		char domain[ADDR_DOMAIN_MAX + 1];
+		struct table addresses;
+		uint64_t used;	/* clock of last use */
+	} kept[TABLES_KEPT];
+	uint64_t clock;
+};
+
+/* Opens domains.cdb and access.cdb below dirfd, which must outlive t. 0 or -1. */
+int tables_open(struct tables *t, int dirfd) __attribute__((warn_unused_result));
+/* Notices tables that were replaced. Cheap (a stat each): call it when a
+ * session or a message begins. 0, or -1 with errno: what is open stays in use. */
+int tables_refresh(struct tables *t) __attribute__((warn_unused_result));
+void tables_close(struct tables *t);
+
+/* 1 found, 0 not ours, -1 with errno. alias_of is not followed. */
+int tables_domain(struct tables *t, const char *domain,
+    struct domain_record *out) __attribute__((warn_unused_result));
+/* domain must be a main domain. Slices in *out are valid until the next call. */
+int tables_address(struct tables *t, const char *domain, const char *account,
+    struct address_record *out) __attribute__((warn_unused_result));
+/* The most specific record that matches ip: 1, 0, -1. */
+int tables_access(struct tables *t, const struct ip *ip,
+    struct access_record *out) __attribute__((warn_unused_result));
+
+#endif

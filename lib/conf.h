@@ -1,0 +1,91 @@
+/* conf.h - malleposte.conf: what the machine's administrator sets. */
+#ifndef LIB_CONF_H
+#define LIB_CONF_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/addr.h"
+
+#define CONF_PATH "/etc/malleposte/malleposte.conf"
+#define CONF_LINE_MAX 4096
+#define CONF_LISTEN_MAX 8
+
+struct conf_listen {
+	char host[IP_TEXT_MAX];	/* numeric; "" is every address */
+	uint16_t port;
+};
+
+struct conf_listens {
+	struct conf_listen v[CONF_LISTEN_MAX];
+	size_t n;
+};
+
+struct conf_nets {
+	struct { struct ip net; unsigned bits; } v[32];
+	size_t n;
+};
+
+/* Every setting, with the name that it has in the file (man 5 malleposte.conf).
+ * Times in seconds, sizes in bytes. */
+struct conf {
+	char hostname[ADDR_DOMAIN_MAX + 1];	/* our name in greetings */
+	char base[1024];			/* data folder, absolute */
+	char libexec[1024];			/* where our programs are */
+	char log[1024];				/* "stderr", "syslog" or a file */
+	char admin_group[64];			/* its members administer */
+	char default_domain[ADDR_DOMAIN_MAX + 1]; /* of bare names; or "" */
+	char postmaster[ADDR_MAX + 1];		/* double bounces; or "" */
+
+	/* names or numbers of the users that programs run as */
+	char user_net[64], user_queue[64], user_auth[64], user_tls[64];
+	char user_remote[64], user_bounce[64], user_registry[64];
+	uint64_t domain_uid_first, domain_uid_last;
+
+	struct conf_listens smtp, submission, submissions, pop3, pop3s;
+	struct conf_nets proxy_hosts;		/* may speak PROXY v2 to us */
+	struct conf_nets repair_hosts;		/* bare LF is repaired for */
+	bool auth_clear_on_loopback;		/* passwords without TLS there */
+
+	uint64_t message_max;			/* bytes */
+	uint64_t recipients_max;
+	uint64_t sessions_max, sessions_per_host;
+	uint64_t messages_per_session;
+	uint64_t errors_max;			/* wrong commands a session */
+	uint64_t commands_idle_max;		/* commands without a message */
+	uint64_t smtp_timeout, pop3_timeout;	/* one wait */
+	uint64_t session_time_max;
+	uint64_t min_rate;			/* bytes/s inside DATA */
+
+	uint64_t queue_lifetime, delay_notice;
+	uint64_t retry_first, retry_max;
+	uint64_t queue_free_min;		/* bytes kept free on the disk */
+	uint64_t workers_max;			/* malle-local at a time */
+	uint64_t worker_idle;			/* kept for so long */
+	uint64_t password_cache;
+	uint64_t password_min;			/* characters */
+};
+
+/*
+ * Reads path (NULL: CONF_PATH) over the defaults. Every mistake is written to
+ * err as "PATH:LINE: what is wrong, what to do"; all of the file is looked at.
+ * 0, or -1 with *c not to be used.
+ */
+int conf_load(struct conf *c, const char *path, FILE *err)
+    __attribute__((warn_unused_result));
+
+/* base/name in out. 0, or -1 with errno ENAMETOOLONG. */
+int conf_path(const struct conf *c, const char *name, char *out, size_t cap)
+    __attribute__((warn_unused_result));
+
+/* The table of settings on out, for the man page and malle check: name,
+ * default, one line of explanation. */
+void conf_describe(FILE *out);
+/* The settings in force, as lines of the file. */
+void conf_print(const struct conf *c, FILE *out);
+
+/* True when ip is in one of the nets. */
+bool conf_nets_match(const struct conf_nets *n, const struct ip *ip);
+
+#endif

@@ -1,0 +1,16 @@
+/* date.h - dates in mail (RFC 5322 3.3) and in logs. */
+#ifndef LIB_DATE_H
+#define LIB_DATE_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stddef.h>
+#include <time.h>
+
+#define DATE_MAX 40
+
+/* "Sat, 21 Nov 2026 23:35:01 +0100" in local time. Returns out. */
+char *date_rfc5322(time_t t, char out[DATE_MAX]);
+/* "2026-11-21T22:35:01Z". Returns out. */
+char *date_iso(time_t t, char out[DATE_MAX]);
+
+#endif

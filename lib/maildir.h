@@ -1,0 +1,59 @@
+/* maildir.h - Maildir++: names, folders, quota. Shared by delivery and POP3. */
+#ifndef LIB_MAILDIR_H
+#define LIB_MAILDIR_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/slice.h"
+
+#define MAILDIR_NAME_MAX 255
+
+/*
+ * File names: "UNIQUE,S=<bytes>,W=<bytes with CRLF>[:2,FLAGS]". UNIQUE never
+ * changes and is the message's UID for ever.
+ */
+struct maildir_name {
+	struct slice unique;	/* up to the first ',' or ':' */
+	uint64_t size;		/* S=; UINT64_MAX when the name has none */
+	uint64_t wire_size;	/* W=; UINT64_MAX when the name has none */
+	struct slice flags;	/* after ":2,"; empty */
+};
+
+/* 0, or -1 for a name that is no message (a dot first, '/' inside, too long). */
+int maildir_name_parse(struct slice name, struct maildir_name *out)
+    __attribute__((warn_unused_result));
+
+/* UNIQUE,S=..,W=.. in out[MAILDIR_NAME_MAX + 1]; 0, or -1: too long. */
+int maildir_name_make(const char *unique, uint64_t size, uint64_t wire_size,
+    char *out) __attribute__((warn_unused_result));
+
+/* Makes a Maildir with tmp, new, cur below dirfd/name where anything of it is
+ * missing; mode 0700. Returns its descriptor, or -1 with errno. */
+int maildir_open(int dirfd, const char *name, bool create);
+
+struct maildir_usage {
+	uint64_t bytes, messages;
+};
+
+/*
+ * The maildirsize file (Maildir++ quota): first line "<bytes>S,<count>C", then
+ * one "<bytes> <count>" line a change. Reads it; recalculates from the file
+ * names of new, cur and the folders (never opening a message; a stat only for
+ * names without S=) when it is missing, damaged, over 5120 bytes, or tells of
+ * another quota. 0, or -1 with errno.
+ */
+int maildir_usage(int maildirfd, uint64_t quota_bytes, uint64_t quota_messages,
+    struct maildir_usage *out) __attribute__((warn_unused_result));
+
+/* Counts anew whatever the file says, and replaces it. */
+int maildir_recount(int maildirfd, uint64_t quota_bytes,
+    uint64_t quota_messages, struct maildir_usage *out)
+    __attribute__((warn_unused_result));
+
+/* Appends one change. A missing maildirsize is left missing. 0 or -1. */
+int maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
+    __attribute__((warn_unused_result));
+
+#endif

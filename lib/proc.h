@@ -1,0 +1,60 @@
+/* proc.h - how a program of ours starts: descriptors, uid, root, limits. */
+#ifndef LIB_PROC_H
+#define LIB_PROC_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * The start recipe, in this order, one call each from main: log_open, argv,
+ * conf_load, open everything, proc_close_others, proc_drop, sandbox_enter, loop.
+ */
+
+/*
+ * malle-start gives a program its descriptors by name in the environment:
+ * MALLE_FDS="smtp=3,smtp=4,queue=5". proc_fd() returns the next one of that
+ * name, or -1 when there is none (left); it is made close-on-exec.
+ */
+int proc_fd(const char *name);
+
+/* Closes every descriptor above 2 but those that proc_fd() gave and keep[]. */
+int proc_close_others(const int *keep, size_t n)
+    __attribute__((warn_unused_result));
+
+struct proc_limits {
+	uint64_t memory;	/* RLIMIT_AS, bytes; 0 leaves it */
+	uint64_t files;		/* RLIMIT_NOFILE; 0 leaves it */
+	uint64_t file_size;	/* RLIMIT_FSIZE, bytes; PROC_NO_FILES: none at all */
+	uint64_t processes;	/* RLIMIT_NPROC; 0 leaves it, PROC_NO_FORK */
+};
+#define PROC_NO_FILES UINT64_MAX
+#define PROC_NO_FORK UINT64_MAX
+
+/* The uid and gid of a user given as a name (looked up in /etc/passwd without
+ * NSS) or as "UID" or "UID:GID". 0, or -1 with errno (ENOENT). */
+int proc_user(const char *user, uid_t *uid, gid_t *gid)
+    __attribute__((warn_unused_result));
+
+/*
+ * Irrevocably: limits, no core, setgroups, chroot to root and chdir "/" in it
+ * (NULL: stay), gid, uid, proof that root cannot come back, no_new_privs, not
+ * dumpable. When not started by root, uid, gid and chroot are left out (only
+ * chdir is done), which proc_drop says once in the log as separation=off.
+ * 0, or -1 with errno: the program must exit.
+ */
+int proc_drop(const char *user, const char *root, const struct proc_limits *l)
+    __attribute__((warn_unused_result));
+/* The same with numbers; for malle-spawn's children. */
+int proc_drop_to(uid_t uid, gid_t gid, const char *root,
+    const struct proc_limits *l) __attribute__((warn_unused_result));
+
+/* Names the process for ps(1); at most 15 bytes count. */
+void proc_title(const char *title);
+
+/* A pidfd-free way to learn of children: reaps one dead child without waiting.
+ * Returns its pid and *status, 0 when there is none now, -1 with errno. */
+pid_t proc_reap(int *status);
+
+#endif

@@ -1,0 +1,53 @@
+/* proto_local.h - between malle-queued and malle-local: batches of deliveries. */
+#ifndef LIB_PROTO_LOCAL_H
+#define LIB_PROTO_LOCAL_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/addr.h"
+#include "lib/ipc.h"
+#include "lib/proto_queue.h"
+
+/*
+ * On a SOCK_SEQPACKET pair that malle-queued made and malle-spawn gave to the
+ * worker. L_BATCH carries one read-only descriptor of the queue file for each
+ * job, in their order; content is at [offset, offset + length) of it.
+ * Every job of every batch is answered exactly once, in L_RESULT messages.
+ */
+#define LOCAL_BATCH 32
+
+enum local_type {
+	L_BATCH = 1,	/* u16 n, n local jobs */
+	L_MEASURE,	/* u64 tag, text mailbox, u64 quota_bytes, u64 quota_messages */
+	L_RESULT = 32,	/* u16 n, n local results */
+	L_MEASURED	/* u64 tag, u8 ok, u64 bytes, u64 messages */
+};
+
+struct local_job {
+	uint64_t tag;		/* malle-queued's, comes back in the result */
+	uint64_t offset, length;
+	char id[QUEUE_ID_MAX + 1];
+	uint32_t recipient;	/* its number in the message: id and this are
+				 * unique, the name in the Maildir derives from it */
+	char sender[ADDR_TEXT_MAX];	/* for Return-Path; "" is null */
+	char delivered_to[ADDR_TEXT_MAX]; /* the address this copy is for */
+	char mailbox[ADDR_LOCAL_MAX + 1];
+	char detail[ADDR_LOCAL_MAX + 1];
+	uint64_t quota_bytes, quota_messages;
+};
+
+struct local_result {
+	uint64_t tag;
+	enum queue_result result;
+	char enhanced[12];
+	char text[QUEUE_TEXT_MAX + 1];	/* one line a person understands */
+	uint64_t used_bytes, used_messages; /* after it; 0 when without quota */
+};
+
+void local_job_pack(struct packer *k, const struct local_job *j);
+int local_job_unpack(struct unpacker *u, struct local_job *out)
+    __attribute__((warn_unused_result));
+void local_result_pack(struct packer *k, const struct local_result *r);
+int local_result_unpack(struct unpacker *u, struct local_result *out)
+    __attribute__((warn_unused_result));
+
+#endif

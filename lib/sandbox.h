@@ -1,0 +1,53 @@
+/* sandbox.h - what a process may still do: Landlock and seccomp by role. */
+#ifndef LIB_SANDBOX_H
+#define LIB_SANDBOX_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stdbool.h>
+
+enum sandbox_role {
+	SANDBOX_SMTPD,		/* accept, fork, read tables, connect to our sockets */
+	SANDBOX_POP3D,		/* the same, before login */
+	SANDBOX_MAILBOX,	/* a POP3 session after login: one Maildir */
+	SANDBOX_LOCAL,		/* malle-local: the mailboxes of one domain */
+	SANDBOX_QUEUED,		/* the queue folder, the tables, a sync thread */
+	SANDBOX_AUTHD,		/* password tables, threads */
+	SANDBOX_TLS,		/* no file; accept, fork, relay */
+	SANDBOX_BOUNCE,		/* no file, no socket; fork */
+	SANDBOX_REGISTRYD,	/* registry, tables, passwords */
+	SANDBOX_SPAWN,		/* root: fork, set*id, chroot, open mail/ */
+	SANDBOX_REMOTE		/* network, no file */
+};
+
+/* A folder that the process keeps; everything else is closed to it. */
+struct sandbox_path {
+	int dirfd;
+	bool may_write;		/* create, write, rename, remove below it */
+};
+
+struct sandbox_got {
+	bool landlock, seccomp;
+	int landlock_abi;
+};
+
+/*
+ * Irrevocably. paths may be NULL with n 0: no file at all. A kernel without
+ * Landlock or seccomp is tolerated (ENOSYS, EOPNOTSUPP) and shows in *got; any
+ * other failure is -1 with errno. An operation outside the role fails with
+ * EACCES, EPERM or ENOSYS; a few (execve, ptrace ...) kill the process.
+ * Sanitized builds have a version that does nothing.
+ */
+int sandbox_enter(enum sandbox_role role, const struct sandbox_path *paths,
+    size_t n, struct sandbox_got *got) __attribute__((warn_unused_result));
+
+/*
+ * For malle-spawn, which must not build filters in each child: makes the
+ * filter of a role ready in memory; sandbox_enter() of that role then uses it.
+ * 0, or -1 with errno.
+ */
+int sandbox_prepare(enum sandbox_role role) __attribute__((warn_unused_result));
+
+/* Logs what sandbox_enter() really applied, as event "sandbox". */
+void sandbox_log(enum sandbox_role role, const struct sandbox_got *got);
+
+#endif
