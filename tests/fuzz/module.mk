@@ -1,0 +1,1 @@
+# Fuzz targets: one entry function each; see HACKING.md.

@@ -1,0 +1,1 @@
+# Unit tests: one C program each, speaking TAP.

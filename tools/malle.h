@@ -1,0 +1,35 @@
+/* malle.h - what the commands of malle(1) share. */
+#ifndef TOOLS_MALLE_H
+#define TOOLS_MALLE_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/conf.h"
+
+struct malle {
+	const char *conf_path;	/* -c, or NULL */
+	struct conf conf;	/* loaded before a command is called */
+	bool json;		/* --json: one JSON object a row */
+	bool french;		/* from LC_ALL, LC_MESSAGES, LANG */
+};
+
+/*
+ * A command: argv[0] is its name, as in "malle domain add x.fr": argv =
+ * { "domain", "add", "x.fr" }. Messages to stderr, results to stdout.
+ * Returns an exit status of sysexits.h.
+ */
+int cmd_domain(struct malle *m, int argc, char **argv);
+int cmd_user(struct malle *m, int argc, char **argv);
+int cmd_alias(struct malle *m, int argc, char **argv);
+int cmd_relay(struct malle *m, int argc, char **argv);
+int cmd_dump(struct malle *m, int argc, char **argv);
+int cmd_load(struct malle *m, int argc, char **argv);
+int cmd_journal(struct malle *m, int argc, char **argv);
+int cmd_queue(struct malle *m, int argc, char **argv);
+int cmd_trace(struct malle *m, int argc, char **argv);
+int cmd_check(struct malle *m, int argc, char **argv);
+
+/* Connects to public/NAME below conf.base; says on stderr why not and what to
+ * do. The descriptor, or -1. */
+int malle_connect(const struct malle *m, const char *name);
+
+#endif
