@@ -3,8 +3,10 @@
 #define LIB_MAILDIR_H
 /* SPDX-License-Identifier: ISC */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "lib/slice.h"
 
@@ -35,6 +37,9 @@ int maildir_open(int dirfd, const char *name, bool create);
 
 struct maildir_usage {
 	uint64_t bytes, messages;
+	/* What maildirsize says was last written a quarter of an hour ago or
+	 * earlier: recount before anybody is refused because of it. */
+	bool stale;
 };
 
 /*
@@ -52,8 +57,15 @@ int maildir_recount(int maildirfd, uint64_t quota_bytes,
     uint64_t quota_messages, struct maildir_usage *out)
     __attribute__((warn_unused_result));
 
-/* Appends one change. A missing maildirsize is left missing. 0 or -1. */
+/* Appends one change. A missing maildirsize is left missing; one over 5120
+ * bytes is removed, so that the next question counts anew. 0 or -1. */
 int maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
     __attribute__((warn_unused_result));
+
+/* The age at which a file in tmp belongs to nobody any more. */
+#define MAILDIR_TMP_AGE (36 * 3600)
+/* Removes from the folder tmp what is older than that at the time now: the
+ * leavings of crashes. Looks at a bounded number of names; errors do not matter. */
+void maildir_clean_tmp(int tmpfd, time_t now);
 
 #endif
