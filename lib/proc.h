@@ -23,6 +23,16 @@ int proc_fd(const char *name);
 int proc_close_others(const int *keep, size_t n)
     __attribute__((warn_unused_result));
 
+/*
+ * Once sandboxed, right before its loop, every service calls proc_ready():
+ * event "ready" in the log, one line with its sandbox on the descriptor "ready"
+ * of malle-start, if there is one (that is closed then), and SIGTERM when
+ * malle-start dies. proc_ready_fd() is that descriptor, or -1;
+ * proc_close_others() keeps it by itself.
+ */
+void proc_ready(void);
+int proc_ready_fd(void);
+
 struct proc_limits {
 	uint64_t memory;	/* RLIMIT_AS, bytes; 0 leaves it */
 	uint64_t files;		/* RLIMIT_NOFILE; 0 leaves it */

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum sandbox_role {
 	SANDBOX_SMTPD,		/* accept, fork, read tables, connect to our sockets */
@@ -16,10 +17,12 @@ enum sandbox_role {
 	SANDBOX_BOUNCE,		/* no file, no socket; fork */
 	SANDBOX_REGISTRYD,	/* registry, tables, passwords */
 	SANDBOX_SPAWN,		/* root: fork, set*id, chroot, open mail/ */
-	SANDBOX_REMOTE		/* network, no file */
+	SANDBOX_REMOTE,		/* network, no file */
+	SANDBOX_ROLES
 };
 
-/* A folder that the process keeps; everything else is closed to it. */
+/* A folder that the process keeps; everything else is closed to it. A regular
+ * file may stand there too: it may be read and executed. */
 struct sandbox_path {
 	int dirfd;
 	bool may_write;		/* create, write, rename, remove below it */
@@ -49,5 +52,13 @@ int sandbox_prepare(enum sandbox_role role) __attribute__((warn_unused_result));
 
 /* Logs what sandbox_enter() really applied, as event "sandbox". */
 void sandbox_log(enum sandbox_role role, const struct sandbox_got *got);
+
+/* What the last sandbox_enter() of this process applied; nothing before. */
+const struct sandbox_got *sandbox_applied(void);
+
+/* The role's name for the log: "smtpd", "mailbox" ... */
+const char *sandbox_name(enum sandbox_role role);
+/* For sandbox_enter() of each platform: keeps what sandbox_applied() gives. */
+void sandbox_remember(const struct sandbox_got *got);
 
 #endif

@@ -1,0 +1,24 @@
+/* sandbox_linux.c - Landlock and seccomp by role. */
+/* SPDX-License-Identifier: ISC */
+#include "lib/sandbox.h"
+
+#include <stddef.h>
+
+int
+sandbox_prepare(enum sandbox_role role)
+{
+	(void)role;
+	return 0;
+}
+
+int
+sandbox_enter(enum sandbox_role role, const struct sandbox_path *paths,
+    size_t n, struct sandbox_got *got)
+{
+	(void)role;
+	(void)paths;
+	(void)n;
+	*got = (struct sandbox_got){ false, false, 0 };
+	sandbox_remember(got);
+	return 0;
+}
