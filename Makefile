@@ -12,6 +12,7 @@ MODULES := lib registry auth smtpd queue deliver bounce pop3d tools tests/unit t
 CC := $(shell sed -n 1p conf-cc)
 LD := $(shell sed -n 1p conf-ld)
 B ?= build
+TOP_B := $(B)
 VAR ?= $(CURDIR)/var
 SAN ?=
 
@@ -45,7 +46,7 @@ LIB := $(B)/libmalle.a
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 LIBS := -lcdb -lseccomp -lidn2 -lunistring -lz -lbsd -lmd -lpthread
 
-.PHONY: all progs clean FORCE
+.PHONY: all progs tests check lint fuzz bench clean FORCE
 all: progs
 progs: $(PROGS:%=$(BIN)/%)
 
@@ -72,6 +73,23 @@ $(BIN)/$(1): $($(1)_SRC:%.c=$(B)/%.o) $(LIB)
 endef
 $(foreach p,$(PROGS) $(TESTS_UNIT) $(FUZZERS),$(eval $(call program,$(p))))
 -include $(LIB_OBJ:.o=.d)
+
+# The sanitized build is in its own folder; tests/run finds it by SAN.
+tests: $(TESTS_UNIT:%=$(BIN)/%) $(FUZZERS:%=$(BIN)/%)
+
+check:
+	@SAN=$(SAN) MALLE_BUILD=$(TOP_B) tests/run $(TESTS)
+
+lint:
+	@tools/install-packages build lint
+	@tests/lint
+
+fuzz:
+	@tools/install-packages build lint
+	@tests/fuzz/run $(FUZZ_SECONDS) $(TESTS)
+
+bench:
+	@tests/bench/run $(BENCH)
 
 clean:
 	rm -rf $(B)

@@ -5,6 +5,8 @@
 
 #include "lib/conf.h"
 
+#define MALLE_VERSION "20261121"
+
 struct malle {
 	const char *conf_path;	/* -c, or NULL */
 	struct conf conf;	/* loaded before a command is called */

@@ -1,0 +1,169 @@
+/* malle.c - the command of the administrator: everything from the shell. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Runs as: the caller. Who may do what is decided by the services that it
+ * asks, which know the caller by SO_PEERCRED.
+ * Trusts: its argv and the configuration file; not what the services answer.
+ * Order: options, configuration, command.
+ */
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/ipc.h"
+#include "tools/malle.h"
+
+#define OWN_CONF 1u /* the command loads the configuration itself */
+
+struct command {
+	const char *name;
+	int (*run)(struct malle *m, int argc, char **argv);
+	unsigned flags;
+	const char *usage;
+	const char *english, *french;
+};
+
+/* clang-format off */
+static const struct command commands[] = {
+	{ NULL, NULL, 0, NULL, NULL, NULL }
+};
+/* clang-format on */
+
+static void
+usage(const struct malle *m, FILE *out)
+{
+	const struct command *c;
+
+	fputs("usage: malle [-hV] [-c FILE] [--json] COMMAND [ARGUMENT ...]\n\n",
+	    out);
+	for (c = commands; c->name != NULL; c++)
+		fprintf(out, "  malle %s%s%s\n\t%s\n", c->name,
+		    *c->usage != '\0' ? " " : "", c->usage,
+		    m->french ? c->french : c->english);
+	fputs(m->french ? "\nVoir aussi : man malle\n" : "\nSee also: man malle\n",
+	    out);
+}
+
+static bool
+wants_french(void)
+{
+	const char *names[] = { "LC_ALL", "LC_MESSAGES", "LANG" };
+	const char *value;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		value = getenv(names[i]);
+		if (value != NULL && *value != '\0')
+			return strncmp(value, "fr", 2) == 0;
+	}
+	return false;
+}
+
+int
+malle_connect(const struct malle *m, const char *name)
+{
+	char relative[128], path[2048];
+	int fd;
+
+	snprintf(relative, sizeof(relative), "public/%s", name);
+	if (conf_path(&m->conf, relative, path, sizeof(path)) == -1) {
+		fprintf(stderr, "malle: the path of %s is too long\n", name);
+		return -1;
+	}
+	if ((fd = ipc_connect(path, SOCK_SEQPACKET)) != -1)
+		return fd;
+	if (errno == ENOENT || errno == ECONNREFUSED)
+		fprintf(stderr, "malle: the service does not run: %s: %s\n"
+		    "Start it: systemctl start malleposte, or \"make up\" in a "
+		    "checkout.\n", path, strerror(errno));
+	else
+		fprintf(stderr, "malle: %s: %s\n"
+		    "\"malle check\" says what is wrong with the folders.\n",
+		    path, strerror(errno));
+	return -1;
+}
+
+/* Takes "--json" out of the arguments, wherever it is before "--". */
+static int
+take_json(struct malle *m, int argc, char **argv)
+{
+	int n = 0;
+	bool ended = false;
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			ended = true;
+		if (!ended && strcmp(argv[i], "--json") == 0)
+			m->json = true;
+		else
+			argv[n++] = argv[i];
+	}
+	argv[n] = NULL;
+	return n;
+}
+
+static int
+run_command(struct malle *m, int argc, char **argv)
+{
+	const struct command *c;
+
+	for (c = commands; c->name != NULL; c++)
+		if (strcmp(c->name, argv[0]) == 0)
+			break;
+	if (c->name == NULL) {
+		fprintf(stderr, "malle: there is no command \"%s\"\n", argv[0]);
+		usage(m, stderr);
+		return EX_USAGE;
+	}
+	if (!(c->flags & OWN_CONF) &&
+	    conf_load(&m->conf, m->conf_path, stderr) == -1) {
+		fputs("malle: mend the configuration, or name another with -c\n",
+		    stderr);
+		return EX_CONFIG;
+	}
+	return c->run(m, argc, argv);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct malle m;
+	int ch, status;
+
+	m.french = wants_french();
+	signal(SIGPIPE, SIG_IGN);
+	argc = take_json(&m, argc, argv);
+	while ((ch = getopt(argc, argv, "+c:hV")) != -1) {
+		switch (ch) {
+		case 'c':
+			m.conf_path = optarg;
+			break;
+		case 'h':
+			usage(&m, stdout);
+			return EX_OK;
+		case 'V':
+			puts("malle (Malleposte) " MALLE_VERSION);
+			return EX_OK;
+		default:
+			usage(&m, stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind == argc) {
+		usage(&m, stderr);
+		return EX_USAGE;
+	}
+	status = run_command(&m, argc - optind, argv + optind);
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		fprintf(stderr, "malle: standard output: %s\n", strerror(errno));
+		return EX_IOERR;
+	}
+	return status;
+}
