@@ -4,4 +4,5 @@ LIB_SRC += lib/slice.c lib/str.c lib/num.c lib/buf.c lib/pack.c lib/ipc.c lib/lo
 	lib/maildir.c lib/proc.c lib/date.c lib/base64.c lib/cmd.c \
 	lib/proto_queue.c lib/proto_local.c lib/proto_spawn.c lib/proto_auth.c \
 	lib/proto_tls.c lib/proto_registry.c
-LIB_SRC += lib/proc_ready.c lib/sandbox.c $(if $(SAN),lib/sandbox_none.c,lib/sandbox_linux.c)
+LIB_SRC += lib/proc_ready.c lib/sandbox.c $(if $(SAN),lib/sandbox_none.c,lib/sandbox_linux.c lib/sandbox_filter.c)
+LIB_SRC += lib/hdr.c
