@@ -84,6 +84,7 @@ int ip_parse(struct slice s, struct ip *out) __attribute__((warn_unused_result))
 char *ip_text(const struct ip *ip, char *out);
 /* True when the first bits of both agree (bits counted in the 128-bit form). */
 bool ip_match(const struct ip *ip, const struct ip *net, unsigned bits);
+bool ip_is_v4(const struct ip *ip);
 bool ip_is_loopback(const struct ip *ip);
 /* "ADDRESS" or "ADDRESS/BITS"; *bits in the 128-bit form. 0 or -1. */
 int ip_parse_net(struct slice s, struct ip *net, unsigned *bits)

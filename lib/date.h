@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#define DATE_MAX 40
+#define DATE_MAX 80
 
 /* "Sat, 21 Nov 2026 23:35:01 +0100" in local time. Returns out. */
 char *date_rfc5322(time_t t, char out[DATE_MAX]);

@@ -48,6 +48,8 @@ uint64_t unpack_u64(struct unpacker *u);
 struct slice unpack_bytes(struct unpacker *u, size_t max);
 /* The same, and a NUL, CR or LF inside is bad: for addresses and names. */
 struct slice unpack_text(struct unpacker *u, size_t max);
+/* The same as a C string in out[cap]; too long is bad. */
+void unpack_cstr(struct unpacker *u, char *out, size_t cap);
 /* All that is left. */
 struct slice unpack_rest(struct unpacker *u);
 

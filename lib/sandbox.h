@@ -34,7 +34,8 @@ struct sandbox_got {
 };
 
 /*
- * Irrevocably. paths may be NULL with n 0: no file at all. A kernel without
+ * Irrevocably, before the first thread. paths may be NULL with n 0: no file at
+ * all. A kernel without
  * Landlock or seccomp is tolerated (ENOSYS, EOPNOTSUPP) and shows in *got; any
  * other failure is -1 with errno. An operation outside the role fails with
  * EACCES, EPERM or ENOSYS; a few (execve, ptrace ...) kill the process.

@@ -1,0 +1,435 @@
+/* account.c - what the compiled tables hold: domains, addresses, secrets. */
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/account.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/pack.h"
+
+/* A record: version, then fields of tag, length and bytes. */
+enum tag {
+	TAG_STATE = 1, TAG_UID, TAG_LANGUAGE, TAG_ALIAS_OF,
+	TAG_KIND, TAG_QUOTA_BYTES, TAG_QUOTA_MESSAGES, TAG_TARGETS,
+	TAG_POP3, TAG_SMTP, TAG_HASH, TAG_SCRAM_ITERATIONS, TAG_SCRAM_SALT,
+	TAG_SCRAM_STORED, TAG_SCRAM_SERVER, TAG_MAY_RELAY
+};
+
+static void
+put_number(struct packer *k, enum tag tag, uint64_t v)
+{
+	pack_u8(k, (uint8_t)tag);
+	pack_u32(k, 8);
+	pack_u64(k, v);
+}
+
+static void
+put_bytes(struct packer *k, enum tag tag, struct slice s)
+{
+	pack_u8(k, (uint8_t)tag);
+	pack_bytes(k, s);
+}
+
+/* One field as it is read: the bytes, and their number when they are eight. */
+struct field {
+	uint8_t tag;
+	struct slice bytes;
+	uint64_t number;
+	bool is_number;
+};
+
+/* 1, 0 at the end, -1 damaged. */
+static int
+next_field(struct unpacker *u, struct field *f)
+{
+	struct unpacker number;
+
+	if (u->len == 0)
+		return u->bad ? -1 : 0;
+	f->tag = unpack_u8(u);
+	f->bytes = unpack_bytes(u, SIZE_MAX);
+	if (u->bad)
+		return -1;
+	unpack_init(&number, f->bytes);
+	f->number = unpack_u64(&number);
+	f->is_number = unpack_end(&number);
+	return 1;
+}
+
+/* Decoders set *bad for a value out of its range. */
+static uint64_t
+number_upto(const struct field *f, uint64_t max, bool *bad)
+{
+	if (!f->is_number || f->number > max) {
+		*bad = true;
+		return 0;
+	}
+	return f->number;
+}
+
+static bool
+begin(struct unpacker *u, struct slice value)
+{
+	unpack_init(u, value);
+	return unpack_u8(u) == ACCOUNT_VERSION && !u->bad;
+}
+
+static int
+damaged(void)
+{
+	errno = EBADMSG;
+	return -1;
+}
+
+void
+domain_record_pack(struct packer *k, const struct domain_record *d)
+{
+	pack_u8(k, ACCOUNT_VERSION);
+	put_number(k, TAG_STATE, d->state);
+	put_number(k, TAG_UID, d->uid);
+	put_bytes(k, TAG_LANGUAGE, slice_of(d->language));
+	if (d->alias_of[0] != '\0')
+		put_bytes(k, TAG_ALIAS_OF, slice_of(d->alias_of));
+}
+
+static bool
+is_language(struct slice s)
+{
+	return s.len == 2 && s.p[0] >= 'a' && s.p[0] <= 'z' &&
+	    s.p[1] >= 'a' && s.p[1] <= 'z';
+}
+
+static void
+domain_field(struct domain_record *d, const struct field *f, bool *bad)
+{
+	switch (f->tag) {
+	case TAG_STATE:
+		d->state = (enum account_state)number_upto(f,
+		    ACCOUNT_DISABLED, bad);
+		break;
+	case TAG_UID:
+		d->uid = (uid_t)number_upto(f, UINT32_MAX - 1, bad);
+		break;
+	case TAG_LANGUAGE:
+		if (!is_language(f->bytes) || slice_to_cstr(f->bytes,
+		    d->language, sizeof(d->language)) == -1)
+			*bad = true;
+		break;
+	case TAG_ALIAS_OF:
+		if (addr_domain(f->bytes, d->alias_of) == -1)
+			*bad = true;
+		break;
+	}
+}
+
+int
+domain_record_unpack(struct slice value, struct domain_record *out)
+{
+	struct domain_record d = { .uid = (uid_t)-1, .language = "en" };
+	struct unpacker u;
+	struct field f;
+	bool bad = !begin(&u, value);
+	int r = 0;
+
+	while (!bad && (r = next_field(&u, &f)) == 1)
+		domain_field(&d, &f, &bad);
+	if (bad || r == -1 || d.uid == (uid_t)-1)
+		return damaged();
+	*out = d;
+	return 0;
+}
+
+void
+address_record_pack(struct packer *k, const struct address_record *a)
+{
+	pack_u8(k, ACCOUNT_VERSION);
+	put_number(k, TAG_KIND, a->kind);
+	put_number(k, TAG_STATE, a->state);
+	if (a->quota_bytes != 0)
+		put_number(k, TAG_QUOTA_BYTES, a->quota_bytes);
+	if (a->quota_messages != 0)
+		put_number(k, TAG_QUOTA_MESSAGES, a->quota_messages);
+	if (a->kind == ADDRESS_ALIAS)
+		put_bytes(k, TAG_TARGETS, a->targets);
+}
+
+static void
+address_field(struct address_record *a, const struct field *f, bool *bad)
+{
+	switch (f->tag) {
+	case TAG_KIND:
+		a->kind = (enum address_kind)number_upto(f, ADDRESS_ALIAS, bad);
+		break;
+	case TAG_STATE:
+		a->state = (enum account_state)number_upto(f,
+		    ACCOUNT_DISABLED, bad);
+		break;
+	case TAG_QUOTA_BYTES:
+		a->quota_bytes = number_upto(f, INT64_MAX, bad);
+		break;
+	case TAG_QUOTA_MESSAGES:
+		a->quota_messages = number_upto(f, INT64_MAX, bad);
+		break;
+	case TAG_TARGETS:
+		a->targets = f->bytes;
+		break;
+	}
+}
+
+int
+address_record_unpack(struct slice value, struct address_record *out)
+{
+	struct address_record a = { .targets = SLICE_EMPTY };
+	struct unpacker u;
+	struct field f;
+	bool bad = !begin(&u, value);
+	int r = 0;
+
+	while (!bad && (r = next_field(&u, &f)) == 1)
+		address_field(&a, &f, &bad);
+	if (bad || r == -1 || (a.kind == ADDRESS_ALIAS && a.targets.len == 0))
+		return damaged();
+	*out = a;
+	return 0;
+}
+
+void
+secret_record_pack(struct packer *k, const struct secret_record *s)
+{
+	pack_u8(k, ACCOUNT_VERSION);
+	put_number(k, TAG_UID, s->uid);
+	put_number(k, TAG_STATE, s->state);
+	put_number(k, TAG_POP3, s->may_pop3);
+	put_number(k, TAG_SMTP, s->may_smtp);
+	put_bytes(k, TAG_HASH, s->hash);
+	if (s->scram_iterations == 0)
+		return;
+	put_number(k, TAG_SCRAM_ITERATIONS, s->scram_iterations);
+	put_bytes(k, TAG_SCRAM_SALT, s->scram_salt);
+	put_bytes(k, TAG_SCRAM_STORED, s->scram_stored);
+	put_bytes(k, TAG_SCRAM_SERVER, s->scram_server);
+}
+
+static void
+secret_field(struct secret_record *s, const struct field *f, bool *bad)
+{
+	switch (f->tag) {
+	case TAG_UID:
+		s->uid = (uid_t)number_upto(f, UINT32_MAX - 1, bad);
+		break;
+	case TAG_STATE:
+		s->state = (enum account_state)number_upto(f,
+		    ACCOUNT_DISABLED, bad);
+		break;
+	case TAG_POP3:
+		s->may_pop3 = number_upto(f, 1, bad) == 1;
+		break;
+	case TAG_SMTP:
+		s->may_smtp = number_upto(f, 1, bad) == 1;
+		break;
+	case TAG_HASH:
+		s->hash = f->bytes;
+		break;
+	case TAG_SCRAM_ITERATIONS:
+		s->scram_iterations = (uint32_t)number_upto(f, 10000000, bad);
+		break;
+	case TAG_SCRAM_SALT:
+		s->scram_salt = f->bytes;
+		break;
+	case TAG_SCRAM_STORED:
+		s->scram_stored = f->bytes;
+		break;
+	case TAG_SCRAM_SERVER:
+		s->scram_server = f->bytes;
+		break;
+	}
+}
+
+/* Either no SCRAM keys at all, or whole ones. */
+static bool
+scram_is_sane(const struct secret_record *s)
+{
+	if (s->scram_iterations == 0)
+		return true;
+	return s->scram_salt.len >= 8 && s->scram_salt.len <= 64 &&
+	    s->scram_stored.len == 32 && s->scram_server.len == 32;
+}
+
+int
+secret_record_unpack(struct slice value, struct secret_record *out)
+{
+	struct secret_record s = {
+		.uid = (uid_t)-1, .state = ACCOUNT_DISABLED,
+		.hash = SLICE_EMPTY, .scram_salt = SLICE_EMPTY,
+		.scram_stored = SLICE_EMPTY, .scram_server = SLICE_EMPTY
+	};
+	struct unpacker u;
+	struct field f;
+	bool bad = !begin(&u, value);
+	int r = 0;
+
+	while (!bad && (r = next_field(&u, &f)) == 1)
+		secret_field(&s, &f, &bad);
+	if (bad || r == -1 || s.uid == (uid_t)-1 || !scram_is_sane(&s))
+		return damaged();
+	*out = s;
+	return 0;
+}
+
+void
+access_record_pack(struct packer *k, const struct access_record *a)
+{
+	pack_u8(k, ACCOUNT_VERSION);
+	put_number(k, TAG_MAY_RELAY, a->may_relay);
+}
+
+int
+access_record_unpack(struct slice value, struct access_record *out)
+{
+	struct access_record a = { false };
+	struct unpacker u;
+	struct field f;
+	bool bad = !begin(&u, value);
+	int r = 0;
+
+	while (!bad && (r = next_field(&u, &f)) == 1)
+		if (f.tag == TAG_MAY_RELAY)
+			a.may_relay = number_upto(&f, 1, &bad) == 1;
+	if (bad || r == -1)
+		return damaged();
+	*out = a;
+	return 0;
+}
+
+int
+tables_open(struct tables *t, int dirfd)
+{
+	memset(t, 0, sizeof(*t));
+	t->dirfd = dirfd;
+	return tables_refresh(t);
+}
+
+int
+tables_refresh(struct tables *t)
+{
+	int r = table_refresh(&t->domains, t->dirfd, "domains.cdb");
+
+	/* No access table: nobody may relay. */
+	if (table_refresh(&t->access, t->dirfd, "access.cdb") == -1 &&
+	    errno != ENOENT)
+		r = -1;
+	/* Those of domains are looked at when they are asked. */
+	t->clock++;
+	return r;
+}
+
+void
+tables_close(struct tables *t)
+{
+	table_close(&t->domains);
+	table_close(&t->access);
+	for (size_t i = 0; i < TABLES_KEPT; i++)
+		table_close(&t->kept[i].addresses);
+}
+
+int
+tables_domain(struct tables *t, const char *domain, struct domain_record *out)
+{
+	struct slice value;
+	int r = table_get(&t->domains, slice_of(domain), &value);
+
+	if (r != 1)
+		return r;
+	return domain_record_unpack(value, out) == -1 ? -1 : 1;
+}
+
+/* The table of a domain, opened or refreshed at most once per tables_refresh().
+ * NULL with errno. */
+static struct table *
+addresses_of(struct tables *t, const char *domain)
+{
+	char path[ADDR_DOMAIN_MAX + 16];
+	size_t oldest = 0, i;
+
+	for (i = 0; i < TABLES_KEPT; i++) {
+		if (strcmp(t->kept[i].domain, domain) == 0)
+			break;
+		if (t->kept[i].used < t->kept[oldest].used)
+			oldest = i;
+	}
+	if (i < TABLES_KEPT && t->kept[i].used == t->clock &&
+	    t->kept[i].addresses.impl != NULL)
+		return &t->kept[i].addresses;
+	if (i == TABLES_KEPT) {
+		i = oldest;
+		table_close(&t->kept[i].addresses);
+		snprintf(t->kept[i].domain, sizeof(t->kept[i].domain), "%s",
+		    domain);
+	}
+	snprintf(path, sizeof(path), "domains/%s.cdb", domain);
+	t->kept[i].used = t->clock;
+	if (table_refresh(&t->kept[i].addresses, t->dirfd, path) == -1 &&
+	    t->kept[i].addresses.impl == NULL)
+		return NULL;
+	return &t->kept[i].addresses;
+}
+
+int
+tables_address(struct tables *t, const char *domain, const char *account,
+    struct address_record *out)
+{
+	struct table *addresses;
+	struct slice value;
+	int r;
+
+	/* Both become a path and a key: nothing but canonical names. */
+	if (domain[0] == '\0' || domain[0] == '.' ||
+	    strchr(domain, '/') != NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	if ((addresses = addresses_of(t, domain)) == NULL)
+		return -1;
+	if ((r = table_get(addresses, slice_of(account), &value)) != 1)
+		return r;
+	return address_record_unpack(value, out) == -1 ? -1 : 1;
+}
+
+/* Bits of an address beyond the first n are cleared. */
+static void
+mask(struct ip *ip, unsigned bits)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned keep = bits >= 8 * (i + 1) ? 8 :
+		    bits > 8 * i ? bits - 8 * i : 0;
+
+		ip->b[i] &= (uint8_t)(0xff00 >> keep);
+	}
+}
+
+int
+tables_access(struct tables *t, const struct ip *ip, struct access_record *out)
+{
+	char text[IP_TEXT_MAX], key[IP_TEXT_MAX + 8];
+	unsigned shortest = ip_is_v4(ip) ? 96 : 0;
+	struct slice value;
+	int r;
+
+	if (t->access.impl == NULL)
+		return 0;
+	/* The first 96 bits are the same in every IPv4 address. */
+	for (unsigned bits = 129; bits-- > shortest; ) {
+		struct ip net = *ip;
+
+		mask(&net, bits);
+		snprintf(key, sizeof(key), "%s/%u", ip_text(&net, text), bits);
+		r = table_get(&t->access, slice_of(key), &value);
+		if (r == -1)
+			return -1;
+		if (r == 1)
+			return access_record_unpack(value, out) == -1 ? -1 : 1;
+	}
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* proto_local.c - between malle-queued and malle-local: batches of deliveries. */
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/proto_local.h"
+
+void
+local_job_pack(struct packer *k, const struct local_job *j)
+{
+	pack_u64(k, j->tag);
+	pack_u64(k, j->offset);
+	pack_u64(k, j->length);
+	pack_bytes(k, slice_of(j->id));
+	pack_u32(k, j->recipient);
+	pack_bytes(k, slice_of(j->sender));
+	pack_bytes(k, slice_of(j->delivered_to));
+	pack_bytes(k, slice_of(j->mailbox));
+	pack_bytes(k, slice_of(j->detail));
+	pack_u64(k, j->quota_bytes);
+	pack_u64(k, j->quota_messages);
+}
+
+int
+local_job_unpack(struct unpacker *u, struct local_job *out)
+{
+	struct local_job j;
+
+	j.tag = unpack_u64(u);
+	j.offset = unpack_u64(u);
+	j.length = unpack_u64(u);
+	unpack_cstr(u, j.id, sizeof(j.id));
+	j.recipient = unpack_u32(u);
+	unpack_cstr(u, j.sender, sizeof(j.sender));
+	unpack_cstr(u, j.delivered_to, sizeof(j.delivered_to));
+	unpack_cstr(u, j.mailbox, sizeof(j.mailbox));
+	unpack_cstr(u, j.detail, sizeof(j.detail));
+	j.quota_bytes = unpack_u64(u);
+	j.quota_messages = unpack_u64(u);
+	if (u->bad)
+		return -1;
+	*out = j;
+	return 0;
+}
+
+void
+local_result_pack(struct packer *k, const struct local_result *r)
+{
+	pack_u64(k, r->tag);
+	pack_u8(k, (uint8_t)r->result);
+	pack_bytes(k, slice_of(r->enhanced));
+	pack_bytes(k, slice_of(r->text));
+	pack_u64(k, r->used_bytes);
+	pack_u64(k, r->used_messages);
+}
+
+int
+local_result_unpack(struct unpacker *u, struct local_result *out)
+{
+	struct local_result r;
+	uint8_t result;
+
+	r.tag = unpack_u64(u);
+	result = unpack_u8(u);
+	r.result = (enum queue_result)result;
+	unpack_cstr(u, r.enhanced, sizeof(r.enhanced));
+	unpack_cstr(u, r.text, sizeof(r.text));
+	r.used_bytes = unpack_u64(u);
+	r.used_messages = unpack_u64(u);
+	if (u->bad || result > QUEUE_PERMANENT)
+		return -1;
+	*out = r;
+	return 0;
+}

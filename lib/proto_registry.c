@@ -1,0 +1,128 @@
+/* proto_registry.c - how anybody asks malle-registryd for anything. */
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/proto_registry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void
+registry_fields_pack(struct packer *k, const struct registry_fields *f)
+{
+	pack_u16(k, (uint16_t)f->n);
+	for (size_t i = 0; i < f->n; i++) {
+		pack_bytes(k, f->v[i].name);
+		pack_bytes(k, f->v[i].value);
+	}
+}
+
+int
+registry_fields_unpack(struct unpacker *u, struct registry_fields *out)
+{
+	size_t n = unpack_u16(u);
+
+	if (n > REGISTRY_FIELDS_MAX)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		out->v[i].name = unpack_text(u, REGISTRY_NAME_MAX);
+		out->v[i].value = unpack_bytes(u, REGISTRY_VALUE_MAX);
+	}
+	out->n = u->bad ? 0 : n;
+	return u->bad ? -1 : 0;
+}
+
+struct slice
+registry_field(const struct registry_fields *f, const char *name)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (slice_eq(f->v[i].name, slice_of(name)))
+			return f->v[i].value;
+	return (struct slice){ NULL, 0 };
+}
+
+bool
+registry_add(struct registry_fields *f, const char *name, struct slice value)
+{
+	if (f->n == REGISTRY_FIELDS_MAX)
+		return false;
+	f->v[f->n++] = (struct registry_field){ slice_of(name), value };
+	return true;
+}
+
+static int
+send_request(int fd, const char *operation, const struct registry_fields *f,
+    void *space)
+{
+	struct packer k;
+
+	pack_init(&k, space, IPC_MAX);
+	pack_u16(&k, REGISTRY_PROTOCOL);
+	pack_bytes(&k, slice_of(operation));
+	registry_fields_pack(&k, f);
+	return ipc_send(fd, REG_REQUEST, &k, NULL, 0);
+}
+
+/* The end of an answer: its verdict, or -1. */
+static int
+take_end(struct ipc_msg *m, char *text, size_t cap)
+{
+	uint8_t verdict = unpack_u8(&m->body);
+	struct slice sentence = unpack_bytes(&m->body, REGISTRY_VALUE_MAX);
+
+	if (!unpack_end(&m->body) || verdict > REGISTRY_TEMPORARY) {
+		errno = EBADMSG;
+		return -1;
+	}
+	if (sentence.len >= cap)
+		sentence.len = cap - 1;
+	if (slice_to_cstr(sentence, text, cap) == -1)
+		text[0] = '\0';
+	return verdict;
+}
+
+/* Rows until the end. */
+static int
+read_answer(int fd, void *space,
+    void (*row)(void *arg, const struct registry_fields *row), void *arg,
+    char *text, size_t cap)
+{
+	struct registry_fields f;
+	struct ipc_msg m;
+	int r;
+
+	while ((r = ipc_recv(fd, space, &m)) == 1) {
+		ipc_close_fds(&m);
+		if (m.type == REG_END)
+			return take_end(&m, text, cap);
+		if (m.type != REG_ROW ||
+		    registry_fields_unpack(&m.body, &f) == -1 ||
+		    !unpack_end(&m.body)) {
+			errno = EBADMSG;
+			return -1;
+		}
+		if (row != NULL)
+			row(arg, &f);
+	}
+	if (r == 0)
+		errno = ECONNRESET;
+	return -1;
+}
+
+int
+registry_call(int fd, const char *operation, const struct registry_fields *f,
+    void (*row)(void *arg, const struct registry_fields *row), void *arg,
+    char *text, size_t cap)
+{
+	void *space = malloc(IPC_MAX);
+	int r = -1, saved;
+
+	if (space == NULL)
+		return -1;
+	if (send_request(fd, operation, f, space) == 0)
+		r = read_answer(fd, space, row, arg, text, cap);
+	saved = errno;
+	explicit_bzero(space, IPC_MAX);
+	free(space);
+	errno = saved;
+	return r;
+}
