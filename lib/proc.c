@@ -66,6 +66,7 @@ proc_close_others(const int *keep, size_t n)
 	size_t nfds = 0;
 	uint64_t fd;
 
+	(void)proc_ready_fd();	/* given out from now on, hence kept */
 	for (size_t i = 0; rest.p != NULL && i < FDS_MAX; i++) {
 		struct slice value = slice_cut(&rest, ',');
 
