@@ -1,0 +1,123 @@
+/* copy.c - one message as it lies in a Maildir: name, header lines, content. */
+/* SPDX-License-Identifier: ISC */
+
+#include "deliver/copy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/fsx.h"
+
+#define ID_TIME_DIGITS 7	/* malle-queue(5): seconds, base 32 */
+
+uint64_t
+copy_id_time(const char *id)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < ID_TIME_DIGITS; i++) {
+		const char *d;
+
+		if (id[i] == '\0' || (d = strchr(digits, id[i])) == NULL)
+			return 0;
+		v = v << 5 | (uint64_t)(d - digits);
+	}
+	return v;
+}
+
+static bool
+is_id(const char *id)
+{
+	size_t n = strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz-");
+
+	return n > 0 && n <= QUEUE_ID_MAX && id[n] == '\0';
+}
+
+int
+copy_unique(const char *id, uint32_t recipient, const char *hostname, char *out)
+{
+	int n;
+
+	if (!is_id(id))
+		return -1;
+	n = snprintf(out, COPY_UNIQUE_MAX + 1, "%llu.M%sR%u.",
+	    (unsigned long long)copy_id_time(id), id, (unsigned)recipient);
+	if (n < 0 || n > COPY_UNIQUE_MAX)
+		return -1;
+	/* As much of the host name as fits; it only tells machines apart. */
+	for (out += n; *hostname != '\0' && n < COPY_UNIQUE_MAX;
+	    hostname++, n++)
+		*out++ = *hostname > ' ' && *hostname < 0x7f &&
+		    strchr("/:,", *hostname) == NULL ? *hostname : '-';
+	*out = '\0';
+	return 0;
+}
+
+size_t
+copy_prefix(const struct local_job *j, char *out)
+{
+	int n = snprintf(out, COPY_PREFIX_MAX,
+	    "Return-Path: <%s>\nDelivered-To: %s\n", j->sender,
+	    j->delivered_to);
+
+	return n < 0 ? 0 : (size_t)n;
+}
+
+bool
+copy_was_delivered_to(struct slice text, struct slice address)
+{
+	static const struct slice field = SLICE("Delivered-To:");
+
+	while (text.p != NULL && text.len > 0 && text.p[0] != '\n') {
+		struct slice line = slice_cut(&text, '\n');
+
+		if (slice_starts_nocase(line, field) &&
+		    slice_eq_nocase(slice_trim(slice_skip(line, field.len)),
+		    address))
+			return true;
+	}
+	return false;
+}
+
+uint64_t
+copy_line_feeds(struct slice text)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		n += text.p[i] == '\n';
+	return n;
+}
+
+enum copy_status
+copy_message(struct copier *c, const struct local_job *j, int from, int to,
+    uint64_t *size, uint64_t *wire_size)
+{
+	char prefix[COPY_PREFIX_MAX], *piece = c->space + COPY_PREFIX_MAX;
+	size_t head = copy_prefix(j, prefix), part;
+	uint64_t done = 0, feeds = 2;
+
+	do {
+		part = j->length - done < COPY_PIECE ?
+		    (size_t)(j->length - done) : COPY_PIECE;
+		if (fsx_pread_all(from, piece, part,
+		    (off_t)(j->offset + done)) == -1)
+			return COPY_SOURCE;
+		if (done == 0) {
+			if (copy_was_delivered_to(slice_make(piece, part),
+			    slice_of(j->delivered_to)))
+				return COPY_LOOP;
+			memcpy(piece - head, prefix, head);
+		}
+		/* The prefix lies right before the first piece: one write. */
+		if (fsx_write_all(to, done == 0 ? piece - head : piece,
+		    done == 0 ? head + part : part) == -1)
+			return COPY_TARGET;
+		feeds += copy_line_feeds(slice_make(piece, part));
+		done += part;
+	} while (done < j->length);
+	*size = head + j->length;
+	*wire_size = *size + feeds;
+	return COPY_OK;
+}

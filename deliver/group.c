@@ -1,0 +1,326 @@
+/* group.c - deliveries that are made durable together. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Order: all files are written in tmp; one sync; all are renamed into new; one
+ * sync of the names; only then is anything a success. A rename before the sync
+ * could leave an empty message after a crash. A failed sync is final: what it
+ * should have covered is removed and tried again later by the queue, because
+ * a second sync would succeed without having written the data.
+ * A name is never replaced: when new has it, an earlier attempt delivered this
+ * very message, and its name is made durable with the others.
+ */
+
+#include "deliver/group.h"
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deliver/failure.h"
+/* Up to so many files are synced one by one: a sync of the whole filesystem
+ * also waits for what others have written. */
+#define SYNC_ALONE 2
+
+struct group *
+group_new(int mailfd, const char *hostname)
+{
+	struct group *g = calloc(1, sizeof(*g));
+	struct timespec now;
+
+	if (g == NULL)
+		return NULL;
+	clock_gettime(CLOCK_REALTIME, &now);
+	g->hostname = hostname;
+	g->started = (uint64_t)now.tv_sec;
+	/* Two workers never use the same name in tmp. */
+	snprintf(g->process, sizeof(g->process), "%lld%09ldP%ld",
+	    (long long)now.tv_sec, now.tv_nsec, (long)getpid());
+	mailboxes_init(&g->mailboxes, mailfd);
+	return g;
+}
+
+void
+group_free(struct group *g)
+{
+	if (g == NULL)
+		return;
+	mailboxes_close(&g->mailboxes);
+	free(g);
+}
+
+void
+group_add(struct group *g, const struct local_job *j, int from)
+{
+	struct delivery *d = &g->v[g->n++];
+
+	d->job = *j;
+	d->from = from;
+	d->to = -1;
+	d->state = DELIVERY_FAILED;
+	d->mailbox = NULL;
+	d->size = 0;
+	d->aside[0] = d->name[0] = '\0';
+	memset(&d->result, 0, sizeof(d->result));
+	d->result.tag = j->tag;
+}
+
+/* The end of a delivery that failed on a system call. */
+static void
+fail(struct delivery *d, int error)
+{
+	failure_system(&d->result, d->job.delivered_to, error);
+	d->state = DELIVERY_FAILED;
+}
+
+/* Room for the copy, by the quota. False: the result is set. */
+static bool
+reserve(struct delivery *d)
+{
+	const struct local_job *j = &d->job;
+	struct mailbox *b = d->mailbox;
+	char prefix[COPY_PREFIX_MAX];
+
+	d->size = copy_prefix(j, prefix) + j->length;
+	if (j->quota_bytes == 0 && j->quota_messages == 0)
+		return true;
+	if (mailbox_count(b, j->quota_bytes, j->quota_messages) == -1 ||
+	    (!mailbox_has_room(b, d->size) && mailbox_recount(b) == -1)) {
+		fail(d, errno);
+		return false;
+	}
+	if (mailbox_has_room(b, d->size))
+		return true;
+	failure_full(&d->result, j, b->usage.bytes, b->usage.messages,
+	    d->size);
+	return false;
+}
+
+/* Writes the copy into tmp and knows its name. False: the result is set. */
+static bool
+write_aside(struct group *g, struct delivery *d)
+{
+	char unique[COPY_UNIQUE_MAX + 1];
+	uint64_t wire;
+
+	if (copy_unique(d->job.id, d->job.recipient, g->hostname,
+	    unique) == -1) {
+		fail(d, EINVAL);
+		return false;
+	}
+	snprintf(d->aside, sizeof(d->aside), "%s.%llu", g->process,
+	    (unsigned long long)g->files++);
+	d->to = openat(d->mailbox->tmp, d->aside, O_WRONLY | O_CREAT | O_EXCL |
+	    O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (d->to == -1) {
+		fail(d, errno);
+		return false;
+	}
+	switch (copy_message(&g->copier, &d->job, d->from, d->to, &d->size,
+	    &wire)) {
+	case COPY_OK:
+		if (maildir_name_make(unique, d->size, wire, d->name) == 0)
+			return true;
+		fail(d, ENAMETOOLONG);
+		break;
+	case COPY_LOOP:
+		failure_set(&d->result, QUEUE_PERMANENT, "5.4.6",
+		    "This message has been in the mailbox of %s before: it is "
+		    "forwarded in a circle.", d->job.delivered_to);
+		break;
+	case COPY_SOURCE:
+	case COPY_TARGET:
+		fail(d, errno);
+		break;
+	}
+	unlinkat(d->mailbox->tmp, d->aside, 0);
+	return false;
+}
+
+static void
+close_files(struct delivery *d)
+{
+	if (d->to != -1)
+		close(d->to);
+	if (d->from != -1)
+		close(d->from);
+	d->to = d->from = -1;
+}
+
+/* From a job to a whole file in tmp. */
+static void
+prepare(struct group *g, struct delivery *d)
+{
+	char account[ADDR_LOCAL_MAX + 1];
+
+	/* Never a path that is not an account's name. */
+	if (addr_account(slice_of(d->job.mailbox), account) == -1 ||
+	    strcmp(account, d->job.mailbox) != 0 ||
+	    d->job.length > INT64_MAX ||
+	    d->job.offset > INT64_MAX - d->job.length) {
+		fail(d, EINVAL);
+		return;
+	}
+	if ((d->mailbox = mailbox_get(&g->mailboxes, account)) == NULL) {
+		fail(d, errno);
+		return;
+	}
+	if (!reserve(d) || !write_aside(g, d))
+		return;
+	d->state = DELIVERY_WRITTEN;
+	mailbox_add(d->mailbox, d->size);
+}
+
+/* Takes back what was written, whatever its name is by now. */
+static void
+undo(struct delivery *d, int error)
+{
+	if (d->state == DELIVERY_WRITTEN)
+		unlinkat(d->mailbox->tmp, d->aside, 0);
+	else if (d->state == DELIVERY_PUBLISHED)
+		unlinkat(d->mailbox->new, d->name, 0);
+	if (d->state != DELIVERY_KNOWN)
+		mailbox_subtract(d->mailbox, d->size);
+	fail(d, error);
+}
+
+/* Undoes every delivery that is not final yet. */
+static void
+undo_all(struct group *g, int error)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v[i].state != DELIVERY_FAILED)
+			undo(&g->v[i], error);
+}
+
+static size_t
+count_state(const struct group *g, enum delivery_state state)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += g->v[i].state == state;
+	return n;
+}
+
+/* Small groups keep their files open, to sync each alone. */
+static bool
+is_small(const struct group *g)
+{
+	return g->n <= SYNC_ALONE;
+}
+
+/* Makes the contents in tmp durable. */
+static void
+sync_contents(struct group *g)
+{
+	if (count_state(g, DELIVERY_WRITTEN) == 0)
+		return;
+	if (!is_small(g) || g->mailboxes.made) {
+		if (syncfs(g->mailboxes.mailfd) == -1)
+			undo_all(g, errno);
+		return;
+	}
+	for (size_t i = 0; i < g->n; i++) {
+		struct delivery *d = &g->v[i];
+
+		if (d->state == DELIVERY_WRITTEN && fsync(d->to) == -1)
+			undo(d, errno);
+	}
+}
+
+/* Gives one file its name in new. */
+static void
+publish(struct group *g, struct delivery *d)
+{
+	struct mailbox *b = d->mailbox;
+
+	if (copy_id_time(d->job.id) <= g->started &&
+	    mailbox_may_know(&g->mailboxes, b, d->name) &&
+	    mailbox_has_in_cur(b, d->name))
+		errno = EEXIST;
+	else if (renameat2(b->tmp, d->aside, b->new, d->name,
+	    RENAME_NOREPLACE) == 0) {
+		d->state = DELIVERY_PUBLISHED;
+		b->published = true;
+		return;
+	}
+	if (errno != EEXIST) {
+		undo(d, errno);
+		return;
+	}
+	unlinkat(b->tmp, d->aside, 0);
+	mailbox_subtract(b, d->size);
+	d->state = DELIVERY_KNOWN;
+	/* Its name may have come from somebody who died before the sync. */
+	b->published = g->mailboxes.made = true;
+}
+
+/* Makes the names in new durable. */
+static void
+sync_names(struct group *g)
+{
+	if (g->mailboxes.made) {
+		if (syncfs(g->mailboxes.mailfd) == -1)
+			undo_all(g, errno);
+		return;
+	}
+	for (size_t i = 0; i < g->n; i++) {
+		struct delivery *d = &g->v[i];
+
+		if (d->mailbox == NULL || !d->mailbox->published)
+			continue;
+		if (fsync(d->mailbox->new) == -1) {
+			undo_all(g, errno);
+			return;
+		}
+		d->mailbox->published = false;
+	}
+}
+
+/* The success of one delivery, with what the mailbox holds now. */
+static void
+succeed(struct delivery *d)
+{
+	struct mailbox *b = d->mailbox;
+
+	failure_set(&d->result, QUEUE_OK, "2.1.5",
+	    d->state == DELIVERY_KNOWN ?
+	    "Delivered to the mailbox of %s by an earlier attempt." :
+	    "Delivered to the mailbox of %s.", d->job.delivered_to);
+	if (b->counted) {
+		d->result.used_bytes = b->usage.bytes;
+		d->result.used_messages = b->usage.messages;
+	}
+	/* The accounting is corrected by itself: its failure matters to nobody. */
+	if (b->added_messages != 0)
+		(void)!maildir_usage_add(b->fd, b->added_bytes,
+		    b->added_messages);
+	b->added_bytes = b->added_messages = 0;
+}
+
+void
+group_deliver(struct group *g)
+{
+	mailboxes_begin(&g->mailboxes);
+	for (size_t i = 0; i < g->n; i++) {
+		prepare(g, &g->v[i]);
+		if (!is_small(g))
+			close_files(&g->v[i]);
+	}
+	sync_contents(g);
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v[i].state == DELIVERY_WRITTEN)
+			publish(g, &g->v[i]);
+	sync_names(g);
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->v[i].state != DELIVERY_FAILED)
+			succeed(&g->v[i]);
+		close_files(&g->v[i]);
+	}
+}

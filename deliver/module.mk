@@ -1,0 +1,5 @@
+# Delivery into the mailboxes of one domain.
+PROGS += malle-local
+malle-local_SRC := deliver/local.c deliver/group.c deliver/mailbox.c deliver/copy.c \
+	deliver/failure.c
+malle-local_STATIC := 1
