@@ -3,3 +3,10 @@
 PROGS += malle
 malle_SRC := tools/malle.c
 malle_LIBS := -lcrypto
+
+# malle-inject: sendmail(8) for local programs, with its names.
+PROGS += malle-inject
+malle-inject_SRC := tools/inject.c tools/submission.c
+progs: $(BIN)/sendmail $(BIN)/mailq $(BIN)/newaliases
+$(BIN)/sendmail $(BIN)/mailq $(BIN)/newaliases: $(BIN)/malle-inject
+	@ln -sf malle-inject $@
