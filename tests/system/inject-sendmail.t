@@ -268,6 +268,7 @@ for kind, name in ((Q_MAIL, "MAIL"), (Q_DATA, "DATA"), (Q_COMMIT, "COMMIT")):
     rc, m, out = run(["a@b.test"], "\nx\n")
     ok(rc == 75 and "not accepted" in out, f"the queue hangs up at {name}: 75", (rc, out))
 queue.hang_up_after = None
+queue.listener.shutdown(socket.SHUT_RDWR)
 queue.listener.close()
 rc, m, out = run(["a@b.test"], "\nx\n")
 ok(rc == 75 and "not accepted" in out, "the queue is down: 75", (rc, out))
