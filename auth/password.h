@@ -33,11 +33,11 @@
  * "login", never answered; fields, all text:
  *   address  the account, canonical "local@domain" of the main domain
  *   time     of the login, seconds since 1970, decimal
- *   old      with hash only: the hash that the password was checked against
- *   hash     a better hash of the same password
- *   scram    scram_keys_text() of the same password
- * hash and scram may replace the account's only while its hash is still equal
- * to old: or else a password changed meanwhile would be undone.
+ *   old      with hash or scram: the hash that the password was checked against
+ *   hash     a better hash of the same password; may be missing
+ *   scram    scram_keys_text() of the same password; may be missing
+ * hash and scram may be taken only while the account's hash is still equal to
+ * old: or else a password changed meanwhile would be undone.
  */
 #define PASSWORD_LOGIN_OPERATION "login"
 
