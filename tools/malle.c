@@ -33,6 +33,8 @@ struct command {
 
 /* clang-format off */
 static const struct command commands[] = {
+	{ "trace",  cmd_trace,  OWN_CONF, "[--log FILE] ID|ADDRESS",
+	  "what became of a message",  "ce qu'est devenu un message" },
 	{ NULL, NULL, 0, NULL, NULL, NULL }
 };
 /* clang-format on */

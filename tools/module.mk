@@ -1,7 +1,7 @@
 # malle: everything from the shell. A command is a file cmd_NAME.c here, a row
 # in the table of malle.c and a prototype in malle.h.
 PROGS += malle
-malle_SRC := tools/malle.c
+malle_SRC := tools/malle.c tools/cmd_trace.c tools/trace.c tools/trace_tell.c
 malle_LIBS := -lcrypto
 
 # malle-inject: sendmail(8) for local programs, with its names.
@@ -10,3 +10,8 @@ malle-inject_SRC := tools/inject.c tools/submission.c
 progs: $(BIN)/sendmail $(BIN)/mailq $(BIN)/newaliases
 $(BIN)/sendmail $(BIN)/mailq $(BIN)/newaliases: $(BIN)/malle-inject
 	@ln -sf malle-inject $@
+
+# The supervisor.
+PROGS += malle-start
+malle-start_SRC := tools/malle-start.c tools/malle-start-folders.c tools/malle-start-ports.c \
+	tools/malle-start-plan.c tools/malle-start-run.c tools/malle-start-loop.c tools/malle-start-state.c

@@ -1,0 +1,428 @@
+/* trace_tell.c - tells the lines of a log in plain words, French or English. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Trusts: nothing in the log: control bytes and what is not UTF-8 are escaped
+ * before they reach a terminal.
+ */
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "tools/trace.h"
+
+/*
+ * How an event is told. {key} is the value of a field; "[...]" is told only
+ * when every field named in it is there and not empty; "[-key ...]" only when
+ * that field is not there or is empty. Events that are not here are told as
+ * they stand in the log.
+ */
+struct phrase {
+	const char *event;
+	const char *english, *french;
+};
+
+/* clang-format off */
+static const struct phrase phrases[] = {
+	{ "accepted",
+	  "accepted[ from {from}][-from  (a notice, without a sender)]"
+	  "[, {size} bytes][, {recipients} recipient(s)]"
+	  "[, sent by the account {account}][, from the host {client}]"
+	  "[, by the local user {uid}][, notice about {notice_of}]",
+	  "accepté[, expéditeur {from}][-from  (un avis, sans expéditeur)]"
+	  "[, {size} octets][, {recipients} destinataire(s)]"
+	  "[, envoyé par le compte {account}][, depuis l'hôte {client}]"
+	  "[, par l'utilisateur local {uid}][, avis à propos de {notice_of}]" },
+	{ "recipient",
+	  "recipient {to}[: goes to the mailbox {mailbox}]"
+	  "[: goes to another server ({remote})]",
+	  "destinataire {to}[ : va dans la boîte {mailbox}]"
+	  "[ : part vers un autre serveur ({remote})]" },
+	{ "delivered",
+	  "{to}: delivered[ into the mailbox {mailbox}][, {delay} after its "
+	  "arrival]",
+	  "{to} : distribué[ dans la boîte {mailbox}][, {delay} après son "
+	  "arrivée]" },
+	{ "deferred",
+	  "{to}: not delivered yet[: {text}][ ({dsn})][; next attempt {next}]",
+	  "{to} : pas encore distribué[ : {text}][ ({dsn})]"
+	  "[ ; prochain essai {next}]" },
+	{ "failed",
+	  "{to}: failed for good[: {text}][ ({dsn})]",
+	  "{to} : échec définitif[ : {text}][ ({dsn})]" },
+	{ "bounced",
+	  "the sender was told[ ({kind})][ by the notice {notice}]",
+	  "l'expéditeur a été prévenu[ ({kind})][ par l'avis {notice}]" },
+	{ "held",
+	  "held[ by {by}]: nothing is tried until it is released",
+	  "retenu[ par {by}] : rien n'est essayé avant sa libération" },
+	{ "released",
+	  "released[ by {by}]", "libéré[ par {by}]" },
+	{ "retried",
+	  "a new attempt was asked for[ by {by}]",
+	  "un nouvel essai a été demandé[ par {by}]" },
+	{ "deleted",
+	  "deleted from the queue[ by {by}]: nobody else will get it",
+	  "supprimé de la file[ par {by}] : personne d'autre ne le recevra" },
+	{ "done",
+	  "finished: nothing is left to do",
+	  "terminé : il ne reste rien à faire" },
+	{ "reject",
+	  "refused at {stage}[: from {from}][ to {to}][ ({client})]"
+	  "[: {code}][ {text}]",
+	  "refusé à {stage}[ : de {from}][ pour {to}][ ({client})]"
+	  "[ : {code}][ {text}]" },
+	{ "auth-failed",
+	  "login refused[ for the account {account}][, from {client}]"
+	  "[: {reason}]",
+	  "connexion refusée[ au compte {account}][, depuis {client}]"
+	  "[ : {reason}]" },
+	{ "auth-ok",
+	  "login of the account {account}[, from {client}]",
+	  "connexion du compte {account}[, depuis {client}]" },
+	{ "login",
+	  "login to the mailbox {account}[, from {client}]",
+	  "ouverture de la boîte {account}[, depuis {client}]" },
+	{ "logout",
+	  "end of the session of {account}[, {retrieved} message(s) read]"
+	  "[, {deleted} deleted]",
+	  "fin de la session de {account}[, {retrieved} message(s) lu(s)]"
+	  "[, {deleted} supprimé(s)]" },
+};
+/* clang-format on */
+
+/* Length of the well-formed UTF-8 sequence at p, of 2 to 4 bytes; else 0. C1
+ * controls do not count as well-formed. */
+static size_t
+utf8_length(const unsigned char *p, size_t left)
+{
+	size_t n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 :
+	    p[0] >= 0xe0 && p[0] <= 0xef ? 3 :
+	    p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
+
+	if (n == 0 || n > left || (p[0] == 0xc2 && p[1] < 0xa0) ||
+	    (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* Writes a value of the log; json doubles what JSON asks for. */
+static void
+put_value(FILE *out, struct slice s, bool json)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t n;
+
+	for (size_t i = 0; i < s.len; i += n) {
+		n = p[i] >= 0x80 ? utf8_length(p + i, s.len - i) : 1;
+		if (n == 0 || p[i] < ' ' || p[i] == 0x7f) {
+			fprintf(out, "%sx%02x", json ? "\\\\" : "\\", p[i]);
+			n = 1;
+		} else {
+			if (json && (p[i] == '"' || p[i] == '\\'))
+				putc('\\', out);
+			fwrite(p + i, 1, n, out);
+		}
+	}
+}
+
+/* "2026-11-21T22:35:01.123456Z" to local time; anything else as it is. */
+static void
+put_time(FILE *out, struct slice s)
+{
+	static const char shape[] = "dddd-dd-ddTdd:dd:dd";
+	char text[sizeof("2026-11-21 22:35:01")], raw[sizeof(shape)];
+	struct tm tm;
+	time_t t;
+
+	for (size_t i = 0; i < sizeof(shape) - 1; i++) {
+		if (s.len <= i || (shape[i] == 'd' ?
+		    s.p[i] < '0' || s.p[i] > '9' : s.p[i] != shape[i])) {
+			put_value(out, s, false);
+			return;
+		}
+	}
+	memset(&tm, 0, sizeof(tm));
+	memcpy(raw, s.p, sizeof(shape) - 1);
+	raw[sizeof(shape) - 1] = '\0';
+	if (strptime(raw, "%Y-%m-%dT%H:%M:%S", &tm) == NULL ||
+	    (t = timegm(&tm)) == -1 || localtime_r(&t, &tm) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		put_value(out, s, false);
+	else
+		fputs(text, out);
+}
+
+/* "[" and what is behind it up to its "]": is it to be told? */
+static bool
+wants_part(struct slice part, const struct trace_line *l)
+{
+	struct slice rest = part, key;
+	char name[32];
+
+	if (part.len > 0 && part.p[0] == '-') {
+		key = slice_skip(part, 1);
+		key = slice_cut(&key, ' ');
+		return slice_to_cstr(key, name, sizeof(name)) == 0 &&
+		    trace_field(l, name).len == 0;
+	}
+	for (slice_cut(&rest, '{'); rest.p != NULL; slice_cut(&rest, '{')) {
+		key = slice_cut(&rest, '}');
+		if (slice_to_cstr(key, name, sizeof(name)) == -1 ||
+		    trace_field(l, name).len == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Words of the log that are told in French. */
+static struct slice
+in_french(struct slice value)
+{
+	static const struct {
+		struct slice english, french;
+	} words[] = {
+		{ SLICE("failure"), SLICE("échec") },
+		{ SLICE("delay"), SLICE("retard") },
+		{ SLICE("success"), SLICE("succès") },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (slice_eq(value, words[i].english))
+			return words[i].french;
+	return value;
+}
+
+/* Text with its {key} replaced. */
+static void
+put_text(FILE *out, struct slice text, const struct trace_line *l, bool french)
+{
+	char name[32];
+	struct slice key, value;
+
+	while (text.p != NULL) {
+		key = slice_cut(&text, '{');
+		fwrite(key.p, 1, key.len, out);
+		if (text.p == NULL)
+			break;
+		key = slice_cut(&text, '}');
+		if (slice_to_cstr(key, name, sizeof(name)) == -1)
+			continue;
+		value = trace_field(l, name);
+		if (french && slice_eq(key, SLICE("kind")))
+			value = in_french(value);
+		if (slice_eq(key, SLICE("next")))
+			put_time(out, value);
+		else
+			put_value(out, value, false);
+	}
+}
+
+static void
+put_phrase(FILE *out, const char *phrase, const struct trace_line *l,
+    bool french)
+{
+	struct slice rest = slice_of(phrase), part;
+
+	while (rest.p != NULL) {
+		put_text(out, slice_cut(&rest, '['), l, french);
+		if (rest.p == NULL)
+			break;
+		part = slice_cut(&rest, ']');
+		if (!wants_part(part, l))
+			continue;
+		if (part.len > 0 && part.p[0] == '-')
+			slice_cut(&part, ' ');
+		put_text(out, part, l, french);
+	}
+}
+
+void
+trace_tell_line(FILE *out, const struct trace_line *l, bool french)
+{
+	const struct phrase *p;
+
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(*phrases); i++) {
+		p = &phrases[i];
+		if (slice_eq(l->event, slice_of(p->event))) {
+			put_phrase(out, french ? p->french : p->english, l,
+			    french);
+			return;
+		}
+	}
+	put_value(out, l->event, false);
+	for (size_t i = 0; i < l->n; i++) {
+		putc(' ', out);
+		put_value(out, l->fields[i].key, false);
+		putc('=', out);
+		put_value(out, l->fields[i].value, false);
+	}
+}
+
+static bool
+is_event(const struct trace_line *l, const char *event)
+{
+	return slice_eq(l->event, slice_of(event));
+}
+
+static void
+put_heading(FILE *out, const struct trace_story *s, bool french)
+{
+	if (strcmp(s->id, "-") == 0) {
+		fputs(french ? "Sans message" : "Without a message", out);
+	} else {
+		fputs("Message ", out);
+		put_value(out, slice_of(s->id), false);
+	}
+	if (s->notice_of != NULL) {
+		fputs(french ? " (avis à propos de " : " (notice about ", out);
+		put_value(out, slice_of(s->notice_of), false);
+		putc(')', out);
+	}
+	putc('\n', out);
+}
+
+/* What a story lacks: its beginning, or its end. */
+struct ends {
+	bool accepted, finished;
+};
+
+static void
+put_ends(FILE *out, const struct trace_story *s, const struct ends *e,
+    bool french)
+{
+	if (strcmp(s->id, "-") == 0)
+		return;
+	if (!e->accepted)
+		fputs(french ? "  (son début est dans un journal plus ancien)\n" :
+		    "  (its beginning is in an older log)\n", out);
+	if (!e->finished)
+		fputs(french ? "  Pas terminé : le message est encore dans la "
+		    "file.\n" : "  Not finished: the message is still in the "
+		    "queue.\n", out);
+}
+
+static size_t
+tell_story(FILE *out, const struct trace_story *s, bool french)
+{
+	struct ends e = { false, false };
+	struct trace_line l;
+	size_t told = 0;
+
+	put_heading(out, s, french);
+	for (size_t i = 0; i < s->n; i++) {
+		if (trace_parse(slice_of(s->lines[i]), &l) == -1)
+			continue;
+		e.accepted |= is_event(&l, "accepted");
+		e.finished |= is_event(&l, "done") || is_event(&l, "deleted");
+		fputs("  ", out);
+		put_time(out, l.time);
+		fputs("  ", out);
+		trace_tell_line(out, &l, french);
+		putc('\n', out);
+		told++;
+	}
+	put_ends(out, s, &e, french);
+	return told;
+}
+
+/* A notice is told behind its message, not in its own place. */
+static size_t
+tell_with_notices(FILE *out, const struct trace *t, const struct trace_story *s,
+    size_t (*tell)(FILE *, const struct trace_story *, bool), bool french)
+{
+	size_t told = tell(out, s, french);
+
+	if (!s->has_notice)
+		return told;
+	for (const struct trace_story *n = s + 1; n < t->stories + t->n; n++)
+		if (n->notice_of != NULL && strcmp(n->notice_of, s->id) == 0)
+			told += tell(out, n, french);
+	return told;
+}
+
+static size_t
+tell_all(FILE *out, const struct trace *t,
+    size_t (*tell)(FILE *, const struct trace_story *, bool), bool french)
+{
+	size_t told = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->stories[i].notice_of == NULL)
+			told += tell_with_notices(out, t, &t->stories[i], tell,
+			    french);
+	return told;
+}
+
+size_t
+trace_tell(FILE *out, const struct trace *t, bool french)
+{
+	return tell_all(out, t, tell_story, french);
+}
+
+static void
+put_json_field(FILE *out, struct slice key, struct slice value, bool *first)
+{
+	fputs(*first ? "{\"" : ",\"", out);
+	*first = false;
+	put_value(out, key, true);
+	fputs("\":\"", out);
+	put_value(out, value, true);
+	putc('"', out);
+}
+
+/* The line in words, as one more field. */
+static void
+put_json_words(FILE *out, const struct trace_line *l, bool french, bool *first)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *memory = open_memstream(&text, &len);
+
+	if (memory == NULL)
+		return;
+	trace_tell_line(memory, l, french);
+	if (fclose(memory) == 0)
+		put_json_field(out, SLICE("says"), slice_make(text, len), first);
+	free(text);
+}
+
+static size_t
+tell_story_json(FILE *out, const struct trace_story *s, bool french)
+{
+	struct trace_line l;
+	size_t told = 0;
+	bool first;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (trace_parse(slice_of(s->lines[i]), &l) == -1)
+			continue;
+		first = true;
+		put_json_field(out, SLICE("time"), l.time, &first);
+		put_json_field(out, SLICE("program"), l.program, &first);
+		put_json_field(out, SLICE("id"), l.id, &first);
+		put_json_field(out, SLICE("event"), l.event, &first);
+		if (s->notice_of != NULL)
+			put_json_field(out, SLICE("notice_of"),
+			    slice_of(s->notice_of), &first);
+		put_json_words(out, &l, french, &first);
+		fputs(",\"fields\":", out);
+		first = true;
+		for (size_t j = 0; j < l.n; j++)
+			put_json_field(out, l.fields[j].key,
+			    l.fields[j].value, &first);
+		fputs(first ? "{}}\n" : "}}\n", out);
+		told++;
+	}
+	return told;
+}
+
+size_t
+trace_tell_json(FILE *out, const struct trace *t, bool french)
+{
+	return tell_all(out, t, tell_story_json, french);
+}
