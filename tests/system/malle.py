@@ -1,0 +1,429 @@
+"""malle.py - private instances of the service, and TAP, for the system tests.
+
+A test begins with
+
+    import malle
+    with malle.Instance() as m:
+        m.domain("exemple.test")
+        m.user("bob@exemple.test", "secret password 1")
+        ...
+        malle.ok(condition, "what is proven")
+    malle.done()
+
+Build folder: MALLE_BUILD, default "build" (below the top folder).
+"""
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, os.environ.get("MALLE_BUILD", "build"))
+BIN = os.path.join(BUILD, "bin")
+ROOT = os.geteuid() == 0
+SANITIZED = os.path.basename(BUILD.rstrip("/")) == "san"
+PORTS = ("smtp", "submission", "submissions", "pop3", "pop3s")
+PROGRAMS = ("malle-registryd", "malle-spawn", "malle-tls", "malle-authd",
+            "malle-bounce", "malle-queued", "malle-smtpd", "malle-pop3d")
+USERS = ("net", "queue", "auth", "tls", "remote", "bounce", "registry")
+# Numbers that no Debian machine gives out by itself.
+UID_FIRST = 64200
+
+_count = _failed = 0
+
+
+def ok(condition, text):
+    """One assertion; returns its truth."""
+    global _count, _failed
+    _count += 1
+    if not condition:
+        _failed += 1
+    print(("ok" if condition else "not ok"), _count, "-",
+          text.replace("#", "\\#").replace("\n", " "), flush=True)
+    return bool(condition)
+
+
+def eq(got, want, text):
+    """Equal; says what was there instead."""
+    if not ok(got == want, text):
+        note("got:  %r" % (got,))
+        note("want: %r" % (want,))
+        return False
+    return True
+
+
+def note(text):
+    """A comment in the output."""
+    for line in str(text).split("\n"):
+        print("#", line, flush=True)
+
+
+def skip(text):
+    """One assertion that cannot be made here."""
+    global _count
+    _count += 1
+    print("ok", _count, "# SKIP", text, flush=True)
+
+
+def skip_all(why):
+    """The whole test cannot run here."""
+    print("1..0 # SKIP", why, flush=True)
+    sys.exit(0)
+
+
+def done():
+    """Ends the test."""
+    print("1..%d" % _count, flush=True)
+    sys.exit(1 if _failed else 0)
+
+
+def free_ports(n):
+    """Ports of 127.0.0.1 that nobody has now."""
+    held = []
+    for _ in range(n):
+        s = socket.socket()
+        s.bind(("127.0.0.1", 0))
+        held.append(s)
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return ports
+
+
+def until(condition, seconds=10, step=0.02):
+    """Waits until condition() is true; what it was at last."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() >= end:
+            return value
+        time.sleep(step)
+
+
+def certificate(folder, name="localhost"):
+    """A self-signed ECDSA P-256 certificate: cert.pem and key.pem."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+         "-subj", "/CN=" + name, "-addext",
+         "subjectAltName=DNS:%s,DNS:localhost,IP:127.0.0.1" % name,
+         "-keyout", os.path.join(folder, "key.pem"),
+         "-out", os.path.join(folder, "cert.pem")],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.chmod(os.path.join(folder, "key.pem"), 0o640)
+
+
+class Instance:
+    """One service of its own below a temporary folder.
+
+    conf: settings that differ (a dict, underscores as in the file);
+    libexec: where its programs are; start=False: only made, not started;
+    env: more of the environment of malle-start. Every system call outside a
+    program's role ends that program, unless deny=False.
+    """
+
+    def __init__(self, conf=None, start=True, libexec=None, env=None,
+                 keep=False, deny=True):
+        self.dir = tempfile.mkdtemp(prefix="malle-")
+        # The uids of the programs must be able to pass.
+        os.chmod(self.dir, 0o755)
+        self.base = os.path.join(self.dir, "base")
+        self.log_path = os.path.join(self.dir, "malle.log")
+        self.conf_path = os.path.join(self.dir, "malleposte.conf")
+        self.libexec = libexec or BIN
+        self.keep = keep or bool(os.environ.get("MALLE_KEEP"))
+        self.env = dict(os.environ, **(env or {}))
+        self.env.pop("NOTIFY_SOCKET", None)
+        if deny:
+            self.env.setdefault("MALLE_SANDBOX_DENY", "kill")
+        self.process = None
+        self.passwords = {}
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
+        self.settings = self._settings()
+        self.settings.update(conf or {})
+        os.mkdir(self.base)
+        os.mkdir(os.path.join(self.base, "tls"), 0o750)
+        certificate(os.path.join(self.base, "tls"), "mail.exemple.test")
+        self.ca = os.path.join(self.dir, "ca.pem")
+        shutil.copy(os.path.join(self.base, "tls", "cert.pem"), self.ca)
+        self.write_conf()
+        if start:
+            try:
+                self.start()
+            except BaseException:
+                self.close()
+                raise
+
+    def _settings(self):
+        s = {
+            "hostname": "mail.exemple.test",
+            "base": self.base,
+            "libexec": self.libexec,
+            "log": self.log_path,
+            "default_domain": "exemple.test",
+            "postmaster": "postmaster@exemple.test",
+        }
+        for name in PORTS:
+            s[name] = "127.0.0.1:%d" % self.ports[name]
+        for i, name in enumerate(USERS):
+            s["user_" + name] = str(UID_FIRST + i)
+        s["domain_uid_first"] = "64300"
+        s["domain_uid_last"] = "64999"
+        return s
+
+    def write_conf(self, **more):
+        """Writes the configuration; what is given changes it."""
+        self.settings.update(more)
+        with open(self.conf_path, "w") as f:
+            for key, value in self.settings.items():
+                f.write("%s = %s\n" % (key, value))
+
+    # the life of the instance
+
+    def start(self, wait=True, seconds=60):
+        """Starts malle-start; returns when every program is ready."""
+        mark = len(self.log())
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(BIN, "malle-start"), "-f", "-c", self.conf_path],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+        if wait and not self.wait_log(" service_ready ", seconds,
+                                       mark):
+            note(self.log()[-3000:])
+            raise RuntimeError("the service is not ready")
+
+    def stop(self, seconds=60):
+        """Ends the service in order; malle-start's exit status."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            status = None
+        self.process = None
+        return status
+
+    def restart(self):
+        """Stops and starts all of it."""
+        self.stop()
+        self.start()
+
+    def kill_all(self, sig=signal.SIGKILL):
+        """The power cut: malle-start and all of its descendants at once."""
+        if self.process is None:
+            return
+        root = self.process.pid
+        # Held first, so that nobody starts anything meanwhile.
+        os.kill(root, signal.SIGSTOP)
+        family = [root] + descendants(root)
+        for pid in family:
+            _kill(pid, signal.SIGSTOP)
+        for pid in set(family + descendants(root)):
+            _kill(pid, sig)
+        self.process.wait()
+        self.process = None
+        until(lambda: not any(_alive(p) for p in family), 10)
+
+    def pid(self, program):
+        """The pid of a running program of malle-start; None when it is down."""
+        if self.process is None:
+            return None
+        for pid in children(self.process.pid):
+            if _argv0(pid) == program:
+                return pid
+        return None
+
+    def kill(self, program, sig=signal.SIGKILL, wait=True):
+        """Kills one program; returns when malle-start has another one ready."""
+        old = self.pid(program)
+        mark = len(self.log())
+        os.kill(old, sig)
+        if wait:
+            until(lambda: self.pid(program) not in (None, old), 40)
+            until(lambda: any(program in l and " ready " in l
+                              for l in self.log()[mark:].split("\n")), 40)
+        return old
+
+    def reload(self):
+        """SIGHUP; returns when malle-start has passed it on."""
+        mark = len(self.log())
+        self.process.send_signal(signal.SIGHUP)
+        until(lambda: " reload " in self.log()[mark:], 10)
+
+    def close(self):
+        """Stops it and removes its folder."""
+        try:
+            self.stop()
+        finally:
+            if self.keep:
+                note("kept: " + self.dir)
+            else:
+                shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if exc[0] is not None:
+            note(self.log()[-4000:])
+        self.close()
+
+    # the log
+
+    def log(self):
+        """All of the log."""
+        try:
+            with open(self.log_path, encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def wait_log(self, text, seconds=10, after=0):
+        """Waits for text in the log behind its first so many characters."""
+        def there():
+            if self.process is not None and self.process.poll() is not None:
+                return text in self.log()[after:] or None
+            return text in self.log()[after:]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = there()
+            if found or found is None:
+                return bool(found)
+            time.sleep(0.02)
+        return False
+
+    def violations(self):
+        """Lines of the log that tell of a call outside a program's role, of a
+        crash, or of a sanitizer."""
+        words = ("sandbox: system call", "sandbox_violation", "signal=11",
+                 "signal=6 ", "ERROR: AddressSanitizer", "runtime error:",
+                 "ERROR: LeakSanitizer")
+        return [l for l in self.log().split("\n")
+                if any(w in l for w in words)]
+
+    # what it holds
+
+    def run(self, *argv, input=None, check=True, **more):
+        """A program of ours, as `malle`, with this configuration."""
+        command = [os.path.join(BIN, argv[0]), "-c", self.conf_path]
+        r = subprocess.run(command + list(argv[1:]), input=input, text=True,
+                           capture_output=True, timeout=120, env=self.env,
+                           **more)
+        if check and r.returncode != 0:
+            raise RuntimeError("%s: status %d: %s%s" % (
+                " ".join(argv), r.returncode, r.stdout, r.stderr))
+        return r
+
+    def malle(self, *argv, **more):
+        """malle ARGUMENTS: a completed process with text."""
+        return self.run("malle", *argv, **more)
+
+    def domain(self, name, *more):
+        return self.malle("domain", "add", name, *more)
+
+    def user(self, address, password="correct horse battery", *more):
+        self.passwords[address] = password
+        return self.malle("user", "add", address, "--password-stdin", *more,
+                          input=password + "\n")
+
+    def maildir(self, address):
+        """The path of a mailbox."""
+        local, domain = address.rsplit("@", 1)
+        return os.path.join(self.base, "mail", domain, local, "Maildir")
+
+    def messages(self, address):
+        """The paths of the messages of a mailbox, oldest name first."""
+        found = []
+        for part in ("new", "cur"):
+            folder = os.path.join(self.maildir(address), part)
+            if os.path.isdir(folder):
+                found += [os.path.join(folder, n) for n in os.listdir(folder)
+                          if not n.startswith(".")]
+        return sorted(found, key=os.path.basename)
+
+    def wait_messages(self, address, n, seconds=20):
+        """Waits until a mailbox has n messages; their contents as bytes."""
+        until(lambda: len(self.messages(address)) >= n, seconds)
+        out = []
+        for path in self.messages(address):
+            with open(path, "rb") as f:
+                out.append(f.read())
+        return out
+
+    def connect(self, port, timeout=20):
+        """A TCP connection to one of PORTS."""
+        return socket.create_connection(("127.0.0.1", self.ports[port]),
+                                        timeout)
+
+
+def children(pid):
+    """The pids of the children of a process."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open("/proc/%s/stat" % name) as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(name))
+    return found
+
+
+def descendants(pid):
+    """Children, their children, and so on."""
+    found = []
+    for child in children(pid):
+        found += [child] + descendants(child)
+    return found
+
+
+def _argv0(pid):
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            words = f.read().split(b"\0")
+    except OSError:
+        return ""
+    # A script has its interpreter first.
+    for word in words[:2]:
+        name = os.path.basename(word).decode(errors="replace")
+        if name.startswith("malle"):
+            return name
+    return ""
+
+
+def _kill(pid, sig):
+    try:
+        os.kill(pid, sig)
+    except ProcessLookupError:
+        pass
+
+
+def _alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def status_of(pid):
+    """/proc/PID/status as a dict."""
+    with open("/proc/%d/status" % pid) as f:
+        return dict((l.split(":", 1)[0], l.split(":", 1)[1].strip())
+                    for l in f if ":" in l)
+
+
+def user_name():
+    """The caller's name."""
+    return pwd.getpwuid(os.geteuid()).pw_name

@@ -1,0 +1,305 @@
+/* malle-start-loop.c - keeps the programs running, ends them in order. */
+/* SPDX-License-Identifier: ISC */
+#include "tools/malle-start.h"
+
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/log.h"
+#include "lib/proc.h"
+
+/*
+ * Order: a program starts when those of the lower steps have said that they
+ * are ready; one that has died comes back whatever the others do. To stop, the
+ * listeners go first, then whoever they ask, malle-spawn last: what has begun
+ * is finished by services that still run.
+ */
+#define STOP_STEPS 7
+#define STOP_LIMIT 30000	/* ms for all of it, then SIGKILL */
+#define STOP_AFTER_LIMIT 500	/* ms for each step after that */
+#define REST_LIMIT 5000		/* for sessions whose listener is gone */
+
+static struct service *
+service_of(struct start *s, pid_t pid)
+{
+	for (size_t i = 0; i < SERVICES; i++) {
+		if (s->services[i].pid == pid)
+			return &s->services[i];
+	}
+	return NULL;
+}
+
+/* Sessions whose listener has died end here, too: nobody else waits for them. */
+static void
+reap(struct start *s)
+{
+	struct service *v;
+	int status;
+	pid_t pid;
+
+	while ((pid = proc_reap(&status)) > 0) {
+		if ((v = service_of(s, pid)) != NULL)
+			service_ended(s, v, status);
+	}
+}
+
+static bool
+may_start(const struct start *s, const struct service *v)
+{
+	for (size_t i = 0; i < SERVICES && !s->announced; i++) {
+		const struct service *o = &s->services[i];
+
+		if (o->wanted && !o->is_ready && o->start_after < v->start_after)
+			return false;
+	}
+	return true;
+}
+
+static void
+start_due(struct start *s)
+{
+	int64_t now = clock_ms();
+
+	for (size_t i = 0; i < SERVICES; i++) {
+		struct service *v = &s->services[i];
+
+		if (!v->wanted || v->pid != 0 || now < v->due ||
+		    !may_start(s, v))
+			continue;
+		if (service_start(s, v) == -1) {
+			log_error(NULL, "start_failed",
+			    "program=%s reason=%s", v->program,
+			    LOGS(strerror(errno)));
+			v->due = now + 1000;
+		}
+	}
+}
+
+/* Tells once that all is ready: systemd, and whoever waits in the shell. */
+static void
+announce(struct start *s)
+{
+	for (size_t i = 0; i < SERVICES; i++) {
+		if (s->services[i].wanted && !s->services[i].is_ready)
+			return;
+	}
+	s->announced = true;
+	log_info(NULL, "service_ready", "pid=%d", (int)getpid());
+	state_notify("READY=1\nSTATUS=all programs are ready");
+	if (s->parent_fd != -1) {
+		(void)!write(s->parent_fd, "", 1);
+		close(s->parent_fd);
+		s->parent_fd = -1;
+	}
+}
+
+/* How long to wait: until somebody may be started again; -1: for an event. */
+static int
+wait_ms(const struct start *s)
+{
+	int64_t now = clock_ms(), least = INT32_MAX;
+
+	for (size_t i = 0; i < SERVICES; i++) {
+		const struct service *v = &s->services[i];
+
+		if (v->wanted && v->pid == 0 && v->due > now &&
+		    v->due - now < least)
+			least = v->due - now;
+	}
+	return least == INT32_MAX ? -1 : (int)least;
+}
+
+/*
+ * The configuration is read again where no port changes; the programs read it
+ * by themselves. malle-tls ends: its new one has the new key.
+ */
+static void
+reload(struct start *s)
+{
+	struct conf *c = malloc(sizeof(*c));
+	char note[64];
+
+	snprintf(note, sizeof(note), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)clock_ms() * 1000);
+	state_notify(note);
+	if (c == NULL || conf_load(c, s->conf_path, stderr) == -1)
+		log_error(NULL, "reload_failed", "conf=%s todo=\"mend the "
+		    "configuration (malle check); the old one stays in force\"",
+		    LOGS(s->conf_path));
+	else if (!plan_same_ports(&s->conf, c) ||
+	    strcmp(s->conf.base, c->base) != 0 ||
+	    strcmp(s->conf.log, c->log) != 0)
+		log_error(NULL, "reload_partial", "reason=\"ports, base and log "
+		    "change only with a restart of malle-start\"");
+	else
+		s->conf = *c;
+	free(c);
+	for (size_t i = 0; i < SERVICES; i++) {
+		/* One that is not ready yet could not know what to do. */
+		if (s->services[i].pid > 0 && s->services[i].is_ready)
+			kill(s->services[i].pid, SIGHUP);
+	}
+	log_info(NULL, "reload", "conf=%s", LOGS(s->conf_path));
+	state_notify("READY=1");
+}
+
+/* True when we are told to end. */
+static bool
+take_signals(struct start *s, int fd)
+{
+	struct signalfd_siginfo info;
+	bool end = false;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			end = true;
+		else if (info.ssi_signo == SIGHUP)
+			reload(s);
+	}
+	reap(s);
+	return end;
+}
+
+/* One round: waits, hears, reaps. True when we are told to end. */
+static bool
+round_once(struct start *s, int sigfd)
+{
+	struct pollfd p[SERVICES + 1];
+	bool end = false;
+
+	for (size_t i = 0; i < SERVICES; i++)
+		p[i] = (struct pollfd){ s->services[i].ready_fd, POLLIN, 0 };
+	p[SERVICES] = (struct pollfd){ sigfd, POLLIN, 0 };
+	if (poll(p, SERVICES + 1, wait_ms(s)) == -1 && errno != EINTR)
+		return true;
+	for (size_t i = 0; i < SERVICES; i++) {
+		if (p[i].revents != 0 && s->services[i].ready_fd == p[i].fd)
+			service_hear(&s->services[i]);
+	}
+	if (p[SERVICES].revents != 0)
+		end = take_signals(s, sigfd);
+	return end;
+}
+
+static size_t
+signal_step(struct start *s, unsigned step, int sig)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SERVICES; i++) {
+		struct service *v = &s->services[i];
+
+		if (v->stop_step != step || v->pid == 0)
+			continue;
+		n++;
+		if (sig != 0)
+			kill(v->pid, sig);
+	}
+	return n;
+}
+
+/* Waits at most ms for a child to end. SIGCHLD is blocked, hence not lost. */
+static void
+await_child(int64_t ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	(void)sigtimedwait(&set, NULL, &t);
+}
+
+static void
+stop_step(struct start *s, unsigned step, int64_t end)
+{
+	int64_t late = clock_ms() + STOP_AFTER_LIMIT;
+	bool killed = false;
+
+	if (end < late)
+		end = late;
+	signal_step(s, step, SIGTERM);
+	for (;;) {
+		int64_t now = clock_ms();
+
+		reap(s);
+		if (signal_step(s, step, 0) == 0)
+			return;
+		if (now >= end && !killed) {
+			log_error(NULL, "stop", "step=%u reason=\"did not end "
+			    "in time, killed\"", step);
+			signal_step(s, step, SIGKILL);
+			killed = true;
+		}
+		await_child(100);
+	}
+}
+
+/* What is left are sessions whose listener has died before. */
+static void
+stop_rest(struct start *s)
+{
+	int64_t end = clock_ms() + REST_LIMIT;
+	int sig = SIGTERM;
+
+	reap(s);
+	while (children_signal(sig) > 0) {
+		/* Told once, then only looked at. */
+		sig = clock_ms() < end ? 0 : SIGKILL;
+		await_child(50);
+		reap(s);
+	}
+}
+
+static void
+stop_all(struct start *s)
+{
+	int64_t end = clock_ms() + STOP_LIMIT;
+
+	s->stopping = true;
+	log_info(NULL, "stopping", "pid=%d", (int)getpid());
+	state_notify("STOPPING=1");
+	for (unsigned step = 0; step < STOP_STEPS; step++)
+		stop_step(s, step, end);
+	stop_rest(s);
+	log_info(NULL, "stopped", "pid=%d", (int)getpid());
+}
+
+int
+start_loop(struct start *s)
+{
+	sigset_t set;
+	int sigfd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (sigfd == -1) {
+		log_error(NULL, "start_failed", "reason=%s",
+		    LOGS(strerror(errno)));
+		return EXIT_FAILURE;
+	}
+	do {
+		start_due(s);
+		state_write(s);
+		if (!s->announced)
+			announce(s);
+	} while (!round_once(s, sigfd));
+	stop_all(s);
+	state_remove(s);
+	close(sigfd);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,197 @@
+/* malle-start-plan.c - the programs, their order, who holds which socket. */
+/* SPDX-License-Identifier: ISC */
+#include "tools/malle-start.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <err.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/fsx.h"
+#include "lib/ipc.h"
+#include "lib/proc.h"
+
+enum who { REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, QUEUED, SMTPD, POP3D };
+
+/* clang-format off */
+static const struct service table[SERVICES] = {
+	/*              program            starts stops  port   anew on HUP */
+	[REGISTRYD] = { "malle-registryd", 0,     5,     false, false },
+	[SPAWN]     = { "malle-spawn",     0,     6,     false, false },
+	[TLS]       = { "malle-tls",       0,     1,     false, true },
+	[AUTHD]     = { "malle-authd",     1,     2,     false, false },
+	[BOUNCE]    = { "malle-bounce",    1,     4,     false, false },
+	[QUEUED]    = { "malle-queued",    1,     3,     false, false },
+	[SMTPD]     = { "malle-smtpd",     2,     0,     true,  false },
+	[POP3D]     = { "malle-pop3d",     2,     0,     true,  false },
+};
+
+/* The sockets in public/: who listens, under which name; who may connect. */
+static const struct {
+	enum who who;
+	const char *name, *file;
+	int type;
+	mode_t mode;
+	bool for_net;		/* group malle-net */
+} sockets[] = {
+	{ QUEUED,    "queue",    "queue.sock",    SOCK_SEQPACKET, 0666, false },
+	{ REGISTRYD, "registry", "registry.sock", SOCK_SEQPACKET, 0666, false },
+	{ AUTHD,     "auth",     "auth.sock",     SOCK_SEQPACKET, 0660, true },
+	{ TLS,       "tls",      "tls.sock",      SOCK_STREAM,    0660, true },
+};
+
+/* The pairs: one end each, and the name that it has there. */
+static const struct {
+	enum who a;
+	const char *name_a;
+	enum who b;
+	const char *name_b;
+} pairs[] = {
+	{ QUEUED, "spawn",    SPAWN,     "queue" },
+	{ AUTHD,  "spawn",    SPAWN,     "auth" },
+	{ AUTHD,  "registry", REGISTRYD, "auth" },
+	{ QUEUED, "bounce",   BOUNCE,    "queue" },
+};
+
+/* The ports. */
+static const struct {
+	enum who who;
+	const char *name;
+	size_t listens;		/* offset in struct conf */
+} ports[] = {
+	{ SMTPD, "smtp",        offsetof(struct conf, smtp) },
+	{ SMTPD, "submission",  offsetof(struct conf, submission) },
+	{ SMTPD, "submissions", offsetof(struct conf, submissions) },
+	{ POP3D, "pop3",        offsetof(struct conf, pop3) },
+	{ POP3D, "pop3s",       offsetof(struct conf, pop3s) },
+};
+/* clang-format on */
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct conf_listens *
+listens_of(const struct conf *c, size_t i)
+{
+	return (const struct conf_listens *)
+	    ((const char *)c + ports[i].listens);
+}
+
+static void
+give(struct start *s, enum who who, const char *name, int fd)
+{
+	struct service *v = &s->services[who];
+
+	v->fds[v->nfds++] = (struct named_fd){ name, fd };
+}
+
+static int
+open_ports(struct start *s)
+{
+	/* All of them are tried, so that all that are taken are told. */
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT(ports); i++) {
+		const struct conf_listens *l = listens_of(&s->conf, i);
+
+		for (size_t k = 0; k < l->n; k++) {
+			int fd = port_listen(&l->v[k], ports[i].name);
+
+			if (fd == -1)
+				r = -1;
+			else
+				give(s, ports[i].who, ports[i].name, fd);
+		}
+	}
+	return r;
+}
+
+static int
+open_sockets(struct start *s)
+{
+	int dir = fsx_open_dir(s->basefd, "public"), fd;
+	uid_t uid;
+	gid_t gid;
+
+	/* Names in the folder itself: no path to grow too long, none to turn. */
+	if (dir == -1 || fchdir(dir) == -1)
+		goto fail;
+	for (size_t i = 0; i < COUNT(sockets); i++) {
+		fd = ipc_listen(sockets[i].file, sockets[i].type,
+		    sockets[i].mode);
+		if (fd == -1)
+			goto fail;
+		give(s, sockets[i].who, sockets[i].name, fd);
+		if (!sockets[i].for_net || geteuid() != 0)
+			continue;
+		if (proc_user(s->conf.user_net, &uid, &gid) == -1 ||
+		    fchownat(dir, sockets[i].file, 0, gid,
+		    AT_SYMLINK_NOFOLLOW) == -1)
+			goto fail;
+	}
+	if (chdir("/") == -1)
+		goto fail;
+	close(dir);
+	return 0;
+fail:
+	warn("%s/public: a socket cannot be made there", s->conf.base);
+	if (dir != -1)
+		close(dir);
+	return -1;
+}
+
+static int
+open_pairs(struct start *s)
+{
+	int fd[2];
+
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		if (ipc_pair(fd) == -1) {
+			warn("a socket pair cannot be made");
+			return -1;
+		}
+		give(s, pairs[i].a, pairs[i].name_a, fd[0]);
+		give(s, pairs[i].b, pairs[i].name_b, fd[1]);
+	}
+	return 0;
+}
+
+int
+plan_make(struct start *s)
+{
+	memcpy(s->services, table, sizeof(table));
+	if (open_ports(s) == -1 || open_sockets(s) == -1 || open_pairs(s) == -1)
+		return -1;
+	for (size_t i = 0; i < SERVICES; i++) {
+		struct service *v = &s->services[i];
+
+		v->wanted = !v->needs_port || v->nfds > 0;
+		v->ready_fd = -1;
+	}
+	return 0;
+}
+
+static bool
+same_listens(const struct conf_listens *a, const struct conf_listens *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->v[i].port != b->v[i].port ||
+		    strcmp(a->v[i].host, b->v[i].host) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+plan_same_ports(const struct conf *a, const struct conf *b)
+{
+	for (size_t i = 0; i < COUNT(ports); i++) {
+		if (!same_listens(listens_of(a, i), listens_of(b, i)))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,272 @@
+/* malle-start-state.c - pid file, status for others, word to systemd. */
+/* SPDX-License-Identifier: ISC */
+#include "tools/malle-start.h"
+
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/fsx.h"
+#include "lib/num.h"
+
+#define NOT_RUNNING 3		/* as LSB says of "status" */
+#define STOP_WAIT 600		/* tenths of a second */
+
+/* The pid in an open pid file; 0 when there is none. */
+static pid_t
+read_pid(int fd)
+{
+	char text[32];
+	uint64_t pid;
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+
+	if (n <= 0 || num_parse(slice_trim(slice_make(text, (size_t)n)), 2,
+	    INT32_MAX, &pid) == -1)
+		return 0;
+	return (pid_t)pid;
+}
+
+int
+state_lock(int basefd)
+{
+	int fd = openat(basefd, START_PID_FILE, O_RDWR | O_CREAT | O_NOFOLLOW |
+	    O_CLOEXEC, 0644);
+
+	if (fd == -1) {
+		warn("%s", START_PID_FILE);
+		return -1;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	if (errno == EWOULDBLOCK)
+		warnx("already running, as pid %d", (int)read_pid(fd));
+	else
+		warn("%s: cannot be locked", START_PID_FILE);
+	close(fd);
+	return -1;
+}
+
+static void
+put_row(FILE *f, const struct service *v)
+{
+	fprintf(f, "%s %d %" PRId64 " %u %s %s\n", v->program, (int)v->pid,
+	    (int64_t)v->since, v->restarts,
+	    v->pid == 0 ? "waiting" : v->is_ready ? "ready" : "starting",
+	    v->sandbox[0] != '\0' ? v->sandbox : "-");
+}
+
+void
+state_write(const struct start *s)
+{
+	char text[SERVICES * 160], pid[16];
+	FILE *f = fmemopen(text, sizeof(text), "w");
+	int fd, len;
+
+	len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	(void)!ftruncate(s->lockfd, 0);
+	(void)!pwrite(s->lockfd, pid, (size_t)len, 0);
+	if (f == NULL)
+		return;
+	for (size_t i = 0; i < SERVICES; i++) {
+		if (s->services[i].wanted)
+			put_row(f, &s->services[i]);
+	}
+	fclose(f);
+	fd = openat(s->basefd, START_STATUS_FILE ".new", O_WRONLY | O_CREAT |
+	    O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd == -1)
+		return;
+	/* A view for people: lost at a crash, hence never synced. */
+	if (fsx_write_all(fd, text, strlen(text)) == 0)
+		(void)renameat(s->basefd, START_STATUS_FILE ".new", s->basefd,
+		    START_STATUS_FILE);
+	close(fd);
+}
+
+void
+state_remove(const struct start *s)
+{
+	static const char *const sockets[] = { "public/queue.sock",
+		"public/registry.sock", "public/auth.sock", "public/tls.sock" };
+
+	for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
+		unlinkat(s->basefd, sockets[i], 0);
+	unlinkat(s->basefd, START_STATUS_FILE, 0);
+	unlinkat(s->basefd, START_PID_FILE, 0);
+}
+
+void
+state_notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	size_t len;
+	int fd;
+
+	if (path == NULL || (len = strlen(path)) < 2 ||
+	    len >= sizeof(sun.sun_path) || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(sun.sun_path, path, len);
+	if (path[0] == '@')
+		sun.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return;
+	(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+	    (struct sockaddr *)&sun,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	close(fd);
+}
+
+/* The pid file, and the pid of who holds its lock; *pid 0: nobody runs. */
+static int
+open_running(const struct conf *c, pid_t *pid)
+{
+	char path[2048];
+	int fd;
+
+	*pid = 0;
+	if (conf_path(c, START_PID_FILE, path, sizeof(path)) == -1 ||
+	    (fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		return -1;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		flock(fd, LOCK_UN);
+	else
+		*pid = read_pid(fd);
+	return fd;
+}
+
+/* One line of /proc/PID/status: the number behind "key:". */
+static long
+proc_number(pid_t pid, const char *key)
+{
+	char path[64], line[256];
+	size_t len = strlen(key);
+	long number = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if ((f = fopen(path, "re")) == NULL)
+		return -1;
+	while (number == -1 && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, key, len) == 0 && line[len] == ':')
+			number = strtol(line + len + 1, NULL, 10);
+	}
+	fclose(f);
+	return number;
+}
+
+/* A row of the status file, with what the kernel says of the process now. */
+static bool
+show_row(const char *row)
+{
+	char program[32], state[16], sandbox[80] = "", when[32] = "";
+	int pid;
+	int64_t since;
+	time_t t;
+	unsigned restarts;
+	struct tm tm;
+
+	if (sscanf(row, "%31s %d %" SCNd64 " %u %15s %79[^\n]", program, &pid,
+	    &since, &restarts, state, sandbox) != 6)
+		return false;
+	t = (time_t)since;
+	if (localtime_r(&t, &tm) != NULL)
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	printf("%-16s %-8s pid=%-7d uid=%-6ld since=\"%s\" restarts=%u "
+	    "no_new_privs=%ld seccomp_mode=%ld %s\n", program, state, pid,
+	    pid > 0 ? proc_number(pid, "Uid") : -1, when, restarts,
+	    pid > 0 ? proc_number(pid, "NoNewPrivs") : -1,
+	    pid > 0 ? proc_number(pid, "Seccomp") : -1, sandbox);
+	return strcmp(state, "ready") == 0;
+}
+
+int
+state_show(const struct conf *c)
+{
+	char path[2048], *text, *row, *rest;
+	size_t len;
+	bool all = true;
+	pid_t pid;
+	int fd = open_running(c, &pid);
+
+	if (fd != -1)
+		close(fd);
+	if (pid == 0) {
+		printf("malle-start does not run for %s\n", c->base);
+		return NOT_RUNNING;
+	}
+	if (conf_path(c, START_STATUS_FILE, path, sizeof(path)) == -1 ||
+	    fsx_read_file(AT_FDCWD, path, 65536, &text, &len) == -1) {
+		warn("%s/%s", c->base, START_STATUS_FILE);
+		return EX_UNAVAILABLE;
+	}
+	printf("%-16s %-8s pid=%d\n", "malle-start", "running", (int)pid);
+	for (row = strtok_r(text, "\n", &rest); row != NULL;
+	    row = strtok_r(NULL, "\n", &rest))
+		all = show_row(row) && all;
+	free(text);
+	return all ? EX_OK : EXIT_FAILURE;
+}
+
+int
+state_stop(const struct conf *c)
+{
+	pid_t pid;
+	int fd = open_running(c, &pid), r = EX_TEMPFAIL;
+
+	if (pid == 0) {
+		printf("malle-start does not run for %s\n", c->base);
+		if (fd != -1)
+			close(fd);
+		return EX_OK;
+	}
+	if (kill(pid, SIGTERM) == -1) {
+		warn("pid %d", (int)pid);
+		close(fd);
+		return EX_NOPERM;
+	}
+	/* The lock goes with the process. */
+	for (int i = 0; i < STOP_WAIT && r != EX_OK; i++) {
+		if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+			r = EX_OK;
+		else
+			usleep(100000);
+	}
+	if (r != EX_OK)
+		warnx("pid %d has not ended after a minute; see the log",
+		    (int)pid);
+	close(fd);
+	return r;
+}
+
+int
+state_reload(const struct conf *c)
+{
+	pid_t pid;
+	int fd = open_running(c, &pid);
+
+	if (fd != -1)
+		close(fd);
+	if (pid == 0) {
+		warnx("does not run for %s", c->base);
+		return NOT_RUNNING;
+	}
+	if (kill(pid, SIGHUP) == -1) {
+		warn("pid %d", (int)pid);
+		return EX_NOPERM;
+	}
+	return EX_OK;
+}

@@ -1,0 +1,240 @@
+/* malle-start.c - starts and keeps every program of the service. */
+/* SPDX-License-Identifier: ISC */
+#include "tools/malle-start.h"
+
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+/*
+ * Runs as: root, or anybody; then everything has the caller's uid.
+ * Trusts: the configuration, and base with the folders of root in it. Reads
+ * nothing that a client or a lesser uid has written but the one line that a
+ * program says when it is ready, of which it keeps 79 printable bytes.
+ * Order: folders, lock, ports, sockets, pairs, log, programs. Nothing is
+ * started before all ports are ours.
+ * Limits: it opens its descriptors once; a program that dies at once comes
+ * back less and less often, every 30 s at last.
+ */
+#define READY_WAIT 60000	/* ms that the shell waits for all programs */
+
+enum mode { MODE_START, MODE_FOREGROUND, MODE_STATUS, MODE_STOP, MODE_RELOAD };
+
+static void
+usage(FILE *f)
+{
+	fprintf(f, "usage: malle-start [-fh] [-c FILE]\n"
+	    "       malle-start [-c FILE] --status | --stop | --reload\n"
+	    "  -c FILE    configuration, instead of " CONF_PATH "\n"
+	    "  -f         stay in the foreground\n"
+	    "  -h         this text\n"
+	    "  --status   show what runs, and in which sandbox\n"
+	    "  --stop     end all programs in order and wait for it\n"
+	    "  --reload   have all programs read their configuration again\n");
+}
+
+/* The mode; never comes back from a wrong command line. */
+static enum mode
+parse(int argc, char **argv, const char **conf)
+{
+	static const struct option longs[] = {
+		{ "status", no_argument, NULL, MODE_STATUS },
+		{ "stop", no_argument, NULL, MODE_STOP },
+		{ "reload", no_argument, NULL, MODE_RELOAD },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	enum mode mode = MODE_START;
+	int ch;
+
+	while ((ch = getopt_long(argc, argv, "c:fh", longs, NULL)) != -1) {
+		if (ch == 'c')
+			*conf = optarg;
+		else if (ch == 'f')
+			mode = MODE_FOREGROUND;
+		else if (ch == 'h') {
+			usage(stdout);
+			exit(EX_OK);
+		} else if (ch == '?')
+			exit((usage(stderr), EX_USAGE));
+		else
+			mode = (enum mode)ch;
+	}
+	if (optind != argc)
+		exit((usage(stderr), EX_USAGE));
+	return mode;
+}
+
+/* A socket to syslogd, or -1 with errno. */
+static int
+open_syslog(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX,
+		.sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/* Descriptor 2 becomes the log of us and of all programs. 0 or -1. */
+static int
+redirect_log(const char *log)
+{
+	bool is_syslog = strcmp(log, "syslog") == 0;
+	int fd;
+
+	unsetenv("MALLE_LOG");
+	if (strcmp(log, "stderr") == 0)
+		return 0;
+	fd = is_syslog ? open_syslog() : open(log, O_WRONLY | O_APPEND |
+	    O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd == -1 && is_syslog) {
+		warn("/dev/log: no syslog here, the log goes to standard error");
+		return 0;
+	}
+	if (fd == -1) {
+		warn("%s: the log cannot be written", log);
+		return -1;
+	}
+	if (dup2(fd, STDERR_FILENO) == -1)
+		return -1;
+	close(fd);
+	if (is_syslog)
+		setenv("MALLE_LOG", "syslog", 1);
+	log_open("malle-start");
+	return 0;
+}
+
+/* In the shell's process: waits until the service is ready, and ends. */
+__attribute__((noreturn)) static void
+await_ready(int fd, const char *conf)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	char byte;
+	int n = poll(&p, 1, READY_WAIT);
+
+	if (n == 1 && read(fd, &byte, 1) == 1)
+		_exit(EX_OK);
+	if (n == 1)
+		warnx("could not start: see the log");
+	else
+		warnx("started, but not all programs are ready after a minute: "
+		    "see the log, and malle-start -c %s --status", conf);
+	_exit(n == 1 ? EX_UNAVAILABLE : EX_TEMPFAIL);
+}
+
+/* Goes into the background; the parent waits for our word. 0 or -1. */
+static int
+detach(struct start *s)
+{
+	int fd[2];
+	pid_t pid;
+
+	if (pipe2(fd, O_CLOEXEC) == -1)
+		return -1;
+	if ((pid = fork()) == -1)
+		return -1;
+	if (pid > 0) {
+		close(fd[1]);
+		await_ready(fd[0], s->conf_path);
+	}
+	close(fd[0]);
+	s->parent_fd = fd[1];
+	return setsid() == -1 ? -1 : 0;
+}
+
+/* Standard input and output lead nowhere; no descriptor below 3 is free. */
+static int
+close_standard(bool in_and_out)
+{
+	int fd;
+
+	do {
+		if ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1)
+			return -1;
+	} while (fd < 3);
+	if (in_and_out && (dup2(fd, 0) == -1 || dup2(fd, 1) == -1))
+		return -1;
+	close(fd);
+	return 0;
+}
+
+static int
+supervise(struct start *s, enum mode mode)
+{
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	if (close_standard(false) == -1)
+		err(EX_OSERR, "/dev/null");
+	if ((s->basefd = folders_make(&s->conf)) == -1)
+		return EX_CONFIG;
+	if ((s->lockfd = state_lock(s->basefd)) == -1)
+		return EX_UNAVAILABLE;
+	if (plan_make(s) == -1)
+		return EX_UNAVAILABLE;
+	/* The shell's process keeps its own standard error. */
+	if (mode == MODE_START && detach(s) == -1)
+		err(EX_OSERR, "cannot go into the background");
+	if (redirect_log(s->conf.log) == -1)
+		return EX_CANTCREAT;
+	if (close_standard(true) == -1 || chdir("/") == -1)
+		return EX_OSERR;
+	/* Sessions whose listener has died become our children, not init's. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (geteuid() != 0)
+		log_notice(NULL, "separation", "off=uid,chroot uid=%u "
+		    "reason=\"not started by root: every program runs under "
+		    "this uid\"", (unsigned)geteuid());
+	return start_loop(s);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct start s = { .parent_fd = -1 };
+	const char *conf = CONF_PATH;
+	enum mode mode;
+
+	log_open("malle-start");
+	mode = parse(argc, argv, &conf);
+	if (realpath(conf, s.conf_path) == NULL)
+		err(EX_NOINPUT, "%s", conf);
+	if (conf_load(&s.conf, s.conf_path, stderr) == -1)
+		return EX_CONFIG;
+	switch (mode) {
+	case MODE_STATUS:
+		return state_show(&s.conf);
+	case MODE_STOP:
+		return state_stop(&s.conf);
+	case MODE_RELOAD:
+		return state_reload(&s.conf);
+	case MODE_START:
+	case MODE_FOREGROUND:
+		break;
+	}
+	return supervise(&s, mode);
+}

@@ -1,0 +1,95 @@
+/* malle-start.h - what the files of the supervisor share. */
+#ifndef TOOLS_MALLE_START_H
+#define TOOLS_MALLE_START_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "lib/conf.h"
+
+#define SERVICES 8
+#define SERVICE_FDS_MAX (3 * CONF_LISTEN_MAX + 4)
+#define START_PID_FILE "malle-start.pid"
+#define START_STATUS_FILE "malle-start.status"
+
+/* A descriptor with the name that its program knows it by. */
+struct named_fd {
+	const char *name;
+	int fd;			/* ours for as long as we run */
+};
+
+/* One program: what the table says of it, and how it is doing. */
+struct service {
+	const char *program;
+	unsigned start_after;	/* starts when all of the lower steps are ready */
+	unsigned stop_step;	/* told to stop when the lower ones have ended */
+	bool needs_port;	/* not started when it has no port to listen on */
+	bool anew_on_hup;	/* ends on SIGHUP, and is started anew at once */
+
+	bool wanted;
+	struct named_fd fds[SERVICE_FDS_MAX];
+	size_t nfds;
+
+	pid_t pid;		/* 0: does not run */
+	int ready_fd;		/* where it says that it is ready; -1 */
+	bool is_ready;
+	char sandbox[80];	/* what it said then */
+	time_t since;
+	int64_t started;	/* monotonic ms */
+	int64_t due;		/* when it may be started again */
+	int64_t pause;		/* ms to wait after the next death */
+	unsigned restarts;
+};
+
+struct start {
+	struct conf conf;
+	char conf_path[4096];	/* absolute */
+	int basefd;
+	int lockfd;
+	struct service services[SERVICES];
+	bool stopping;
+	bool announced;		/* everybody was ready once */
+	int parent_fd;		/* whoever waits for us in the shell, or -1 */
+};
+
+/* malle-start-folders.c: makes and repairs what is below base. Returns the
+ * descriptor of base, or -1 after it has said why. */
+int folders_make(const struct conf *c);
+
+/* malle-start-ports.c: a listening TCP socket, or -1 after it has said why
+ * and, where it may look, who holds the port. */
+int port_listen(const struct conf_listen *l, const char *setting);
+
+/* malle-start-plan.c */
+/* Fills the table; opens every socket and pair. 0, or -1 after saying why. */
+int plan_make(struct start *s);
+/* True when both ask for the same ports: no new sockets are needed. */
+bool plan_same_ports(const struct conf *a, const struct conf *b);
+
+/* malle-start-run.c: the life of one program. */
+int service_start(struct start *s, struct service *v);
+/* Reads what a program said of being ready. */
+void service_hear(struct service *v);
+/* It has ended: says so, plans when it comes back. */
+void service_ended(struct start *s, struct service *v, int status);
+/* Every child that is left, whosever it was: sent sig. Returns their number. */
+size_t children_signal(int sig);
+
+/* malle-start-loop.c: supervises until told to end. Returns an exit status. */
+int start_loop(struct start *s);
+
+/* malle-start-state.c: who runs, for others. */
+/* Takes the lock of base. Descriptor; -1 after saying that somebody has it. */
+int state_lock(int basefd);
+void state_write(const struct start *s);
+void state_remove(const struct start *s);
+/* Tells systemd, when it has started us (sd_notify(3)). */
+void state_notify(const char *text);
+/* malle-start --status, --stop, --reload: exit statuses. */
+int state_show(const struct conf *c);
+int state_stop(const struct conf *c);
+int state_reload(const struct conf *c);
+
+#endif
