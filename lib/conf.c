@@ -81,6 +81,8 @@ static const struct setting settings[] = {
 	  "no", "take passwords without TLS on the loopback interface" },
 	{ "message_max", TYPE_SIZE, AT(message_max), 1024, 4294967295,
 	  "50M", "largest message" },
+	{ "line_max", TYPE_SIZE, AT(line_max), 998, 4294967295, "1M",
+	  "longest line of a message (RFC 5321 asks for 998 at least)" },
 	{ "recipients_max", TYPE_COUNT, AT(recipients_max), 100, 1000000,
 	  "1000", "recipients of one message (RFC 5321 asks for 100 at least)" },
 	{ "sessions_max", TYPE_COUNT, AT(sessions_max), 1, 100000, "500",

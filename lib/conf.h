@@ -49,6 +49,7 @@ struct conf {
 	bool auth_clear_on_loopback;		/* passwords without TLS there */
 
 	uint64_t message_max;			/* bytes */
+	uint64_t line_max;			/* bytes of a message's line */
 	uint64_t recipients_max;
 	uint64_t sessions_max, sessions_per_host;
 	uint64_t messages_per_session;

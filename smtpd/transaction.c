@@ -1,0 +1,353 @@
+/* transaction.c - MAIL and RCPT: who sends, who receives, and may they? */
+/* SPDX-License-Identifier: ISC */
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/route.h"
+#include "smtpd/session.h"
+
+/*
+ * Trusts: the tables as far as their decoders check them; the queue as far as
+ * proto_queue does.
+ * Limits: recipients_max recipients, whose text is bounded; past that each RCPT
+ * is answered 452, and after TOO_MANY_MAX of those the session ends.
+ */
+
+#define TOO_MANY_MAX 10000
+#define TABLES_AGE 100		/* ms that a look at the tables holds */
+#define RECIPIENT_MAX (ADDR_TEXT_MAX + QUEUE_ORCPT_MAX + 4)
+
+void
+transaction_clear(struct session *s)
+{
+	struct transaction *t = &s->transaction;
+
+	content_free(s);
+	str_free(&t->recipients);
+	memset(t, 0, sizeof(*t));
+	t->recipients = (struct str)STR_INIT(
+	    s->conf->recipients_max * RECIPIENT_MAX);
+}
+
+int
+transaction_queue(struct session *s)
+{
+	if (s->queue != -1)
+		return 0;
+	if ((s->queue = queue_connect(QUEUE_SOCKET)) == -1) {
+		log_error(NULL, "queue", "session=%s text=%s", s->id,
+		    LOGS("malle-queued does not answer on " QUEUE_SOCKET));
+		return -1;
+	}
+	if (ipc_timeout(s->queue, QUEUE_TIMEOUT) == 0)
+		return 0;
+	transaction_drop_queue(s);
+	return -1;
+}
+
+void
+transaction_drop_queue(struct session *s)
+{
+	if (s->queue != -1)
+		close(s->queue);
+	s->queue = -1;
+}
+
+static void
+fill_mail(const struct session *s, struct queue_mail *m)
+{
+	const struct mail_params *from = &s->transaction.mail;
+	struct addr account = { .local = "" };
+
+	memset(m, 0, sizeof(*m));
+	m->lane = LANE_PERSONAL;
+	m->flags = from->flags;
+	m->size = from->size;
+	addr_text(&from->sender, m->sender, sizeof(m->sender));
+	memcpy(m->envid, from->envid, sizeof(m->envid));
+	if (session_has_login(s)) {
+		strcpy(account.local, s->account_local);
+		strcpy(account.domain, s->account_domain);
+		addr_text(&account, m->account, sizeof(m->account));
+	}
+	memcpy(m->client, s->client, sizeof(m->client));
+	memcpy(m->session, s->id, sizeof(m->session));
+	trace_clause(s, m->trace);
+	trace_protocol(s, m->protocol);
+}
+
+/*
+ * Recipients are kept as they are sent: address NUL, one byte of notify,
+ * orcpt NUL.
+ */
+static int
+send_recipients(const struct session *s)
+{
+	struct slice rest = str_slice(&s->transaction.recipients);
+
+	while (rest.len > 0) {
+		struct slice address = slice_cut(&rest, '\0'), orcpt;
+		unsigned notify = (unsigned char)rest.p[0];
+
+		rest = slice_skip(rest, 1);
+		orcpt = slice_cut(&rest, '\0');
+		if (queue_rcpt(s->queue, address.p, notify, orcpt) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+transaction_begin(struct session *s)
+{
+	struct queue_mail m;
+
+	fill_mail(s, &m);
+	/* A connection kept from the message before may have died with the
+	 * malle-queued of then: only a fresh one that fails is final. */
+	for (int fresh = s->queue == -1; ; fresh = 1) {
+		if (transaction_queue(s) == -1)
+			return -1;
+		if (queue_mail(s->queue, &m) == 0 && send_recipients(s) == 0)
+			return 0;
+		transaction_drop_queue(s);
+		if (fresh)
+			return -1;
+	}
+}
+
+static void
+refresh_tables(struct session *s)
+{
+	int64_t now = clock_ms();
+
+	if (now - s->tables_fresh < TABLES_AGE)
+		return;
+	s->tables_fresh = now;
+	if (tables_refresh(s->tables) == -1)
+		log_error(NULL, "tables", "session=%s text=%s", s->id,
+		    LOGS("cannot look at the tables again: the old ones hold"));
+}
+
+int
+mail_check(void *session, struct slice arg)
+{
+	struct session *s = session;
+
+	return (int)params_mail(arg, &s->arg.mail);
+}
+
+/* True when a submitter may use this sender; else it has been refused. */
+static bool
+sender_allowed(struct session *s, const struct addr *sender)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (!session_is_submission(s))
+		return true;
+	if (!session_has_login(s)) {
+		refuse(s, "mail", "", "530 5.7.0", "%s",
+		    session_may_auth(s) ? "log in first: AUTH" :
+		    "STARTTLS first, then log in: AUTH");
+		return false;
+	}
+	/* The null sender is for the receipts that mail programs send
+	 * (RFC 8098 2.1); who has sent them is known all the same. */
+	if (sender->local[0] == '\0')
+		return true;
+	if (route_may_send_as(s->tables, s->account_local, s->account_domain,
+	    sender))
+		return true;
+	refuse(s, "mail", "", "553 5.7.1",
+	    "%s is not an address of the account %s@%s",
+	    addr_text(sender, text, sizeof(text)), s->account_local,
+	    s->account_domain);
+	return false;
+}
+
+static bool
+mail_allowed(struct session *s, const struct mail_params *m)
+{
+	if (!sender_allowed(s, &m->sender))
+		return false;
+	if (m->size > s->conf->message_max) {
+		refuse(s, "mail", "", "552 5.3.4",
+		    "the message is too big: at most %llu bytes",
+		    (unsigned long long)s->conf->message_max);
+		return false;
+	}
+	return true;
+}
+
+void
+mail_act(void *session)
+{
+	struct session *s = session;
+
+	if (s->messages >= s->conf->messages_per_session) {
+		refuse(s, "mail", "", "421 4.7.0",
+		    "%s enough messages for one session: connect again",
+		    s->conf->hostname);
+		session_close(s, "messages");
+		return;
+	}
+	refresh_tables(s);
+	transaction_clear(s);
+	s->transaction.mail = s->arg.mail;
+	if (!mail_allowed(s, &s->transaction.mail)) {
+		transaction_clear(s);
+		return;
+	}
+	s->state = ST_MAIL;
+	reply(s, "250 2.1.0", "sender accepted");
+}
+
+int
+rcpt_check(void *session, struct slice arg)
+{
+	struct session *s = session;
+
+	return (int)params_rcpt(arg,
+	    (s->transaction.mail.flags & QM_UTF8) != 0, &s->arg.rcpt);
+}
+
+static void
+refuse_recipient(struct session *s, const char *code, const char *text,
+    const char *to)
+{
+	uint64_t errors = s->errors;
+
+	refuse(s, "rcpt", to, code, "%s", text);
+	/* Letters to many people have some dead addresses among them; names
+	 * tried out have little else. */
+	if (++s->transaction.refused <= s->transaction.count)
+		s->errors = errors;
+}
+
+/* Asks the queue, twice when the connection was an old one. 0, or -1. */
+static int
+check_room(struct session *s, const char *mailbox, struct queue_answer *out)
+{
+	for (int fresh = s->queue == -1; ; fresh = 1) {
+		if (transaction_queue(s) == -1)
+			return -1;
+		if (queue_check(s->queue, mailbox, s->transaction.mail.size,
+		    out) == 0)
+			return 0;
+		transaction_drop_queue(s);
+		if (fresh)
+			return -1;
+	}
+}
+
+/* True when the mailbox has room; else the recipient has been refused. */
+static bool
+has_room(struct session *s, const struct destination *d, const char *to)
+{
+	struct queue_answer answer;
+	char mailbox[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX + 80];
+
+	if (d->quota_bytes == 0 && d->quota_messages == 0)
+		return true;
+	(void)snprintf(mailbox, sizeof(mailbox), "%s@%s", d->local, d->domain);
+	if (check_room(s, mailbox, &answer) == -1) {
+		refuse_recipient(s, "451 4.3.0",
+		    "the queue does not answer, try again later", to);
+		return false;
+	}
+	switch (answer.result) {
+	case QUEUE_OK:
+		return true;
+	case QUEUE_TEMPORARY:
+		(void)snprintf(text, sizeof(text), "the mailbox %s is full: "
+		    "its owner must make room, try again later", to);
+		refuse_recipient(s, "452 4.2.2", text, to);
+		return false;
+	case QUEUE_PERMANENT:
+		(void)snprintf(text, sizeof(text), "the message is bigger than "
+		    "the mailbox %s may ever be", to);
+		refuse_recipient(s, "552 5.2.2", text, to);
+		return false;
+	}
+	return false;
+}
+
+/* True when this recipient may get mail from this client; else refused. */
+static bool
+recipient_allowed(struct session *s, struct addr *rcpt, const char *to)
+{
+	struct destination mailbox;
+	char text[QUEUE_TEXT_MAX];
+	bool is_mailbox = false;
+	enum route_verdict v;
+	char code[12];
+
+	v = route_check(s->tables, rcpt, s->conf->default_domain, &mailbox,
+	    &is_mailbox);
+	if (v == ROUTE_OK)
+		return !is_mailbox || has_room(s, &mailbox, to);
+	if (v == ROUTE_NOT_OURS && (session_has_login(s) || s->may_relay))
+		return true;
+	/* The text begins with the enhanced code. */
+	(void)snprintf(code, sizeof(code), "%d",
+	    route_reply(v, to, text, sizeof(text)));
+	refuse_recipient(s, code, text, to);
+	return false;
+}
+
+static void
+too_many_recipients(struct session *s, const char *to)
+{
+	/* RFC 5321 4.5.3.1.10: the rest goes into another transaction. */
+	refuse(s, "rcpt", to, "452 4.5.3",
+	    "too many recipients: at most %llu for one message",
+	    (unsigned long long)s->conf->recipients_max);
+	if (++s->transaction.too_many > TOO_MANY_MAX) {
+		reply(s, "421 4.7.0", "%s far too many recipients",
+		    s->conf->hostname);
+		session_close(s, "recipients");
+	}
+}
+
+static void
+keep_recipient(struct session *s, const char *to)
+{
+	struct str *list = &s->transaction.recipients;
+	const struct rcpt_params *r = &s->arg.rcpt;
+
+	str_put(list, slice_make(to, strlen(to) + 1));
+	str_putc(list, (char)r->notify);
+	str_put(list, slice_make(r->orcpt, strlen(r->orcpt) + 1));
+}
+
+void
+rcpt_act(void *session)
+{
+	struct session *s = session;
+	struct transaction *t = &s->transaction;
+	struct addr *rcpt = &s->arg.rcpt.recipient;
+	char to[ADDR_TEXT_MAX];
+
+	/* RFC 5321 4.1.1.3: <postmaster> alone is the one of our domain. */
+	if (rcpt->domain[0] == '\0' && s->conf->default_domain[0] != '\0')
+		strcpy(rcpt->domain, s->conf->default_domain);
+	addr_text(rcpt, to, sizeof(to));
+	if (t->count >= s->conf->recipients_max) {
+		too_many_recipients(s, to);
+		return;
+	}
+	if (!recipient_allowed(s, rcpt, to))
+		return;
+	keep_recipient(s, to);
+	if (!str_ok(&t->recipients)) {
+		refuse(s, "rcpt", to, "452 4.3.1", "no memory now, try later");
+		transaction_clear(s);
+		s->state = ST_READY;
+		return;
+	}
+	t->count++;
+	s->state = ST_RCPT;
+	reply(s, "250 2.1.5", "recipient accepted");
+}
