@@ -35,6 +35,9 @@ struct command {
 static const struct command commands[] = {
 	{ "trace",  cmd_trace,  OWN_CONF, "[--log FILE] ID|ADDRESS",
 	  "what became of a message",  "ce qu'est devenu un message" },
+	{ "check",  cmd_check,  OWN_CONF, "",
+	  "verify the installation and say how to mend it",
+	  "vérifier l'installation et dire comment réparer" },
 	{ NULL, NULL, 0, NULL, NULL, NULL }
 };
 /* clang-format on */

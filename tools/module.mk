@@ -1,7 +1,8 @@
 # malle: everything from the shell. A command is a file cmd_NAME.c here, a row
 # in the table of malle.c and a prototype in malle.h.
 PROGS += malle
-malle_SRC := tools/malle.c tools/cmd_trace.c tools/trace.c tools/trace_tell.c
+malle_SRC := tools/malle.c tools/cmd_trace.c tools/trace.c tools/trace_tell.c tools/cmd_check.c \
+	tools/check_cert.c tools/json.c
 malle_LIBS := -lcrypto
 
 # malle-inject: sendmail(8) for local programs, with its names.

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "tools/json.h"
 #include "tools/trace.h"
 
 /*
@@ -91,45 +92,6 @@ static const struct phrase phrases[] = {
 };
 /* clang-format on */
 
-/* Length of the well-formed UTF-8 sequence at p, of 2 to 4 bytes; else 0. C1
- * controls do not count as well-formed. */
-static size_t
-utf8_length(const unsigned char *p, size_t left)
-{
-	size_t n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 :
-	    p[0] >= 0xe0 && p[0] <= 0xef ? 3 :
-	    p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
-
-	if (n == 0 || n > left || (p[0] == 0xc2 && p[1] < 0xa0) ||
-	    (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
-/* Writes a value of the log; json doubles what JSON asks for. */
-static void
-put_value(FILE *out, struct slice s, bool json)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	size_t n;
-
-	for (size_t i = 0; i < s.len; i += n) {
-		n = p[i] >= 0x80 ? utf8_length(p + i, s.len - i) : 1;
-		if (n == 0 || p[i] < ' ' || p[i] == 0x7f) {
-			fprintf(out, "%sx%02x", json ? "\\\\" : "\\", p[i]);
-			n = 1;
-		} else {
-			if (json && (p[i] == '"' || p[i] == '\\'))
-				putc('\\', out);
-			fwrite(p + i, 1, n, out);
-		}
-	}
-}
-
 /* "2026-11-21T22:35:01.123456Z" to local time; anything else as it is. */
 static void
 put_time(FILE *out, struct slice s)
@@ -142,7 +104,7 @@ put_time(FILE *out, struct slice s)
 	for (size_t i = 0; i < sizeof(shape) - 1; i++) {
 		if (s.len <= i || (shape[i] == 'd' ?
 		    s.p[i] < '0' || s.p[i] > '9' : s.p[i] != shape[i])) {
-			put_value(out, s, false);
+			text_put_escaped(out, s);
 			return;
 		}
 	}
@@ -152,7 +114,7 @@ put_time(FILE *out, struct slice s)
 	if (strptime(raw, "%Y-%m-%dT%H:%M:%S", &tm) == NULL ||
 	    (t = timegm(&tm)) == -1 || localtime_r(&t, &tm) == NULL ||
 	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		put_value(out, s, false);
+		text_put_escaped(out, s);
 	else
 		fputs(text, out);
 }
@@ -218,7 +180,7 @@ put_text(FILE *out, struct slice text, const struct trace_line *l, bool french)
 		if (slice_eq(key, SLICE("next")))
 			put_time(out, value);
 		else
-			put_value(out, value, false);
+			text_put_escaped(out, value);
 	}
 }
 
@@ -254,12 +216,12 @@ trace_tell_line(FILE *out, const struct trace_line *l, bool french)
 			return;
 		}
 	}
-	put_value(out, l->event, false);
+	text_put_escaped(out, l->event);
 	for (size_t i = 0; i < l->n; i++) {
 		putc(' ', out);
-		put_value(out, l->fields[i].key, false);
+		text_put_escaped(out, l->fields[i].key);
 		putc('=', out);
-		put_value(out, l->fields[i].value, false);
+		text_put_escaped(out, l->fields[i].value);
 	}
 }
 
@@ -276,11 +238,11 @@ put_heading(FILE *out, const struct trace_story *s, bool french)
 		fputs(french ? "Sans message" : "Without a message", out);
 	} else {
 		fputs("Message ", out);
-		put_value(out, slice_of(s->id), false);
+		text_put_escaped(out, slice_of(s->id));
 	}
 	if (s->notice_of != NULL) {
 		fputs(french ? " (avis à propos de " : " (notice about ", out);
-		put_value(out, slice_of(s->notice_of), false);
+		text_put_escaped(out, slice_of(s->notice_of));
 		putc(')', out);
 	}
 	putc('\n', out);
@@ -367,12 +329,11 @@ trace_tell(FILE *out, const struct trace *t, bool french)
 static void
 put_json_field(FILE *out, struct slice key, struct slice value, bool *first)
 {
-	fputs(*first ? "{\"" : ",\"", out);
+	putc(*first ? '{' : ',', out);
 	*first = false;
-	put_value(out, key, true);
-	fputs("\":\"", out);
-	put_value(out, value, true);
-	putc('"', out);
+	json_put_string(out, key);
+	putc(':', out);
+	json_put_string(out, value);
 }
 
 /* The line in words, as one more field. */
