@@ -5,3 +5,14 @@ TESTS_UNIT += test_pop3_wire test_pop3_children test_pop3_mailbox
 test_pop3_wire_SRC := tests/unit/test_pop3_wire.c pop3d/wire.c
 test_pop3_children_SRC := tests/unit/test_pop3_children.c pop3d/children.c
 test_pop3_mailbox_SRC := tests/unit/test_pop3_mailbox.c $(POP3_MAILBOX_SRC)
+TESTS_UNIT += test_maildir test_maildir_copy test_bounce test_dsn
+test_maildir_SRC := tests/unit/test_maildir.c
+test_maildir_copy_SRC := tests/unit/test_maildir_copy.c deliver/copy.c deliver/failure.c
+test_bounce_SRC := tests/unit/test_bounce.c bounce/encode.c bounce/words.c
+test_dsn_SRC := tests/unit/test_dsn.c bounce/notice.c bounce/encode.c bounce/words.c \
+	queue/proto_bounce.c
+TESTS_UNIT += test_smtp_data test_smtp_header test_smtp_params test_smtp_proxy
+test_smtp_data_SRC := tests/unit/test_smtp_data.c smtpd/data.c
+test_smtp_header_SRC := tests/unit/test_smtp_header.c smtpd/header.c
+test_smtp_params_SRC := tests/unit/test_smtp_params.c smtpd/params.c
+test_smtp_proxy_SRC := tests/unit/test_smtp_proxy.c smtpd/proxy.c
