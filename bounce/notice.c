@@ -520,12 +520,12 @@ put_report_part(struct compose *c)
 
 /* --- the original --- */
 
-/* Ends in exactly one LF more than s has, so that a boundary may follow. */
+/* Bytes of the original; a last line without its LF gets one. */
 static void
 put_bytes(struct compose *c, struct slice s)
 {
 	str_put(c->out, s);
-	if (s.len == 0 || s.p[s.len - 1] != '\n')
+	if (s.len > 0 && s.p[s.len - 1] != '\n')
 		str_putc(c->out, '\n');
 }
 
