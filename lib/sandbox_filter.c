@@ -115,9 +115,9 @@ static const struct {
 	/* malle-spawn's children become the mailbox's owner ... */
 	{ G_ROOT, "chroot setresuid setresgid setuid setgid setgroups fchown "
 	    "fchownat capget capset setrlimit getrlimit" },
-	/* ... and confine themselves */
+	/* ... and confine themselves; malle-local makes its own filter */
 	{ G_ROOT, "landlock_create_ruleset landlock_add_rule "
-	    "landlock_restrict_self seccomp" },
+	    "landlock_restrict_self seccomp memfd_create" },
 };
 
 /* Nobody's business: tried only by somebody who has taken a process over. */

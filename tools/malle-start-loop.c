@@ -120,7 +120,8 @@ wait_ms(const struct start *s)
 
 /*
  * The configuration is read again where no port changes; the programs read it
- * by themselves. malle-tls ends: its new one has the new key.
+ * by themselves. malle-tls and malle-spawn end: new ones take their places,
+ * their sessions go on.
  */
 static void
 reload(struct start *s)
@@ -144,9 +145,13 @@ reload(struct start *s)
 		s->conf = *c;
 	free(c);
 	for (size_t i = 0; i < SERVICES; i++) {
+		struct service *v = &s->services[i];
+
 		/* One that is not ready yet could not know what to do. */
-		if (s->services[i].pid > 0 && s->services[i].is_ready)
-			kill(s->services[i].pid, SIGHUP);
+		if (v->pid == 0 || !v->is_ready)
+			continue;
+		v->told_hup = v->anew_on_hup;
+		kill(v->pid, SIGHUP);
 	}
 	log_info(NULL, "reload", "conf=%s", LOGS(s->conf_path));
 	state_notify("READY=1");

@@ -20,7 +20,7 @@ enum who { REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, QUEUED, SMTPD, POP3D };
 static const struct service table[SERVICES] = {
 	/*              program            starts stops  port   anew on HUP */
 	[REGISTRYD] = { "malle-registryd", 0,     5,     false, false },
-	[SPAWN]     = { "malle-spawn",     0,     6,     false, false },
+	[SPAWN]     = { "malle-spawn",     0,     6,     false, true },
 	[TLS]       = { "malle-tls",       0,     1,     false, true },
 	[AUTHD]     = { "malle-authd",     1,     2,     false, false },
 	[BOUNCE]    = { "malle-bounce",    1,     4,     false, false },

@@ -110,6 +110,7 @@ service_start(struct start *s, struct service *v)
 	}
 	v->ready_fd = fd[0];
 	v->is_ready = false;
+	v->told_hup = false;
 	v->sandbox[0] = '\0';
 	v->since = time(NULL);
 	v->started = clock_ms();
@@ -160,8 +161,8 @@ void
 service_ended(struct start *s, struct service *v, int status)
 {
 	int64_t now = clock_ms(), ran = now - v->started;
-	bool anew = v->anew_on_hup && WIFEXITED(status) &&
-	    WEXITSTATUS(status) == 0 && v->is_ready;
+	bool anew = v->told_hup && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == 0;
 
 	if (!anew)
 		say_end(s, v, status, ran);

@@ -35,6 +35,7 @@ struct service {
 	pid_t pid;		/* 0: does not run */
 	int ready_fd;		/* where it says that it is ready; -1 */
 	bool is_ready;
+	bool told_hup;		/* and so may end without fault */
 	char sandbox[80];	/* what it said then */
 	time_t since;
 	int64_t started;	/* monotonic ms */

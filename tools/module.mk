@@ -16,3 +16,8 @@ $(BIN)/sendmail $(BIN)/mailq $(BIN)/newaliases: $(BIN)/malle-inject
 PROGS += malle-start
 malle-start_SRC := tools/malle-start.c tools/malle-start-folders.c tools/malle-start-ports.c \
 	tools/malle-start-plan.c tools/malle-start-run.c tools/malle-start-loop.c tools/malle-start-state.c
+
+# Forks who owns a mailbox; the POP3 session after login is linked in.
+PROGS += malle-spawn
+malle-spawn_SRC := tools/spawn.c tools/spawn-child.c $(POP3_MAILBOX_SRC)
+malle-spawn_STATIC := 1

@@ -32,6 +32,8 @@ say("env=" + ",".join(sorted(os.environ)))
 say("args=" + " ".join(sys.argv[1:]))
 def hup(*a):
     say("hup")
+    if name == "malle-spawn":
+        os._exit(0)
     if name == "malle-tls":
         if os.fork() == 0:      # a session that outlives its listener
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -170,9 +172,13 @@ def test_reload(m):
     ok(until(lambda: m.pid("malle-tls") not in (None, pids["malle-tls"])),
        "malle-tls is started anew")
     ok(until(lambda: "malle-tls is ready" in m.log()[mark:]), "and is ready")
-    eq({p: m.pid(p) for p in malle.PROGRAMS if p != "malle-tls"},
-       {p: pids[p] for p in malle.PROGRAMS if p != "malle-tls"},
+    ok(until(lambda: m.pid("malle-spawn") not in (None, pids["malle-spawn"])),
+       "malle-spawn too")
+    anew = ("malle-tls", "malle-spawn")
+    eq({p: m.pid(p) for p in malle.PROGRAMS if p not in anew},
+       {p: pids[p] for p in malle.PROGRAMS if p not in anew},
        "the others stay")
+    ok(" restart " not in m.log()[mark:], "and nobody has to wait for it")
     orphans = [p for p in malle.children(m.process.pid)
                if p not in [m.pid(x) for x in malle.PROGRAMS]]
     eq(len(orphans), 1, "a session of the old malle-tls goes on")

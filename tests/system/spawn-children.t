@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""malle-spawn: who its children are, what they hold, what it refuses."""
+import os
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
+from malle import eq, ok, until
+
+SPAWN_LOCAL, SPAWN_POP3, AUTH_TAKEN = 1, 2, 35
+UID = 64300 if malle.ROOT else os.geteuid()
+
+
+def text(s):
+    b = s.encode() if isinstance(s, str) else s
+    return struct.pack("<I", len(b)) + b
+
+
+def pop3(domain="exemple.test", uid=UID, mailbox="bob", leftover=b""):
+    return (struct.pack("<H", SPAWN_POP3) + text(domain) +
+            struct.pack("<I", uid) + text(mailbox) + text("s1") +
+            text("192.0.2.7") + b"\0" + text(leftover))
+
+
+def local(domain="exemple.test", uid=UID):
+    return (struct.pack("<H", SPAWN_LOCAL) + text(domain) +
+            struct.pack("<I", uid))
+
+
+class Spawn:
+    """malle-spawn alone, with the other ends of its pairs."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="malle-spawn-")
+        os.chmod(self.dir, 0o755)
+        self.mail = os.path.join(self.dir, "mail")
+        os.mkdir(self.mail, 0o711)
+        os.chmod(self.mail, 0o711)
+        conf = os.path.join(self.dir, "conf")
+        with open(conf, "w") as f:
+            f.write("base = %s\nlibexec = %s\nlog = stderr\n"
+                    "hostname = mail.exemple.test\nsessions_max = 4\n"
+                    "domain_uid_first = 64300\ndomain_uid_last = 64399\n"
+                    % (self.dir, malle.BIN))
+        self.queue, a = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.auth, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ready, c = os.pipe()
+        self.log_path = os.path.join(self.dir, "log")
+        env = dict(os.environ, MALLE_SANDBOX_DENY="kill",
+                   MALLE_FDS="queue=%d,auth=%d,ready=%d"
+                   % (a.fileno(), b.fileno(), c))
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(malle.BIN, "malle-spawn"), "-c", conf], env=env,
+                pass_fds=(a.fileno(), b.fileno(), c), stderr=log)
+        a.close()
+        b.close()
+        os.close(c)
+        self.ready = os.read(ready, 100)
+        os.close(ready)
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def ask_pop3(self, message, sock=None):
+        """The client's end, and the login connection's."""
+        client, a = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        login, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        socket.send_fds(sock or self.auth, [message], [a.fileno(), b.fileno()])
+        a.close()
+        b.close()
+        client.settimeout(10)
+        login.settimeout(10)
+        return client, login
+
+    def ask_local(self, message, sock=None):
+        queue, a = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        socket.send_fds(sock or self.queue, [message], [a.fileno()])
+        a.close()
+        queue.settimeout(10)
+        return queue
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def test_session(s):
+    client, login = s.ask_pop3(pop3(leftover=b"STAT\r\n"))
+    eq(login.recv(100), struct.pack("<H", AUTH_TAKEN), "the login is taken")
+    eq(login.recv(100), b"", "and its connection closed")
+    answer = b""
+    while answer.count(b"\r\n") < 2:
+        answer += client.recv(1000)
+    lines = answer.split(b"\r\n")
+    ok(lines[0].startswith(b"+OK"), "the client is told")
+    eq(lines[1], b"+OK 0 0", "what was read before is obeyed")
+    child = malle.children(s.process.pid)[0]
+    st = malle.status_of(child)
+    eq(st["Uid"].split(), [str(UID)] * 4, "the session has the owner's uid")
+    eq(st["CapEff"] + st["CapPrm"], "0" * 32, "and no capability")
+    if malle.ROOT:
+        eq(st["Gid"].split(), [str(UID)] * 4, "and his gid")
+        eq(st["Groups"], "", "and no other group")
+    eq(st["NoNewPrivs"], "1", "and gets none")
+    if not malle.SANITIZED:
+        eq(st["Seccomp"], "2", "and a filter of system calls")
+    if malle.ROOT:
+        eq(os.readlink("/proc/%d/root" % child),
+           os.path.join(s.mail, "exemple.test"), "its root is its domain")
+        kinds = sorted(os.readlink("/proc/%d/fd/%s" % (child, f)).split(":")[0]
+                       for f in os.listdir("/proc/%d/fd" % child))
+        ok(not any("sock" == k for k in kinds) and
+           kinds.count("socket") == 1, "it holds one socket: the client's")
+        ok(not any(k.endswith("/mail") or k.endswith("malle-local")
+                   for k in kinds), "and nothing of its parent's")
+    path = os.path.join(s.mail, "exemple.test")
+    for name in ("", "bob", "bob/Maildir", "bob/Maildir/new"):
+        here = os.lstat(os.path.join(path, name))
+        eq((here.st_uid, stat.S_IMODE(here.st_mode)), (UID, 0o700),
+           "the owner's: exemple.test/" + name)
+    client.sendall(b"QUIT\r\n")
+    ok(client.recv(1000).startswith(b"+OK"), "QUIT")
+    ok(until(lambda: not malle.children(s.process.pid)), "the child ends")
+
+
+def refused(s, what, client, login=None):
+    try:
+        eq((login or client).recv(100), b"", "refused: " + what)
+    except (socket.timeout, ConnectionResetError) as e:
+        ok(False, "refused: %s (%s)" % (what, e))
+
+
+def test_refused(s):
+    refused(s, "a domain that climbs", *s.ask_pop3(pop3("../exemple.test")))
+    refused(s, "a mailbox that climbs", *s.ask_pop3(pop3(mailbox="../alice")))
+    refused(s, "a domain that is not canonical", *s.ask_pop3(pop3("Exemple.test")))
+    refused(s, "a POP3 session asked for by the queue",
+            *s.ask_pop3(pop3(), s.queue))
+    refused(s, "a delivery asked for by malle-authd",
+            s.ask_local(local(), s.auth))
+    refused(s, "bytes too many", s.ask_local(local() + b"x"))
+    refused(s, "a message cut off", s.ask_local(local()[:-1]))
+    refused(s, "a type that is none",
+            s.ask_local(struct.pack("<H", 77) + local()[2:]))
+    if malle.ROOT:
+        refused(s, "uid 0", s.ask_local(local("zero.test", 0)))
+        refused(s, "a uid below the range", s.ask_local(local("low.test", 64299)))
+        refused(s, "a uid above the range", s.ask_local(local("high.test", 64400)))
+        refused(s, "another uid than the owner's",
+                s.ask_local(local("exemple.test", 64301)))
+        ok(not os.path.exists(os.path.join(s.mail, "low.test")),
+           "no folder for them")
+    os.symlink("/etc", os.path.join(s.mail, "link.test"))
+    refused(s, "a domain that is a link", s.ask_local(local("link.test")))
+    os.symlink("/etc", os.path.join(s.mail, "exemple.test", "carol"))
+    refused(s, "a mailbox that is a link", *s.ask_pop3(pop3(mailbox="carol")))
+    s.queue.send(b"")
+    s.queue.send(b"\1")
+    s.auth.send(os.urandom(60000))
+    client, login = s.ask_pop3(pop3())
+    eq(login.recv(100), struct.pack("<H", AUTH_TAKEN),
+       "after all of that it still works")
+    client.close()
+    until(lambda: not malle.children(s.process.pid))
+
+
+def test_local(s):
+    queue = s.ask_local(local("new.test"))
+    ok(until(lambda: os.path.isdir(os.path.join(s.mail, "new.test")), 5),
+       "the folder of a new domain is made")
+
+    def worker():
+        pids = [p for p in malle.children(s.process.pid)
+                if malle._argv0(p) == "malle-local"]
+        return pids and pids[0]
+    pid = until(worker, 10)
+    if not ok(pid, "malle-local is started"):
+        malle.note(s.log())
+        return
+    with open("/proc/%d/cmdline" % pid, "rb") as f:
+        eq(f.read().split(b"\0")[:3],
+           [b"malle-local", b"new.test", b"mail.exemple.test"],
+           "and told its domain and our name")
+    ok(until(lambda: malle.status_of(pid)["Seccomp"] == "2" or
+             malle.SANITIZED, 5), "it confines itself")
+    st = malle.status_of(pid)
+    eq(st["Uid"].split(), [str(UID)] * 4, "with the owner's uid")
+    eq(st["CapEff"], "0" * 16, "without capabilities")
+    if malle.ROOT:
+        eq(os.readlink("/proc/%d/root" % pid),
+           os.path.join(s.mail, "new.test"), "its root is its domain")
+    queue.close()
+    ok(until(lambda: not malle.children(s.process.pid)),
+       "it ends when malle-queued does")
+
+
+def test_limits(s):
+    sessions = [s.ask_pop3(pop3()) for _ in range(4)]
+    for client, login in sessions:
+        login.recv(100)
+    refused(s, "more sessions than sessions_max", *s.ask_pop3(pop3()))
+    ok("spawn_refused" in s.log(), "and the log says so")
+    for client, login in sessions:
+        client.close()
+    ok(until(lambda: not malle.children(s.process.pid)),
+       "sessions end with their clients")
+
+
+def test_confined(s):
+    st = malle.status_of(s.process.pid)
+    if malle.ROOT:
+        eq(int(st["CapEff"], 16), sum(1 << n for n in (0, 1, 5, 6, 7, 18)),
+           "six capabilities of root's are kept")
+    eq(st["NoNewPrivs"], "1", "no new privileges")
+    if not malle.SANITIZED:
+        eq(st["Seccomp"], "2", "a filter of system calls")
+        ok(b"landlock=0" not in s.ready and b"seccomp=yes" in s.ready,
+           "it says so when it is ready")
+
+
+def test_stop(s):
+    client, login = s.ask_pop3(pop3())
+    login.recv(100)
+    family = malle.children(s.process.pid)
+    s.process.terminate()
+    eq(s.process.wait(15), 0, "SIGTERM: ends well")
+    ok(not any(malle._alive(p) for p in family), "and so do its children")
+    eq([l for l in s.log().split("\n") if "sandbox:" in l], [],
+       "no call was outside of its role")
+
+
+def main():
+    s = Spawn()
+    try:
+        test_session(s)
+        test_local(s)
+        test_refused(s)
+        test_limits(s)
+        test_confined(s)
+        test_stop(s)
+    finally:
+        malle.note(s.log()[-1500:])
+        s.close()
+    malle.done()
+
+
+if malle.SANITIZED and malle.ROOT:
+    malle.skip_all("a sanitized malle-local cannot start in a root of its own")
+main()
