@@ -49,14 +49,14 @@ struct listener {
 	bool pause;
 };
 
-static volatile sig_atomic_t terminating;
+static volatile sig_atomic_t ending;	/* the signal that says so */
 
 static void
 on_signal(int sig)
 {
 	/* SIGCHLD only has to end the wait. */
-	if (sig == SIGTERM || sig == SIGINT)
-		terminating = 1;
+	if (sig != SIGCHLD)
+		ending = sig;
 }
 
 static int
@@ -120,7 +120,8 @@ confine(const struct conf *conf)
 static void
 catch_signals(struct listener *l)
 {
-	static const int caught[] = { SIGTERM, SIGINT, SIGCHLD };
+	static const int caught[] = { SIGTERM, SIGINT, SIGHUP,
+		SIGCHLD };
 	struct sigaction sa = { .sa_handler = on_signal };
 	sigset_t blocked;
 
@@ -132,8 +133,6 @@ catch_signals(struct listener *l)
 	}
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
-	/* The root folder has no configuration to read again. */
-	sigaction(SIGHUP, &sa, NULL);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
@@ -147,6 +146,7 @@ serve(struct listener *l, size_t which, int fd, const struct ip *host)
 
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &l->unblocked, NULL);
 	for (size_t i = 0; i < l->n; i++)
@@ -255,7 +255,7 @@ listen_loop(struct listener *l)
 {
 	static const struct timespec pause = { 0, PAUSE_MS * 1000000L };
 
-	while (!terminating) {
+	while (ending == 0) {
 		int n = ppoll(l->fds, l->pause ? 0 : l->n,
 		    l->pause ? &pause : NULL, &l->unblocked);
 
@@ -263,7 +263,7 @@ listen_loop(struct listener *l)
 		reap(l);
 		for (size_t i = 0; n > 0 && i < l->n; i++)
 			if ((l->fds[i].revents & POLLIN) != 0)
-				while (!terminating && !l->pause &&
+				while (ending == 0 && !l->pause &&
 				    take_one(l, i))
 					reap(l);
 	}
@@ -276,7 +276,11 @@ signal_children(const struct listener *l, int sig)
 		kill(l->children.v[i].pid, sig);
 }
 
-/* Children end at once, but for logins being decided. */
+/*
+ * Children end at once, but for logins being decided. On SIGHUP they go on
+ * alone: a new listener, which malle-start starts, reads the configuration,
+ * for the root folder of this one has none.
+ */
 static void
 finish(struct listener *l)
 {
@@ -284,6 +288,11 @@ finish(struct listener *l)
 
 	for (size_t i = 0; i < l->n; i++)
 		close(l->fds[i].fd);
+	if (ending == SIGHUP) {
+		log_info(NULL, "stopped", "served=%llu left=%zu",
+		    (unsigned long long)l->served, l->children.n);
+		return;
+	}
 	signal_children(l, SIGTERM);
 	reap(l);
 	while (l->children.n > 0 && (left = end - clock_ms()) > 0) {

@@ -26,7 +26,7 @@ static const struct service table[SERVICES] = {
 	[BOUNCE]    = { "malle-bounce",    1,     4,     false, false },
 	[QUEUED]    = { "malle-queued",    1,     3,     false, false },
 	[SMTPD]     = { "malle-smtpd",     2,     0,     true,  false },
-	[POP3D]     = { "malle-pop3d",     2,     0,     true,  false },
+	[POP3D]     = { "malle-pop3d",     2,     0,     true,  true },
 };
 
 /* The sockets in public/: who listens, under which name; who may connect. */

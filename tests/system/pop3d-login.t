@@ -506,11 +506,19 @@ def test_limits():
     c = Client(d.ports[0], greeting=False)
     ok(c.rest() == b"-ERR [SYS/TEMP] too many connections, try again later\r\n" and
        d.said("reason=sessions_max"), "sessions_max")
-    d.p.send_signal(signal.SIGHUP)
-    ok(some[0].ask(b"UTF8") == b"+OK\r\n", "SIGHUP drops nobody")
     before = time.monotonic()
     ok(d.stop() == 0 and time.monotonic() - before < 2 and all(k.rest() == b"" for k in some),
        "SIGTERM ends idle connections at once")
+
+
+def test_hangup():
+    d = Daemon()
+    c = Client(d.ports[0])
+    d.p.send_signal(signal.SIGHUP)
+    ok(d.p.wait(5) == 0 and d.said("stopped served=1 left=1"), "SIGHUP ends the listener")
+    auth.script = [accept]
+    ok(c.ask(b"USER alice") == b"+OK\r\n" and c.ask(b"PASS pw") == b"+OK logged in\r\n", "and drops nobody")
+    c.close()
 
 
 def test_term_in_login():
@@ -549,6 +557,7 @@ try:
     ok(daemon.stop() == 0 and daemon.said("stopped served=[0-9]+ cut=0"), "SIGTERM")
     test_clear_refused()
     test_limits()
+    test_hangup()
     test_term_in_login()
     print(f"1..{count}")
 finally:
