@@ -18,7 +18,7 @@
  * typed on another keyboard match; another one is hashed as it is and gets no
  * SCRAM keys.
  */
-#define PASSWORD_MAX 512
+#define PASSWORD_MAX 511	/* bytes; crypt(3) takes no more */
 #define PASSWORD_HASH_MAX 384	/* with its NUL */
 #define SCRAM_KEY 32		/* bytes of SHA-256 */
 #define SCRAM_SALT 16		/* bytes of the salts made here */

@@ -18,7 +18,7 @@
 #define SCRAM_NONCE_MAX 256	/* of the client's part */
 #define SCRAM_NAME_MAX 512
 #define SCRAM_BINDING_MAX 64
-#define SCRAM_OWN_NONCE 24	/* letters of ours: BASE64_LEN(18) */
+#define SCRAM_OWN_NONCE 32	/* letters of ours: BASE64_LEN(24) */
 #define SCRAM_SERVER_MAX 512	/* of our messages, with a NUL */
 
 enum scram_status {
@@ -50,7 +50,7 @@ struct scram_binding {
 enum scram_status scram_begin(struct scram *s, bool plus,
     const struct scram_binding *binding, struct slice message);
 
-/* nonce: SCRAM_OWN_NONCE printable letters without a comma. The challenge is
+/* nonce: at most SCRAM_OWN_NONCE printable letters, no comma. The challenge is
  * inside *s. Never fails. */
 struct slice scram_challenge(struct scram *s, const struct scram_keys *keys,
     const char *nonce);

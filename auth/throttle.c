@@ -176,7 +176,7 @@ throttle_wrong(struct throttle *t, struct guess *g, int64_t now)
 	b->score += 1;
 	/* An account is guessed at from many places: what one place does to it
 	 * must not slow the others as much. */
-	score = 1 + b->score / 4;
+	score = 1 + (b->score - 1) / 4;
 	if (!g->is_local && a->score > score)
 		score = a->score;
 	return delay_of(score);

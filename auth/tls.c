@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -220,6 +221,8 @@ confine(struct server *s, const struct conf *c)
 	}
 	if (tls_keys_warm_up(&s->keys) == -1)
 		goto out;
+	/* What was freed is put in order once here, not in each child. */
+	(void)malloc_trim(0);
 	close(dirfd);
 	dirfd = -1;
 	if (sandbox_enter(SANDBOX_TLS, NULL, 0, &got) == -1) {

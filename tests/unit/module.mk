@@ -20,3 +20,12 @@ test_smtp_proxy_SRC := tests/unit/test_smtp_proxy.c smtpd/proxy.c
 UNIT_LIB := test_num test_str test_pack test_base64 test_addr
 TESTS_UNIT += $(UNIT_LIB)
 $(foreach t,$(UNIT_LIB),$(eval $(t)_SRC := tests/unit/$(t).c))
+TESTS_UNIT += test_password test_password_prep test_password_throttle test_scram
+test_password_SRC := tests/unit/test_password.c $(AUTH_PASSWORD_SRC)
+test_password_LIBS := -lcrypto -lcrypt
+test_password_prep_SRC := tests/unit/test_password_prep.c auth/saslprep.c
+test_password_throttle_SRC := tests/unit/test_password_throttle.c auth/throttle.c \
+	auth/memory.c
+test_password_throttle_LIBS := -lcrypto -lm
+test_scram_SRC := tests/unit/test_scram.c auth/scram.c $(AUTH_PASSWORD_SRC)
+test_scram_LIBS := -lcrypto -lcrypt
