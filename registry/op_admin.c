@@ -1,0 +1,203 @@
+/* op_admin.c - the operations on the registry itself. */
+/* SPDX-License-Identifier: ISC */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/date.h"
+#include "registry/compile.h"
+#include "registry/journal.h"
+#include "registry/operation.h"
+#include "registry/valid.h"
+
+struct reading {
+	struct request *q;
+	struct slice name;	/* only entries of this object; .p NULL: all */
+	uint64_t left;
+};
+
+/* "attribute: before -> after" for each that differs, LF between. */
+static void
+describe(const struct journal_entry *e, struct str *out)
+{
+	const struct object *any = e->has_after ? &e->after : &e->before;
+	const struct attribute *a = any->kind->attributes;
+	struct slice before, after;
+
+	for (size_t i = 0; a[i].name != NULL; i++) {
+		before = e->has_before ? object_get(&e->before, a[i].name) :
+		    (struct slice){ NULL, 0 };
+		after = e->has_after ? e->after.value[i] :
+		    (struct slice){ NULL, 0 };
+		if ((before.p == NULL) == (after.p == NULL) &&
+		    (before.p == NULL || slice_eq(before, after)))
+			continue;
+		if (out->len > 0)
+			str_putc(out, '\n');
+		str_printf(out, "%s: ", a[i].name);
+		if (a[i].flags & ATTR_SECRET) {
+			str_puts(out, "(secret)");
+			continue;
+		}
+		if (before.p != NULL)
+			str_put(out, before);
+		str_puts(out, " -> ");
+		if (after.p != NULL)
+			str_put(out, after);
+	}
+}
+
+static int
+row_entry(void *arg, const struct journal_entry *e)
+{
+	const struct object *o = e->has_after ? &e->after : &e->before;
+	struct registry_fields f = { .n = 0 };
+	struct str changes = STR_INIT(2 * ATTRIBUTE_VALUE_MAX);
+	struct reading *d = arg;
+	char id[24], uid[24], date[DATE_MAX];
+
+	if (d->name.p != NULL && !slice_eq(d->name, slice_of(o->name)) &&
+	    !slice_eq(d->name, slice_of(address_domain(o->name))))
+		return 0;
+	snprintf(id, sizeof(id), "%" PRIu64, e->id);
+	snprintf(uid, sizeof(uid), "%u", e->uid);
+	describe(e, &changes);
+	registry_add(&f, "id", slice_of(id));
+	registry_add(&f, "time", slice_of(date_iso((time_t)e->time, date)));
+	registry_add(&f, "uid", slice_of(uid));
+	registry_add(&f, "account", e->account);
+	registry_add(&f, "operation", e->operation);
+	registry_add(&f, "kind", slice_of(o->kind->name));
+	registry_add(&f, "name", slice_of(o->name));
+	registry_add(&f, "change", !e->has_before ? SLICE("made") :
+	    e->has_after ? SLICE("changed") : SLICE("deleted"));
+	/* Two long lists of targets do not fit one row. */
+	if (changes.len > 50000)
+		changes.len = 50000;
+	registry_add(&f, "changes", str_slice(&changes));
+	row(d->q, &f);
+	str_free(&changes);
+	return --d->left == 0 ? 1 : 0;
+}
+
+enum registry_result
+op_journal(struct request *q)
+{
+	struct reading d = { q, field(q, "name"), 0 };
+	enum registry_result result;
+	uint64_t after, limit;
+
+	result = field_number(q, "limit", UINT64_MAX, &limit);
+	if (result == REGISTRY_OK)
+		result = field_number(q, "after", 0, &after);
+	if (result != REGISTRY_OK || limit == 0)
+		return result;
+	/* The last ones, unless the place to begin was given. */
+	if (field(q, "after").p == NULL && d.name.p == NULL &&
+	    q->r->journal_next - 1 > limit)
+		after = q->r->journal_next - 1 - limit;
+	d.left = limit;
+	return journal_each(q->r, after, row_entry, &d) == -1 ?
+	    say_failed(q) : REGISTRY_OK;
+}
+
+static void
+row_fault(struct request *q, struct slice object, const char *text,
+    const char *remedy)
+{
+	struct registry_fields f = { .n = 0 };
+
+	registry_add(&f, "object", object);
+	registry_add(&f, "text", slice_of(text));
+	registry_add(&f, "remedy", slice_of(remedy));
+	row(q, &f);
+}
+
+struct faults {
+	struct request *q;
+	uint64_t n;
+};
+
+static void
+on_fault(void *arg, const struct table_fault *t)
+{
+	struct str object = STR_INIT(1024);
+	struct faults *f = arg;
+
+	f->n++;
+	str_puts(&object, t->table);
+	if (t->key.len > 0 && is_line(t->key)) {
+		str_puts(&object, ": ");
+		str_put(&object, t->key);
+	}
+	row_fault(f->q, str_slice(&object),
+	    f->q->french ? t->french : t->english, "malle recompile");
+	str_free(&object);
+}
+
+static int
+check_alias(void *arg, struct slice key, struct slice value)
+{
+	struct faults *f = arg;
+	struct object o;
+
+	(void)key;
+	if (object_decode(value, &o) == -1)
+		return -1;
+	if (o.kind != &kind_alias ||
+	    check_targets(f->q, &o, true) == REGISTRY_OK)
+		return 0;
+	f->n++;
+	row_fault(f->q, slice_of(o.name), f->q->text, "malle alias set");
+	return 0;
+}
+
+enum registry_result
+op_check(struct request *q)
+{
+	struct faults f = { q, 0 };
+
+	if (compile_compare(q->r, on_fault, &f) == -1 ||
+	    store_each(q->r->store, SLICE("address/"), SLICE_EMPTY,
+	    check_alias, &f) == -1)
+		return say_failed(q);
+	if (f.n == 0)
+		return say(q, REGISTRY_OK, "The tables equal the registry.",
+		    "Les tables sont conformes au registre.");
+	return say(q, REGISTRY_OK, "%llu faults.", "%llu défauts.",
+	    (unsigned long long)f.n);
+}
+
+enum registry_result
+op_recompile(struct request *q)
+{
+	return compile_find_stale(q->r, true) == -1 ? say_failed(q) :
+	    REGISTRY_OK;
+}
+
+enum registry_result
+op_schema(struct request *q)
+{
+	const struct attribute *a;
+	struct registry_fields f;
+
+	for (size_t i = 0; kinds[i] != NULL; i++) {
+		for (a = kinds[i]->attributes; a->name != NULL; a++) {
+			f.n = 0;
+			registry_add(&f, "kind", slice_of(kinds[i]->name));
+			registry_add(&f, "attribute", slice_of(a->name));
+			if (a->initial != NULL)
+				registry_add(&f, "initial",
+				    slice_of(a->initial));
+			registry_add(&f, "set", a->flags & ATTR_SET ?
+			    SLICE("yes") : SLICE("no"));
+			registry_add(&f, "owner", a->flags & ATTR_OWNER ?
+			    SLICE("yes") : SLICE("no"));
+			registry_add(&f, "help", slice_of(q->french ?
+			    a->help.french : a->help.english));
+			row(q, &f);
+		}
+	}
+	return REGISTRY_OK;
+}

@@ -1,0 +1,546 @@
+/* op_domain.c - the operations on domains. */
+/* SPDX-License-Identifier: ISC */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/date.h"
+#include "lib/num.h"
+#include "registry/operation.h"
+
+#define UID_NEXT SLICE("meta/uid-next")
+
+/* Longer names leave no room for a table's file name. */
+#define DOMAIN_NAME_MAX 230
+
+/* What each domain has from the beginning (RFC 2142; inventory 4-07). */
+static const char *const structural[] = { "postmaster", "abuse", NULL };
+
+bool
+is_structural(const char *address)
+{
+	for (size_t i = 0; structural[i] != NULL; i++)
+		if (slice_eq(address_local(address), slice_of(structural[i])))
+			return true;
+	return false;
+}
+
+static int
+write_uid_next(struct registry *r, uint64_t next)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, next);
+	return store_put(r->store, UID_NEXT, slice_of(text));
+}
+
+static int
+read_uid_next(struct registry *r, uint64_t *next)
+{
+	struct str bytes = STR_INIT(4096);
+	int found = store_get(r->store, UID_NEXT, &bytes);
+
+	*next = 0;
+	if (found == 1 && num_parse(str_slice(&bytes), 0, UINT32_MAX,
+	    next) == -1) {
+		errno = EBADMSG;
+		found = -1;
+	}
+	str_free(&bytes);
+	return found == -1 ? -1 : 0;
+}
+
+enum registry_result
+next_uid(struct request *q, uint64_t *uid)
+{
+	uint64_t first = q->r->conf.domain_uid_first;
+	uint64_t last = q->r->conf.domain_uid_last, next;
+
+	if (read_uid_next(q->r, &next) == -1)
+		return say_failed(q);
+	if (next < first || first == last)
+		next = first;
+	if (next > last)
+		return say(q, REGISTRY_INVALID,
+		    "No user number is left for another domain: set "
+		    "domain_uid_last higher in the configuration.",
+		    "Il ne reste pas de numéro d'utilisateur pour un autre "
+		    "domaine : augmentez domain_uid_last dans la "
+		    "configuration.");
+	if (first != last && write_uid_next(q->r, next + 1) == -1)
+		return say_failed(q);
+	*uid = next;
+	return REGISTRY_OK;
+}
+
+int
+keep_uid(struct registry *r, uint64_t uid)
+{
+	uint64_t next;
+
+	if (r->conf.domain_uid_first == r->conf.domain_uid_last)
+		return 0;
+	if (read_uid_next(r, &next) == -1)
+		return -1;
+	return uid < next ? 0 : write_uid_next(r, uid + 1);
+}
+
+static enum registry_result
+make_one(struct request *q, const struct kind *k, const char *local,
+    const char *domain)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	char name[ADDR_TEXT_MAX], target[ADDR_TEXT_MAX], date[DATE_MAX];
+	enum registry_result result = REGISTRY_OK;
+	struct object o;
+	int found;
+
+	snprintf(name, sizeof(name), "%s@%s", local, domain);
+	found = object_load(q->r->store, k, name, &bytes, &o);
+	str_free(&bytes);
+	if (found == -1)
+		return say_failed(q);
+	if (found == 1)
+		return REGISTRY_OK;
+	object_init(&o, k, name);
+	snprintf(target, sizeof(target), "postmaster@%s", domain);
+	if (object_put(&o, "created", now_text(date)) == -1 ||
+	    (k == &kind_alias &&
+	    object_put(&o, "targets", slice_of(target)) == -1))
+		result = say_failed(q);
+	else
+		result = change(q, NULL, &o);
+	object_free(&o);
+	return result;
+}
+
+enum registry_result
+make_structural(struct request *q, const char *domain)
+{
+	enum registry_result result;
+
+	result = make_one(q, &kind_user, "postmaster", domain);
+	return result != REGISTRY_OK ? result :
+	    make_one(q, &kind_alias, "abuse", domain);
+}
+
+/* The main domain that d wants to be another name of must be one. */
+static enum registry_result
+check_alias_of(struct request *q, const struct object *d)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct slice alias_of = object_get(d, "alias-of");
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
+	struct object m;
+
+	if (slice_to_cstr(alias_of, name, sizeof(name)) == -1)
+		return say(q, REGISTRY_INVALID, "alias-of is no domain.",
+		    "alias-of n'est pas un domaine.");
+	result = fetch(q, &kind_domain, name, &bytes, &m);
+	if (result == REGISTRY_OK && strcmp(name, d->name) == 0)
+		result = say(q, REGISTRY_INVALID,
+		    "%s cannot be an alias of itself.",
+		    "%s ne peut pas être un alias de lui-même.", name);
+	else if (result == REGISTRY_OK && object_get(&m, "alias-of").p != NULL)
+		result = say(q, REGISTRY_INVALID,
+		    "%s is itself an alias of %.*s: name that one.",
+		    "%s est lui-même un alias de %.*s : indiquez celui-ci.",
+		    name, SLICE_FMT(object_get(&m, "alias-of")));
+	str_free(&bytes);
+	return result;
+}
+
+/* The uid of a new main domain: the one it had before, or the next. */
+static enum registry_result
+choose_uid(struct request *q, struct object *d)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
+	struct object old;
+	char text[24];
+	uint64_t uid = 0;
+	int found;
+
+	found = object_load(q->r->store, &kind_removed, d->name, &bytes, &old);
+	if (found == -1)
+		result = say_failed(q);
+	else if (found == 1 && !field_yes(q, "force"))
+		result = say(q, REGISTRY_EXISTS,
+		    "%s was deleted on %.10s and its mail is still on the disk. "
+		    "With force it is taken again, with its old mailboxes.",
+		    "%s a été supprimé le %.10s et son courrier est encore sur "
+		    "le disque. Avec force il est repris, avec ses anciennes "
+		    "boîtes.", d->name, object_get(&old, "date").p);
+	else if (found == 1) {
+		uid = object_number(&old, "uid");
+		result = change(q, &old, NULL);
+	} else
+		result = next_uid(q, &uid);
+	snprintf(text, sizeof(text), "%" PRIu64, uid);
+	if (result == REGISTRY_OK &&
+	    object_put(d, "uid", slice_of(text)) == -1)
+		result = say_failed(q);
+	str_free(&bytes);
+	return result;
+}
+
+static enum registry_result
+add(struct request *q, struct object *d)
+{
+	bool is_main = object_get(d, "alias-of").p == NULL;
+	enum registry_result result;
+	char date[DATE_MAX];
+
+	if (object_put(d, "created", now_text(date)) == -1)
+		return say_failed(q);
+	result = is_main ? choose_uid(q, d) : check_alias_of(q, d);
+	if (result == REGISTRY_OK)
+		result = change(q, NULL, d);
+	if (result == REGISTRY_OK && is_main)
+		result = make_structural(q, d->name);
+	return result;
+}
+
+enum registry_result
+op_domain_add(struct request *q)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
+	struct object d;
+	int found;
+
+	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
+		return result;
+	if (strlen(name) > DOMAIN_NAME_MAX)
+		return say(q, REGISTRY_INVALID,
+		    "The domain is too long: 230 characters at most.",
+		    "Le domaine est trop long : 230 caractères au plus.");
+	found = registry_domain(q->r, name, &bytes, &d);
+	str_free(&bytes);
+	if (found == -1)
+		return say_failed(q);
+	if (found == 1)
+		return say(q, REGISTRY_EXISTS, "The domain %s exists already.",
+		    "Le domaine %s existe déjà.", name);
+	object_init(&d, &kind_domain, name);
+	result = set_attributes(q, &q->f, &d, false);
+	if (result == REGISTRY_OK)
+		result = add(q, &d);
+	if (result == REGISTRY_OK)
+		row_object(q, &d, false);
+	object_free(&d);
+	return result == REGISTRY_OK ? say(q, REGISTRY_OK,
+	    "The domain %s is there.", "Le domaine %s est en place.", name) :
+	    result;
+}
+
+enum registry_result
+op_domain_list(struct request *q)
+{
+	return list(q, &kind_domain, "domain/");
+}
+
+/* What a walk over the addresses of a domain finds. */
+struct census {
+	uint64_t users, aliases, quota;
+	bool unlimited;
+	bool others;		/* than those from the beginning, untouched */
+	struct str names;	/* kind, space, address, LF */
+	bool want_names;
+};
+
+static int
+count_address(void *arg, struct slice key, struct slice value)
+{
+	struct census *c = arg;
+	struct object o;
+
+	(void)key;
+	if (object_decode(value, &o) == -1)
+		return -1;
+	if (o.kind == &kind_user) {
+		c->users++;
+		c->quota += object_number(&o, "quota-bytes");
+		c->unlimited |= object_number(&o, "quota-bytes") == 0;
+	} else {
+		c->aliases++;
+	}
+	if (!is_structural(o.name) ||
+	    (o.kind == &kind_user && !object_is(&o, "hash", "!")))
+		c->others = true;
+	if (c->want_names) {
+		str_puts(&c->names, o.name);
+		str_putc(&c->names, '\n');
+	}
+	return str_ok(&c->names) ? 0 : -1;
+}
+
+static int
+take_census(struct registry *r, const char *domain, struct census *c)
+{
+	char prefix[STORE_KEY_MAX];
+
+	snprintf(prefix, sizeof(prefix), "address/%s/", domain);
+	return store_each(r->store, slice_of(prefix), SLICE_EMPTY,
+	    count_address, c);
+}
+
+struct alias_search {
+	const char *of;
+	struct str names;
+	uint64_t n;
+};
+
+static int
+find_alias(void *arg, struct slice key, struct slice value)
+{
+	struct alias_search *s = arg;
+	struct object d;
+
+	(void)key;
+	if (object_decode(value, &d) == -1)
+		return -1;
+	if (object_is(&d, "alias-of", s->of)) {
+		if (s->n++ > 0)
+			str_puts(&s->names, ", ");
+		str_puts(&s->names, d.name);
+	}
+	return 0;
+}
+
+static int
+find_aliases(struct registry *r, const char *of, struct alias_search *s)
+{
+	*s = (struct alias_search){ of, STR_INIT(ATTRIBUTE_VALUE_MAX), 0 };
+	return store_each(r->store, SLICE("domain/"), SLICE_EMPTY, find_alias,
+	    s);
+}
+
+static void
+add_number(struct registry_fields *f, const char *name, uint64_t n,
+    char text[24])
+{
+	snprintf(text, 24, "%" PRIu64, n);
+	registry_add(f, name, slice_of(text));
+}
+
+static void
+row_domain(struct request *q, const struct object *d, const struct census *c,
+    const struct alias_search *s)
+{
+	const struct attribute *a = d->kind->attributes;
+	struct registry_fields f = { .n = 0 };
+	char text[3][24];
+
+	registry_add(&f, "kind", slice_of(d->kind->name));
+	registry_add(&f, "name", slice_of(d->name));
+	for (size_t i = 0; a[i].name != NULL; i++)
+		if (d->value[i].p != NULL)
+			registry_add(&f, a[i].name, d->value[i]);
+	add_number(&f, "mailboxes", c->users, text[0]);
+	add_number(&f, "aliases", c->aliases, text[1]);
+	if (!c->unlimited)
+		add_number(&f, "quotas", c->quota, text[2]);
+	if (s->n > 0)
+		registry_add(&f, "domain-aliases", str_slice(&s->names));
+	row(q, &f);
+}
+
+enum registry_result
+op_domain_show(struct request *q)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct census c = { .names = STR_INIT(0) };
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
+	struct alias_search s = { 0 };
+	struct object d;
+
+	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
+		return result;
+	result = fetch(q, &kind_domain, name, &bytes, &d);
+	if (result == REGISTRY_OK) {
+		if (take_census(q->r, name, &c) == -1 ||
+		    find_aliases(q->r, name, &s) == -1)
+			result = say_failed(q);
+		else
+			row_domain(q, &d, &c, &s);
+	}
+	str_free(&s.names);
+	str_free(&bytes);
+	return result;
+}
+
+/* Deletes every address of a domain. */
+static enum registry_result
+delete_addresses(struct request *q, const char *domain, bool leave_records)
+{
+	struct census c = { .names = STR_INIT(1024 * 1024 * 1024),
+		.want_names = true };
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
+	char name[ADDR_TEXT_MAX];
+	struct slice rest;
+	struct object o;
+
+	if (take_census(q->r, domain, &c) == -1)
+		result = say_failed(q);
+	rest = str_slice(&c.names);
+	while (result == REGISTRY_OK && rest.len > 0) {
+		if (slice_to_cstr(slice_cut(&rest, '\n'), name,
+		    sizeof(name)) == -1 || object_load(q->r->store, &kind_user,
+		    name, &bytes, &o) != 1)
+			result = say_failed(q);
+		else if (leave_records && o.kind == &kind_user)
+			result = remove_user(q, &o);
+		else
+			result = change(q, &o, NULL);
+	}
+	str_free(&bytes);
+	str_free(&c.names);
+	return result;
+}
+
+/* A main domain becomes another name of one: its own addresses must go. */
+static enum registry_result
+become_alias(struct request *q, struct object *d)
+{
+	struct census c = { .names = STR_INIT(0) };
+	struct alias_search s;
+	enum registry_result result;
+
+	if (take_census(q->r, d->name, &c) == -1 ||
+	    find_aliases(q->r, d->name, &s) == -1)
+		return say_failed(q);
+	str_free(&s.names);
+	if (c.others)
+		return say(q, REGISTRY_INVALID,
+		    "%s has addresses of its own: delete them first.",
+		    "%s a ses propres adresses : supprimez-les d'abord.",
+		    d->name);
+	if (s.n > 0)
+		return say(q, REGISTRY_INVALID,
+		    "%s has domain aliases: change them first.",
+		    "%s a des alias de domaine : modifiez-les d'abord.",
+		    d->name);
+	if ((result = check_alias_of(q, d)) != REGISTRY_OK)
+		return result;
+	return delete_addresses(q, d->name, false);
+}
+
+static enum registry_result
+set(struct request *q, const struct object *before, struct object *after)
+{
+	bool was = object_get(before, "alias-of").p != NULL;
+	bool is = object_get(after, "alias-of").p != NULL;
+	enum registry_result result = REGISTRY_OK;
+
+	if (is && !was)
+		result = become_alias(q, after);
+	else if (is)
+		result = check_alias_of(q, after);
+	else if (was && object_get(after, "uid").p == NULL)
+		result = choose_uid(q, after);
+	if (result == REGISTRY_OK)
+		result = change(q, before, after);
+	if (result == REGISTRY_OK && was && !is)
+		result = make_structural(q, after->name);
+	return result;
+}
+
+enum registry_result
+op_domain_set(struct request *q)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct object before, after;
+	char name[ADDR_TEXT_MAX];
+
+	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
+		return result;
+	result = fetch(q, &kind_domain, name, &bytes, &before);
+	if (result == REGISTRY_OK) {
+		after = before;	/* borrows; what is set is copied */
+		result = set_attributes(q, &q->f, &after, false);
+		if (result == REGISTRY_OK)
+			result = set(q, &before, &after);
+		if (result == REGISTRY_OK)
+			row_object(q, &after, false);
+		object_free(&after);
+	}
+	str_free(&bytes);
+	return result;
+}
+
+/* A note of what stays on the disk, and of its owner. */
+static enum registry_result
+leave_record(struct request *q, const struct object *d)
+{
+	enum registry_result result;
+	char date[DATE_MAX];
+	struct object o;
+
+	if (object_get(d, "uid").p == NULL)
+		return REGISTRY_OK;
+	object_init(&o, &kind_removed, d->name);
+	if (object_put(&o, "date", now_text(date)) == -1 ||
+	    object_put(&o, "uid", object_get(d, "uid")) == -1)
+		result = say_failed(q);
+	else
+		result = change(q, NULL, &o);
+	object_free(&o);
+	return result;
+}
+
+static enum registry_result
+may_delete(struct request *q, const char *name)
+{
+	struct census c = { .names = STR_INIT(0) };
+	enum registry_result result = REGISTRY_OK;
+	struct alias_search s;
+
+	if (take_census(q->r, name, &c) == -1 ||
+	    find_aliases(q->r, name, &s) == -1)
+		return say_failed(q);
+	if (s.n > 0)
+		result = say(q, REGISTRY_INVALID,
+		    "%.400s: alias of %s. Delete that first.",
+		    "%.400s : alias de %s. Supprimez-le d'abord.",
+		    str_c(&s.names), name);
+	else if (c.others && !field_yes(q, "all"))
+		result = say(q, REGISTRY_INVALID,
+		    "%s has %llu mailboxes and %llu aliases. To delete all of "
+		    "them with it, ask for it: --all",
+		    "%s a %llu boîtes et %llu alias. Pour tout supprimer avec "
+		    "lui, demandez-le : --all", name,
+		    (unsigned long long)c.users, (unsigned long long)c.aliases);
+	str_free(&s.names);
+	return result;
+}
+
+enum registry_result
+op_domain_delete(struct request *q)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
+	struct object d;
+
+	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
+		return result;
+	result = fetch(q, &kind_domain, name, &bytes, &d);
+	if (result == REGISTRY_OK)
+		result = may_delete(q, name);
+	if (result == REGISTRY_OK)
+		result = delete_addresses(q, name, true);
+	if (result == REGISTRY_OK)
+		result = leave_record(q, &d);
+	if (result == REGISTRY_OK)
+		result = change(q, &d, NULL);
+	str_free(&bytes);
+	return result;
+}

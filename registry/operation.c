@@ -1,0 +1,578 @@
+/* operation.c - what may be asked of the registry, and by whom. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Rights are this table and nothing else: an operation is done for the roles
+ * in its row. malle-registry-protocol(7) shows the same table.
+ */
+
+#include "registry/operation.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/date.h"
+#include "lib/log.h"
+#include "lib/num.h"
+#include "registry/compile.h"
+#include "registry/journal.h"
+#include "registry/quality.h"
+
+#define ADMINS (ROLE_ROOT | ROLE_ADMIN)
+#define EVERYBODY (ADMINS | ROLE_OWNER | ROLE_ANY)
+
+/* clang-format off */
+const struct operation operations[] = {
+	{ "domain.add",    ADMINS, OP_WRITE, op_domain_add, "name",
+	  { "add a domain", "ajouter un domaine" } },
+	{ "domain.list",   ADMINS, 0, op_domain_list, NULL,
+	  { "list the domains", "lister les domaines" } },
+	{ "domain.show",   ADMINS, 0, op_domain_show, "name",
+	  { "show a domain", "montrer un domaine" } },
+	{ "domain.set",    ADMINS, OP_WRITE, op_domain_set, "name",
+	  { "change a domain", "modifier un domaine" } },
+	{ "domain.delete", ADMINS, OP_WRITE, op_domain_delete, "name",
+	  { "delete a domain", "supprimer un domaine" } },
+
+	{ "user.add",      ADMINS, OP_WRITE | OP_HASH, op_user_add, "address",
+	  { "add a mailbox", "ajouter une boîte" } },
+	{ "user.list",     ADMINS, 0, op_user_list, NULL,
+	  { "list mailboxes", "lister les boîtes" } },
+	{ "user.show",     ADMINS | ROLE_OWNER, 0, op_user_show, "address",
+	  { "show a mailbox", "montrer une boîte" } },
+	{ "user.set",      ADMINS | ROLE_OWNER, OP_WRITE, op_user_set, "address",
+	  { "change a mailbox", "modifier une boîte" } },
+	{ "user.passwd",   ADMINS | ROLE_OWNER, OP_WRITE | OP_HASH,
+	  op_user_passwd, "address",
+	  { "change a password", "changer un mot de passe" } },
+	{ "user.delete",   ADMINS, OP_WRITE, op_user_delete, "address",
+	  { "delete a mailbox", "supprimer une boîte" } },
+
+	{ "alias.add",     ADMINS, OP_WRITE, op_alias_add, "address",
+	  { "add an alias", "ajouter un alias" } },
+	{ "alias.list",    ADMINS, 0, op_alias_list, NULL,
+	  { "list aliases", "lister les alias" } },
+	{ "alias.show",    ADMINS, 0, op_alias_show, "address",
+	  { "show an alias", "montrer un alias" } },
+	{ "alias.set",     ADMINS, OP_WRITE, op_alias_set, "address",
+	  { "change an alias", "modifier un alias" } },
+	{ "alias.delete",  ADMINS, OP_WRITE, op_alias_delete, "address",
+	  { "delete an alias", "supprimer un alias" } },
+
+	{ "relay.add",     ADMINS, OP_WRITE, op_relay_add, "net",
+	  { "let hosts send through us", "laisser des machines envoyer" } },
+	{ "relay.list",    ADMINS, 0, op_relay_list, NULL,
+	  { "list such hosts", "lister ces machines" } },
+	{ "relay.set",     ADMINS, OP_WRITE, op_relay_set, "net",
+	  { "change note or date", "modifier note ou date" } },
+	{ "relay.delete",  ADMINS, OP_WRITE, op_relay_delete, "net",
+	  { "take the permission away", "retirer l'autorisation" } },
+
+	{ "removed.list",  ADMINS, 0, op_removed_list, NULL,
+	  { "list what was deleted and is still on disk",
+	    "lister ce qui est supprimé et encore sur le disque" } },
+	{ "journal",       ADMINS, 0, op_journal, NULL,
+	  { "who changed what", "qui a changé quoi" } },
+	{ "check",         ADMINS, 0, op_check, NULL,
+	  { "compare the tables with the registry",
+	    "comparer les tables au registre" } },
+	{ "recompile",     ADMINS, OP_WRITE, op_recompile, NULL,
+	  { "compile all tables again", "recompiler toutes les tables" } },
+	{ "dump",          ROLE_ROOT, 0, op_dump, NULL,
+	  { "everything, with the hashes", "tout, empreintes comprises" } },
+	{ "load",          ROLE_ROOT, OP_WRITE | OP_LONG, op_load, NULL,
+	  { "add the objects of a dump", "ajouter le contenu d'un dump" } },
+	{ "schema",        EVERYBODY, 0, op_schema, NULL,
+	  { "the kinds and their attributes", "les genres et leurs attributs" } },
+	{ "login",         ROLE_AUTHD, OP_WRITE, op_login, "address",
+	  { "somebody has logged in", "quelqu'un s'est connecté" } },
+	{ NULL, 0, 0, NULL, NULL, { NULL, NULL } }
+};
+
+/* Fields that are not attributes, in any operation. */
+static const char *const controls[] = {
+	"language-of-answer", "name", "address", "net", "current", "password",
+	"force", "all", "after", "limit", "check", "update", "domain", "kind",
+	NULL
+};
+/* clang-format on */
+
+enum registry_result
+say(struct request *q, enum registry_result result, const char *english,
+    const char *french, ...)
+{
+	va_list ap;
+
+	va_start(ap, french);
+	vsnprintf(q->text, sizeof(q->text), q->french ? french : english, ap);
+	va_end(ap);
+	return result;
+}
+
+enum registry_result
+say_failed(struct request *q)
+{
+	const char *reason = strerror(errno);
+
+	log_error(NULL, "store", "operation=%s error=%s", q->op->name,
+	    LOGS(reason));
+	return say(q, REGISTRY_TEMPORARY,
+	    "Nothing was changed: the registry failed (%s). Look at its log.",
+	    "Rien n'a changé : le registre a échoué (%s). Voyez son journal "
+	    "système.", reason);
+}
+
+struct slice
+field(const struct request *q, const char *name)
+{
+	return registry_field(&q->f, name);
+}
+
+bool
+field_yes(const struct request *q, const char *name)
+{
+	struct slice v = field(q, name);
+
+	return v.p != NULL && slice_eq(v, SLICE("yes"));
+}
+
+enum registry_result
+field_number(struct request *q, const char *name, uint64_t initial,
+    uint64_t *out)
+{
+	struct slice v = field(q, name);
+
+	*out = initial;
+	if (v.p != NULL && num_parse(v, 0, INT64_MAX, out) == -1)
+		return say(q, REGISTRY_INVALID, "%s must be a number.",
+		    "%s doit être un nombre.", name);
+	return REGISTRY_OK;
+}
+
+struct slice
+now_text(char *out)
+{
+	return slice_of(date_iso(time(NULL), out));
+}
+
+/* Replaces a domain alias in an address by its main domain. */
+static enum registry_result
+main_domain(struct request *q, char *address)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
+	struct slice local = address_local(address), alias_of;
+	char copy[ADDR_TEXT_MAX];
+	struct object d;
+	int found;
+
+	found = registry_domain(q->r, address_domain(address), &bytes, &d);
+	if (found == -1) {
+		result = say_failed(q);
+	} else if (found == 0) {
+		result = say(q, REGISTRY_NOT_FOUND,
+		    "There is no domain %s here. Add it first: "
+		    "malle domain add %s",
+		    "Il n'y a pas de domaine %s ici. Ajoutez-le d'abord : "
+		    "malle domain add %s", address_domain(address),
+		    address_domain(address));
+	} else if ((alias_of = object_get(&d, "alias-of")).p != NULL) {
+		snprintf(copy, sizeof(copy), "%.*s@%.*s", SLICE_FMT(local),
+		    SLICE_FMT(alias_of));
+		memcpy(address, copy, sizeof(copy));
+	}
+	str_free(&bytes);
+	return result;
+}
+
+enum registry_result
+field_name(struct request *q, const struct kind *k, char *out)
+{
+	struct slice in = field(q, q->op->needs);
+	struct text why;
+
+	if (k->valid_name(in, out, &why) == -1)
+		return say(q, REGISTRY_INVALID, "\"%.*s\" %s.",
+		    "« %.*s » %s.", (int)(in.len > 200 ? 200 : in.len), in.p,
+		    q->french ? why.french : why.english);
+	return k->valid_name == name_address ? main_domain(q, out) :
+	    REGISTRY_OK;
+}
+
+static const char *
+kind_word(const struct request *q, const struct kind *k)
+{
+	if (k == &kind_domain)
+		return q->french ? "domaine" : "domain";
+	if (k == &kind_user)
+		return q->french ? "boîte" : "mailbox";
+	if (k == &kind_relay)
+		return q->french ? "autorisation" : "permission";
+	return k->name;
+}
+
+enum registry_result
+fetch(struct request *q, const struct kind *k, const char *name,
+    struct str *bytes, struct object *out)
+{
+	int found = object_load(q->r->store, k, name, bytes, out);
+
+	if (found == -1)
+		return say_failed(q);
+	if (found == 0)
+		return say(q, REGISTRY_NOT_FOUND, "There is no %s %s.",
+		    "Il n'y a pas de %s %s.", kind_word(q, k), name);
+	if (out->kind != k)
+		return say(q, REGISTRY_NOT_FOUND,
+		    "%s is no %s: it is of the kind \"%s\".",
+		    "%s n'est pas de ce genre (%s) : son genre est « %s ».",
+		    name, kind_word(q, k), out->kind->name);
+	return REGISTRY_OK;
+}
+
+static bool
+is_control(struct slice name)
+{
+	for (size_t i = 0; controls[i] != NULL; i++)
+		if (slice_eq(name, slice_of(controls[i])))
+			return true;
+	return false;
+}
+
+/* True when the asker may set this attribute. */
+static bool
+may_set(const struct request *q, const struct attribute *a)
+{
+	return a->flags & (q->role == ROLE_OWNER ? ATTR_OWNER : ATTR_SET);
+}
+
+static enum registry_result
+set_one(struct request *q, struct object *o, struct slice name,
+    struct slice value, bool load)
+{
+	int i = kind_attribute(o->kind, name);
+	struct text why;
+
+	if (i == -1)
+		return say(q, REGISTRY_INVALID,
+		    "A %s has no attribute \"%.*s\".",
+		    "Un objet du genre %s n'a pas d'attribut « %.*s ».",
+		    o->kind->name, SLICE_FMT(name));
+	if (!load && !may_set(q, &o->kind->attributes[i]))
+		return say(q, REGISTRY_REFUSED, "%s of %s is not yours to set.",
+		    "%s de %s : ce n'est pas à vous de le fixer.",
+		    o->kind->attributes[i].name, o->name);
+	if (object_set(o, i, value, &why) == -1)
+		return say(q, REGISTRY_INVALID, "%s of %s %s.",
+		    "%s de %s %s.", o->kind->attributes[i].name, o->name,
+		    q->french ? why.french : why.english);
+	return REGISTRY_OK;
+}
+
+/* A new password, or a hash that came ready. */
+static enum registry_result
+set_password(struct request *q, struct object *o)
+{
+	struct slice hash = field(q, "hash"), scram = field(q, "scram");
+	enum registry_result result;
+
+	if (q->hash != NULL && q->hash->password_len > 0) {
+		if (q->hash->failed)
+			return say(q, REGISTRY_TEMPORARY,
+			    "The password cannot be hashed now. Try again.",
+			    "Le mot de passe ne peut pas être traité. "
+			    "Réessayez.");
+		hash = slice_of(q->hash->hash);
+		scram = slice_of(q->hash->scram);
+	}
+	if (hash.p == NULL)
+		return REGISTRY_OK;
+	if (q->role == ROLE_OWNER && q->hash->password_len == 0)
+		return say(q, REGISTRY_REFUSED,
+		    "Give a new password, not a hash.",
+		    "Donnez un nouveau mot de passe, pas une empreinte.");
+	/* Keys of an older password must not stay. */
+	if (scram.p == NULL)
+		scram = SLICE_EMPTY;
+	result = set_one(q, o, SLICE("hash"), hash, true);
+	return result != REGISTRY_OK ? result :
+	    set_one(q, o, SLICE("scram"), scram, true);
+}
+
+enum registry_result
+set_attributes(struct request *q, const struct registry_fields *f,
+    struct object *o, bool load)
+{
+	enum registry_result result;
+	bool password;
+
+	for (size_t i = 0; i < f->n; i++) {
+		password = !load && (q->op->flags & OP_HASH) &&
+		    o->kind == &kind_user &&
+		    (slice_eq(f->v[i].name, SLICE("hash")) ||
+		    slice_eq(f->v[i].name, SLICE("scram")));
+		if (password || is_control(f->v[i].name))
+			continue;
+		result = set_one(q, o, f->v[i].name, f->v[i].value, load);
+		if (result != REGISTRY_OK)
+			return result;
+	}
+	if (!load && o->kind == &kind_user && (q->op->flags & OP_HASH))
+		return set_password(q, o);
+	return REGISTRY_OK;
+}
+
+enum registry_result
+change(struct request *q, const struct object *before,
+    const struct object *after)
+{
+	struct actor who = { q->uid, q->account, q->op->name };
+
+	return registry_change(q->r, &who, before, after) == -1 ?
+	    say_failed(q) : REGISTRY_OK;
+}
+
+void
+row(struct request *q, const struct registry_fields *f)
+{
+	struct packer k;
+	unsigned char *space;
+
+	if ((space = malloc(IPC_MAX)) == NULL) {
+		q->out->bad = true;
+		return;
+	}
+	pack_init(&k, space, IPC_MAX - 16);
+	registry_fields_pack(&k, f);
+	if (k.bad)
+		q->out->bad = true;
+	else
+		spool_put(q->out, REG_ROW, pack_slice(&k));
+	explicit_bzero(space, k.len);
+	free(space);
+}
+
+void
+row_object(struct request *q, const struct object *o, bool secrets)
+{
+	const struct attribute *a = o->kind->attributes;
+	struct registry_fields f = { .n = 0 };
+	struct slice hash = object_get(o, "hash");
+
+	registry_add(&f, "kind", slice_of(o->kind->name));
+	registry_add(&f, "name", slice_of(o->name));
+	for (size_t i = 0; a[i].name != NULL; i++)
+		if (o->value[i].p != NULL &&
+		    (secrets || !(a[i].flags & ATTR_SECRET)))
+			registry_add(&f, a[i].name, o->value[i]);
+	if (!secrets && hash.p != NULL)
+		registry_add(&f, "password",
+		    hash.len == 0 || hash.p[0] == '!' || hash.p[0] == '*' ?
+		    SLICE("locked") : SLICE("set"));
+	row(q, &f);
+}
+
+struct listing {
+	struct request *q;
+	const struct kind *kind;
+	uint64_t left;
+};
+
+static int
+list_one(void *arg, struct slice key, struct slice value)
+{
+	struct listing *l = arg;
+	struct object o;
+
+	(void)key;
+	if (object_decode(value, &o) == -1)
+		return -1;
+	if (o.kind != l->kind)
+		return 0;
+	row_object(l->q, &o, false);
+	return --l->left == 0 ? 1 : 0;
+}
+
+enum registry_result
+list(struct request *q, const struct kind *k, const char *prefix)
+{
+	struct listing l = { q, k, 0 };
+	struct slice after = field(q, "after");
+	char name[ADDR_TEXT_MAX], key[STORE_KEY_MAX];
+	struct text why;
+
+	if (field_number(q, "limit", UINT64_MAX, &l.left) != REGISTRY_OK)
+		return REGISTRY_INVALID;
+	if (l.left == 0)
+		return REGISTRY_OK;
+	if (after.p != NULL && after.len > 0) {
+		if (k->valid_name(after, name, &why) == -1)
+			return say(q, REGISTRY_INVALID,
+			    "The field after has no name in it.",
+			    "Le champ after ne contient pas de nom.");
+		after = slice_make(key, object_key(k, name, key));
+	} else {
+		after = SLICE_EMPTY;
+	}
+	if (store_each(q->r->store, slice_of(prefix), after, list_one,
+	    &l) == -1)
+		return say_failed(q);
+	return REGISTRY_OK;
+}
+
+/* Judging a request before it is done. */
+
+static const struct operation *
+find(struct slice name)
+{
+	for (const struct operation *op = operations; op->name != NULL; op++)
+		if (slice_eq(name, slice_of(op->name)))
+			return op;
+	return NULL;
+}
+
+/* The hash that the current password of an account must match. */
+static void
+known_hash(struct request *q, const char *address, char *known)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct object u;
+
+	/* No such account costs as much time as a wrong password. */
+	if (object_load(q->r->store, &kind_user, address, &bytes, &u) != 1 ||
+	    u.kind != &kind_user || !object_is(&u, "state", "active") ||
+	    object_get(&u, "hash").len == 0 ||
+	    slice_to_cstr(object_get(&u, "hash"), known,
+	    PASSWORD_HASH_MAX) == -1)
+		snprintf(known, PASSWORD_HASH_MAX, "*");
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+}
+
+static enum registry_result
+refuse_right(struct request *q)
+{
+	return say(q, REGISTRY_REFUSED,
+	    "You may not do this (%s). Root and the members of the group \"%s\" "
+	    "administer%s.",
+	    "Vous n'en avez pas le droit (%s). Root et les membres du groupe "
+	    "« %s » administrent%s.", q->op->name, q->r->conf.admin_group,
+	    !(q->op->roles & ROLE_OWNER) ? "" : q->french ?
+	    " ; pour votre propre compte, donnez son mot de passe actuel" :
+	    "; for your own account, give its current password");
+}
+
+static enum registry_result
+judge_password(struct request *q, const char *address, struct slice password)
+{
+	unsigned long long min = q->r->conf.password_min;
+	struct text why;
+
+	if (quality_check(password, address, min, &why) == 0)
+		return REGISTRY_OK;
+	return say(q, REGISTRY_INVALID,
+	    "This password %s (at least %llu characters are asked for).",
+	    "Ce mot de passe %s (il faut au moins %llu caractères).",
+	    q->french ? why.french : why.english, min);
+}
+
+static int
+copy_secret(struct slice from, char *to, size_t *len)
+{
+	if (from.p == NULL || from.len > PASSWORD_MAX ||
+	    memchr(from.p, '\0', from.len) != NULL)
+		return -1;
+	memcpy(to, from.p, from.len);
+	*len = from.len;
+	return 0;
+}
+
+static enum registry_result
+prepare_job(struct request *q, bool prove, struct hash_job *j)
+{
+	struct slice password = field(q, "password");
+	char address[ADDR_TEXT_MAX];
+	enum registry_result result;
+
+	if ((result = field_name(q, &kind_user, address)) != REGISTRY_OK)
+		return prove ? refuse_right(q) : result;
+	if (prove) {
+		if (copy_secret(field(q, "current"), j->current,
+		    &j->current_len) == -1)
+			return refuse_right(q);
+		known_hash(q, address, j->known);
+		snprintf(q->account, sizeof(q->account), "%s", address);
+	}
+	if (password.p == NULL || !(q->op->flags & OP_HASH))
+		return REGISTRY_OK;
+	if ((result = judge_password(q, address, password)) != REGISTRY_OK)
+		return result;
+	return copy_secret(password, j->password, &j->password_len) == -1 ?
+	    say(q, REGISTRY_INVALID, "This password cannot be used.",
+	    "Ce mot de passe est inutilisable.") : REGISTRY_OK;
+}
+
+enum registry_result
+operation_prepare(struct request *q, struct slice operation,
+    struct hash_job **job)
+{
+	enum registry_result result;
+	bool prove;
+
+	*job = NULL;
+	q->french = slice_eq(field(q, "language-of-answer"), SLICE("fr"));
+	if ((q->op = find(operation)) == NULL)
+		return say(q, REGISTRY_INVALID, "There is no such operation.",
+		    "Cette opération n'existe pas.");
+	prove = !(q->op->roles & q->role) && (q->op->roles & ROLE_OWNER) &&
+	    q->role == ROLE_ANY && field(q, "current").p != NULL;
+	if (!prove && !(q->op->roles & q->role))
+		return refuse_right(q);
+	if (q->op->needs != NULL && field(q, q->op->needs).p == NULL)
+		return say(q, REGISTRY_INVALID, "The field %s is missing.",
+		    "Le champ %s manque.", q->op->needs);
+	if (!prove && (!(q->op->flags & OP_HASH) ||
+	    field(q, "password").p == NULL))
+		return REGISTRY_OK;
+	if ((*job = calloc(1, sizeof(**job))) == NULL)
+		return say_failed(q);
+	result = prepare_job(q, prove, *job);
+	if (result != REGISTRY_OK) {
+		hash_job_free(*job);
+		*job = NULL;
+	} else if (prove) {
+		q->role = ROLE_OWNER;
+	}
+	return result;
+}
+
+enum registry_result
+operation_run(struct request *q)
+{
+	uint64_t next = q->r->journal_next;
+	size_t text_len = q->r->journal_text.len;
+	size_t stale_n = q->r->stale_n;
+	enum registry_result result;
+	bool dry;
+
+	if (store_begin(q->r->store) == -1)
+		return say_failed(q);
+	result = q->op->act(q);
+	if (result == REGISTRY_OK && q->out->bad)
+		result = say_failed(q);
+	dry = (q->op->flags & OP_LONG) && field_yes(q, "check");
+	if (result == REGISTRY_OK && (q->op->flags & OP_WRITE) && !dry) {
+		if (store_commit(q->r->store) == 0)
+			return REGISTRY_OK;
+		result = say_failed(q);
+	} else {
+		store_abort(q->r->store);
+	}
+	journal_forget(q->r, next, text_len);
+	q->r->stale_n = stale_n;
+	return result;
+}

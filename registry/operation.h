@@ -1,0 +1,141 @@
+/* operation.h - what may be asked of the registry, and by whom. */
+#ifndef REGISTRY_OPERATION_H
+#define REGISTRY_OPERATION_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/proto_registry.h"
+#include "registry/hasher.h"
+#include "registry/registry.h"
+#include "registry/spool.h"
+
+/* Who asks: what a peer is follows from SO_PEERCRED and the socket used. */
+#define ROLE_ROOT 1u	/* root, or the registry's own uid */
+#define ROLE_ADMIN 2u	/* a member of the administrators' group */
+#define ROLE_OWNER 4u	/* gave the current password of the account named */
+#define ROLE_ANY 8u	/* whoever can connect */
+#define ROLE_AUTHD 16u	/* the pair to malle-authd, and nothing else */
+
+#define OP_WRITE 1u	/* may change something: not answered before it is durable */
+#define OP_LONG 2u	/* objects follow as REG_MORE, then REG_LAST */
+#define OP_HASH 4u	/* a field "password" is judged and hashed before */
+
+#define REQUEST_TEXT 600
+
+struct request;
+typedef enum registry_result operation_act(struct request *q);
+
+struct operation {
+	const char *name;
+	unsigned roles;
+	unsigned flags;
+	operation_act *act;
+	const char *needs;	/* the field it cannot do without, or NULL */
+	struct text help;
+};
+
+/* The whole of who may do what; NULL name at the end. */
+extern const struct operation operations[];
+
+struct request {
+	struct registry *r;
+	const struct operation *op;
+	struct registry_fields f;	/* point into the request's message */
+	unsigned role;			/* one of ROLE_ */
+	uid_t uid;
+	char account[ADDR_TEXT_MAX];	/* ROLE_OWNER: proved to be theirs */
+	bool french;
+	struct hash_job *hash;		/* done, or NULL */
+	struct spool *in, *out;
+	char text[REQUEST_TEXT];	/* the sentence of the verdict */
+};
+
+/*
+ * Finds the operation, judges the right to it, and judges what must be known
+ * before hashing. REGISTRY_OK: go on, with *job (if not NULL) done first.
+ */
+enum registry_result operation_prepare(struct request *q,
+    struct slice operation, struct hash_job **job);
+
+/* Does it, in a transaction of its own inside the open one: what it did not
+ * finish is undone. Rows go to q->out. */
+enum registry_result operation_run(struct request *q);
+
+/* For the acts. */
+
+/* Puts the sentence in the asker's language into q->text; returns result. */
+enum registry_result say(struct request *q, enum registry_result result,
+    const char *english, const char *french, ...)
+    __attribute__((format(printf, 3, 5), format(printf, 4, 5)));
+/* "Nothing was changed": the store failed, errno says how. */
+enum registry_result say_failed(struct request *q);
+
+/* A field's value; .p NULL when it was not given. */
+struct slice field(const struct request *q, const char *name);
+/* True when the field is "yes". */
+bool field_yes(const struct request *q, const char *name);
+/* A number; absent: initial. */
+enum registry_result field_number(struct request *q, const char *name,
+    uint64_t initial, uint64_t *out);
+
+/* The canonical name in the field op->needs: name_domain() and the like.
+ * Of an address, a domain alias is replaced by its main domain, which must
+ * exist here. */
+enum registry_result field_name(struct request *q, const struct kind *k,
+    char *out);
+
+/* Reads the object of that name and kind; says when it is not there. */
+enum registry_result fetch(struct request *q, const struct kind *k,
+    const char *name, struct str *bytes, struct object *out);
+
+/* Sets what the fields say of o's attributes, and what was hashed. load: all
+ * attributes may be set, and the fields are those of an object in a dump. */
+enum registry_result set_attributes(struct request *q,
+    const struct registry_fields *f, struct object *o, bool load);
+
+/* registry_change() by this asker. */
+enum registry_result change(struct request *q, const struct object *before,
+    const struct object *after);
+
+/* A row of the answer. */
+void row(struct request *q, const struct registry_fields *f);
+/* An object as a row; secrets only with secrets. */
+void row_object(struct request *q, const struct object *o, bool secrets);
+
+/* Rows for all objects of kind below prefix, with the fields after and
+ * limit. */
+enum registry_result list(struct request *q, const struct kind *k,
+    const char *prefix);
+
+/* "2026-11-21T22:35:01Z", in out[40]. Returns it as a slice. */
+struct slice now_text(char *out);
+
+/* The acts; see operations[]. */
+operation_act op_domain_add, op_domain_list, op_domain_show, op_domain_set,
+    op_domain_delete;
+operation_act op_user_add, op_user_list, op_user_show, op_user_set,
+    op_user_passwd, op_user_delete;
+operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
+    op_alias_delete;
+operation_act op_relay_add, op_relay_list, op_relay_set, op_relay_delete;
+operation_act op_dump, op_load, op_journal, op_check, op_login, op_recompile,
+    op_schema, op_removed_list;
+
+/* Shared between the acts. */
+
+/* Makes what each main domain has from the beginning: the mailbox postmaster,
+ * locked, and the alias abuse to it; what is there stays. */
+enum registry_result make_structural(struct request *q, const char *domain);
+/* True for the addresses that each domain must have (RFC 2142). */
+bool is_structural(const char *address);
+/* The next uid for a domain: never one that another had. */
+enum registry_result next_uid(struct request *q, uint64_t *uid);
+/* A uid that came with a load: the counter is moved past it. 0 or -1. */
+int keep_uid(struct registry *r, uint64_t uid)
+    __attribute__((warn_unused_result));
+/* Deletes a user, leaving the record of what is still on disk. */
+enum registry_result remove_user(struct request *q, const struct object *u);
+/* Refuses an alias whose targets lead back to it or to nothing. */
+enum registry_result check_targets(struct request *q, const struct object *a,
+    bool must_exist);
+
+#endif

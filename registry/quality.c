@@ -1,0 +1,180 @@
+/* quality.c - whether a password is good enough, and why not. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Length counts most; what everybody tries first is refused: the account's own
+ * name, one character again and again, rows of a keyboard or an alphabet, and
+ * the commonest words, however digits and signs are put around them or in the
+ * place of letters.
+ */
+
+#include "registry/quality.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <unistr.h>
+
+#include "auth/password.h"
+#include "registry/object.h"
+#include "registry/valid.h"
+#include "registry/worst.h"
+
+#define NAME_COUNTS 3		/* shorter names are in everything */
+
+static int
+bad(struct text *why, const char *english, const char *french)
+{
+	*why = (struct text){ english, french };
+	return -1;
+}
+
+/* Lower case, in out[PASSWORD_MAX + 1]. */
+static void
+lower(struct slice s, char *out)
+{
+	size_t i;
+
+	for (i = 0; i < s.len && i < PASSWORD_MAX; i++)
+		out[i] = (char)tolower((unsigned char)s.p[i]);
+	out[i] = '\0';
+}
+
+/* The letters that digits and signs stand for. */
+static char
+letter_of(char c)
+{
+	const char *signs = "013457@$!", *letters = "oleastasi";
+	const char *at = strchr(signs, c);
+
+	return c != '\0' && at != NULL ? letters[at - signs] : c;
+}
+
+/* Letters of other alphabets count as letters. */
+static bool
+is_letter(char c)
+{
+	return isalpha((unsigned char)c) || ((unsigned char)c & 0x80);
+}
+
+static int
+by_word(const void *key, const void *word)
+{
+	return strcmp(key, *(const char *const *)word);
+}
+
+static bool
+is_word(const char *s)
+{
+	return bsearch(s, worst_words, worst_count, sizeof(*worst_words),
+	    by_word) != NULL;
+}
+
+/* True when nothing but a worst word is left without what surrounds it. */
+static bool
+is_worst(const char *password, bool translate)
+{
+	char word[PASSWORD_MAX + 1];
+	size_t start = 0, end = strlen(password), n = 0, half;
+
+	while (start < end && !is_letter(password[start]))
+		start++;
+	while (end > start && !is_letter(password[end - 1]))
+		end--;
+	for (size_t i = start; i < end; i++)
+		word[n++] = translate ? letter_of(password[i]) : password[i];
+	word[n] = '\0';
+	if (n == 0)
+		return true;	/* digits and signs only */
+	if (is_word(word))
+		return true;
+	half = n / 2;		/* twice the same */
+	if (n % 2 == 0 && memcmp(word, word + half, half) == 0) {
+		word[half] = '\0';
+		return is_word(word);
+	}
+	return false;
+}
+
+/* True when most steps from one character to the next are the same small one:
+ * aaaa, 1234, abcd, 4321. */
+static bool
+is_row(const char *s)
+{
+	size_t len = strlen(s), best = 0, n;
+
+	for (int step = -1; step <= 1; step++) {
+		n = 0;
+		for (size_t i = 1; i < len; i++)
+			if (s[i] - s[i - 1] == step)
+				n++;
+		if (n > best)
+			best = n;
+	}
+	return len > 1 && best * 3 >= (len - 1) * 2;
+}
+
+static size_t
+different(const char *s)
+{
+	bool seen[256] = { false };
+	size_t n = 0;
+
+	for (; *s != '\0'; s++) {
+		if (!seen[(unsigned char)*s])
+			n++;
+		seen[(unsigned char)*s] = true;
+	}
+	return n;
+}
+
+static bool
+has_name(const char *password, const char *address)
+{
+	struct slice local = address_local(address);
+	char name[ADDR_LOCAL_MAX + 1];
+
+	return local.len >= NAME_COUNTS &&
+	    slice_to_cstr(local, name, sizeof(name)) == 0 &&
+	    strstr(password, name) != NULL;
+}
+
+static int
+judge(const char *s, const char *address, struct text *why)
+{
+	if (has_name(s, address))
+		return bad(why, "contains the name of the account",
+		    "contient le nom du compte");
+	if (different(s) < 5)
+		return bad(why, "repeats too few different characters",
+		    "répète trop peu de caractères différents");
+	if (is_row(s))
+		return bad(why, "is a row of neighbouring characters",
+		    "est une suite de caractères voisins");
+	if (is_worst(s, false) || is_worst(s, true))
+		return bad(why, "is one of those that everybody tries first: "
+		    "take several words that do not belong together",
+		    "fait partie de ceux que l'on essaie en premier : "
+		    "prenez plusieurs mots sans rapport entre eux");
+	return 0;
+}
+
+int
+quality_check(struct slice password, const char *address, uint64_t min,
+    struct text *why)
+{
+	char s[PASSWORD_MAX + 1];
+	int r;
+
+	if (password.len > PASSWORD_MAX)
+		return bad(why, "is longer than 512 bytes",
+		    "dépasse 512 octets");
+	if (!is_line(password))
+		return bad(why, "must be UTF-8 text without control characters",
+		    "doit être du texte UTF-8 sans caractère de contrôle");
+	if (u8_mbsnlen((const uint8_t *)password.p, password.len) < min)
+		return bad(why, "is too short", "est trop court");
+	lower(password, s);
+	r = judge(s, address, why);
+	explicit_bzero(s, sizeof(s));
+	return r;
+}

@@ -1,0 +1,34 @@
+/* record.h - from an object to its records in the tables. */
+#ifndef REGISTRY_RECORD_H
+#define REGISTRY_RECORD_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/account.h"
+#include "lib/pack.h"
+#include "registry/object.h"
+
+#define RECORD_MAX (OBJECT_BYTES_MAX + 1024)
+
+/* What of its domain goes into the records of an account. */
+struct domain_facts {
+	uid_t uid;
+	enum account_state state;
+};
+
+enum account_state record_state(const struct object *o);
+
+/* Each packs one record to k, which must have room for RECORD_MAX. */
+/* principal is the main domain's object; the same as d when d is no alias. */
+void record_domain(struct packer *k, const struct object *d,
+    const struct object *principal);
+/* A user or an alias. */
+void record_address(struct packer *k, const struct object *o);
+/* A user. */
+void record_secret(struct packer *k, const struct object *o,
+    const struct domain_facts *d);
+/* The key of a relay permission in access.cdb, in key[64]. */
+struct slice record_access_key(const struct object *o, char *key);
+/* True when its last day is not over. */
+bool record_access_valid(const struct object *o, int64_t now);
+
+#endif

@@ -1,0 +1,74 @@
+/* registry.c - the one way in which an object changes. */
+/* SPDX-License-Identifier: ISC */
+
+#include "registry/registry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "registry/compile.h"
+#include "registry/journal.h"
+
+int
+registry_stale(struct registry *r, const char *domain, unsigned what)
+{
+	struct stale *last = r->stale_n > 0 ? &r->stale[r->stale_n - 1] : NULL;
+	struct stale *p;
+
+	if (what == 0)
+		return 0;
+	if (last != NULL && strcmp(last->domain, domain) == 0) {
+		last->what |= what;
+		return 0;
+	}
+	if (r->stale_n == r->stale_cap) {
+		p = reallocarray(r->stale, r->stale_cap * 2 + 8, sizeof(*p));
+		if (p == NULL)
+			return -1;
+		r->stale = p;
+		r->stale_cap = r->stale_cap * 2 + 8;
+	}
+	p = &r->stale[r->stale_n++];
+	snprintf(p->domain, sizeof(p->domain), "%s", domain);
+	p->what = what;
+	return 0;
+}
+
+int
+registry_domain(struct registry *r, const char *name, struct str *bytes,
+    struct object *out)
+{
+	return object_load(r->store, &kind_domain, name, bytes, out);
+}
+
+static int
+write_object(struct registry *r, const struct object *before,
+    const struct object *after)
+{
+	const struct object *o = after != NULL ? after : before;
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	char key[STORE_KEY_MAX];
+	size_t len = object_key(o->kind, o->name, key);
+	int result = -1;
+
+	if (after == NULL)
+		result = store_delete(r->store, slice_make(key, len)) < 0 ?
+		    -1 : 0;
+	else if (object_encode(after, &bytes) == 0)
+		result = store_put(r->store, slice_make(key, len),
+		    str_slice(&bytes));
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+	return result;
+}
+
+int
+registry_change(struct registry *r, const struct actor *who,
+    const struct object *before, const struct object *after)
+{
+	if (write_object(r, before, after) == -1 ||
+	    journal_write(r, who, before, after) == -1)
+		return -1;
+	return compile_note(r, before, after);
+}

@@ -1,0 +1,224 @@
+/* schema.c - the kinds of objects and their attributes, as one table. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * To teach the registry a new kind or attribute, add a row here, and what it
+ * does to compile.c; dump, load, journal, show, set and the commands follow.
+ */
+
+#include "registry/schema.h"
+
+#include <stdio.h>
+
+#include "registry/valid.h"
+
+/* clang-format off */
+static const struct attribute domain_attributes[] = {
+	{ "state", ATTR_SET, "active", valid_state,
+	  { "active; suspended: senders try later; disabled: mail is refused",
+	    "active ; suspended : les expéditeurs réessaient plus tard ; "
+	    "disabled : le courrier est refusé" } },
+	{ "language", ATTR_SET, "fr", valid_language,
+	  { "language of the messages sent to its users",
+	    "langue des messages envoyés à ses utilisateurs" } },
+	{ "alias-of", ATTR_SET | ATTR_CLEAR, NULL, valid_domain,
+	  { "the main domain that it is another name of",
+	    "le domaine principal dont il est un autre nom" } },
+	{ "uid", 0, NULL, valid_uid,
+	  { "owner of its mailboxes; chosen by the registry",
+	    "propriétaire de ses boîtes ; choisi par le registre" } },
+	{ "created", 0, NULL, valid_time,
+	  { "when it was made", "date de création" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
+static const struct attribute user_attributes[] = {
+	{ "full-name", ATTR_SET | ATTR_OWNER | ATTR_CLEAR, NULL, valid_line,
+	  { "name of the person", "nom de la personne" } },
+	{ "state", ATTR_SET, "active", valid_state,
+	  { "active; suspended: try later; disabled: refused",
+	    "active ; suspended : plus tard ; disabled : refusé" } },
+	{ "quota-bytes", ATTR_SET, "0", valid_size,
+	  { "size of the mailbox, 0: no limit",
+	    "taille de la boîte, 0 : sans limite" } },
+	{ "quota-messages", ATTR_SET, "0", valid_count,
+	  { "messages in the mailbox, 0: no limit",
+	    "nombre de messages, 0 : sans limite" } },
+	{ "pop3", ATTR_SET, "yes", valid_switch,
+	  { "may fetch mail by POP3", "peut relever par POP3" } },
+	{ "smtp", ATTR_SET, "yes", valid_switch,
+	  { "may send mail", "peut envoyer" } },
+	{ "hash", ATTR_SECRET | ATTR_NEEDED, "!", valid_hash,
+	  { "password hash, crypt(3); ! is locked",
+	    "empreinte du mot de passe, crypt(3) ; ! : verrouillé" } },
+	{ "scram", ATTR_SECRET | ATTR_CLEAR, NULL, valid_scram,
+	  { "SCRAM-SHA-256 keys", "clés SCRAM-SHA-256" } },
+	{ "created", 0, NULL, valid_time,
+	  { "when it was made", "date de création" } },
+	{ "last-login", 0, NULL, valid_time,
+	  { "last good login", "dernière connexion" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
+static const struct attribute alias_attributes[] = {
+	{ "targets", ATTR_SET | ATTR_NEEDED, NULL, valid_targets,
+	  { "where its mail goes", "où va son courrier" } },
+	{ "state", ATTR_SET, "active", valid_state,
+	  { "active; suspended: try later; disabled: refused",
+	    "active ; suspended : plus tard ; disabled : refusé" } },
+	{ "created", 0, NULL, valid_time,
+	  { "when it was made", "date de création" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
+static const struct attribute relay_attributes[] = {
+	{ "note", ATTR_SET | ATTR_CLEAR, NULL, valid_line,
+	  { "who and why", "qui et pourquoi" } },
+	{ "until", ATTR_SET | ATTR_CLEAR, NULL, valid_time,
+	  { "last day of the permission", "dernier jour de l'autorisation" } },
+	{ "created", 0, NULL, valid_time,
+	  { "when it was made", "date de création" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
+static const struct attribute removed_attributes[] = {
+	{ "date", ATTR_NEEDED, NULL, valid_time,
+	  { "when it was deleted", "date de suppression" } },
+	{ "uid", ATTR_NEEDED, NULL, valid_uid,
+	  { "owner of what is left on disk",
+	    "propriétaire de ce qui reste sur le disque" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
+static int
+name_removed(struct slice in, char *out, struct text *why)
+{
+	return memchr(in.p, '@', in.len) != NULL ?
+	    name_address(in, out, why) : name_domain(in, out, why);
+}
+
+const struct kind kind_domain = {
+	"domain", "domain", name_domain, domain_attributes,
+	{ "a mail domain", "un domaine de courrier" }
+};
+const struct kind kind_user = {
+	"user", "address", name_address, user_attributes,
+	{ "a mailbox and its login", "une boîte aux lettres et son compte" }
+};
+const struct kind kind_alias = {
+	"alias", "address", name_address, alias_attributes,
+	{ "an address that leads to others",
+	  "une adresse qui mène à d'autres" }
+};
+const struct kind kind_relay = {
+	"relay", "relay", name_relay, relay_attributes,
+	{ "hosts that may send to the world through us",
+	  "machines qui peuvent envoyer vers l'extérieur" }
+};
+const struct kind kind_removed = {
+	"removed", "removed", name_removed, removed_attributes,
+	{ "a deleted mailbox or domain whose mail is still kept",
+	  "une boîte ou un domaine supprimé dont le courrier est conservé" }
+};
+const struct kind *const kinds[] = {
+	&kind_domain, &kind_user, &kind_alias, &kind_relay, &kind_removed, NULL
+};
+/* clang-format on */
+
+const struct kind *
+kind_find(struct slice name)
+{
+	for (size_t i = 0; kinds[i] != NULL; i++)
+		if (slice_eq(name, slice_of(kinds[i]->name)))
+			return kinds[i];
+	return NULL;
+}
+
+int
+kind_attribute(const struct kind *k, struct slice name)
+{
+	for (int i = 0; k->attributes[i].name != NULL; i++)
+		if (slice_eq(name, slice_of(k->attributes[i].name)))
+			return i;
+	return -1;
+}
+
+static int
+wrong(struct text *why, const char *english, const char *french)
+{
+	*why = (struct text){ english, french };
+	return -1;
+}
+
+int
+name_domain(struct slice in, char *out, struct text *why)
+{
+	/* A domain of one label has no place on the Internet, but in a house. */
+	if (addr_domain(in, out) == -1)
+		return wrong(why,
+		    "is no domain name: letters, digits and hyphens, parts of at "
+		    "most 63 with dots between them",
+		    "n'est pas un nom de domaine : lettres, chiffres et tirets, "
+		    "parties de 63 au plus séparées par des points");
+	return 0;
+}
+
+int
+name_address(struct slice in, char *out, struct text *why)
+{
+	char local[ADDR_LOCAL_MAX + 1], domain[ADDR_DOMAIN_MAX + 1];
+	const char *at = memrchr(in.p, '@', in.len);
+	size_t left;
+
+	if (at == NULL)
+		return wrong(why, "is no full address: name@domain is needed",
+		    "n'est pas une adresse complète : il faut nom@domaine");
+	left = (size_t)(at - in.p);
+	/* Inventory 1-04, 1-05. */
+	if (addr_account(slice_make(in.p, left), local) == -1)
+		return wrong(why,
+		    "has a name that cannot be used: 1 to 64 letters without "
+		    "accents, digits, - and _, and dots inside, never two in a row",
+		    "a un nom impossible : de 1 à 64 lettres sans accent, "
+		    "chiffres, - et _, et des points à l'intérieur, jamais deux "
+		    "de suite");
+	if (addr_domain(slice_skip(in, left + 1), domain) == -1)
+		return wrong(why, "has no valid domain after the @",
+		    "n'a pas de domaine valable après le @");
+	if (strlen(local) + 1 + strlen(domain) > ADDR_MAX)
+		return wrong(why, "is too long: 254 bytes at most",
+		    "est trop longue : 254 octets au plus");
+	snprintf(out, ADDR_TEXT_MAX, "%s@%s", local, domain);
+	return 0;
+}
+
+/* Zeroes what is behind the first bits, so that a net has one name. */
+static void
+mask(struct ip *ip, unsigned bits)
+{
+	for (unsigned i = bits; i < 128; i++)
+		ip->b[i / 8] &= (uint8_t)~(0x80u >> (i % 8));
+}
+
+int
+name_relay(struct slice in, char *out, struct text *why)
+{
+	char text[IP_TEXT_MAX];
+	struct ip net;
+	unsigned bits;
+
+	if (ip_parse_net(in, &net, &bits) == -1)
+		return wrong(why,
+		    "is no address or net, such as 192.0.2.7, 192.0.2.0/24 or "
+		    "2001:db8::/32",
+		    "n'est ni une adresse ni un réseau, comme 192.0.2.7, "
+		    "192.0.2.0/24 ou 2001:db8::/32");
+	mask(&net, bits);
+	ip_text(&net, text);
+	if (bits < 8 || (strchr(text, ':') == NULL && bits < 96 + 8))
+		return wrong(why, "is too large a part of the Internet",
+		    "est une trop grande partie d'Internet");
+	snprintf(out, ADDR_TEXT_MAX, "%s/%u", text,
+	    strchr(text, ':') == NULL ? bits - 96 : bits);
+	return 0;
+}

@@ -1,0 +1,307 @@
+/* valid.c - judges of attribute values, pure functions. */
+/* SPDX-License-Identifier: ISC */
+
+#include "registry/valid.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistr.h>
+
+#include "auth/password.h"
+#include "lib/account.h"
+#include "lib/num.h"
+
+#define LINE_MAX_BYTES 250
+#define TIME_TEXT 20		/* 2026-11-21T22:35:01Z */
+
+static int
+wrong(struct text *why, const char *english, const char *french)
+{
+	*why = (struct text){ english, french };
+	return -1;
+}
+
+bool
+is_line(struct slice s)
+{
+	if (u8_check((const uint8_t *)s.p, s.len) != NULL)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool
+one_of(struct slice in, const char *const *words, struct str *out)
+{
+	for (; *words != NULL; words++) {
+		if (slice_eq_nocase(in, slice_of(*words))) {
+			str_puts(out, *words);
+			return true;
+		}
+	}
+	return false;
+}
+
+int
+valid_state(struct slice in, struct str *out, struct text *why)
+{
+	const char *const words[] = { "active", "suspended", "disabled", NULL };
+
+	if (one_of(in, words, out))
+		return 0;
+	return wrong(why, "must be active, suspended or disabled",
+	    "doit être active, suspended (suspendu) ou disabled (désactivé)");
+}
+
+int
+valid_language(struct slice in, struct str *out, struct text *why)
+{
+	const char *const words[] = { "fr", "en", NULL };
+
+	if (one_of(in, words, out))
+		return 0;
+	return wrong(why, "must be fr or en", "doit être fr ou en");
+}
+
+int
+valid_switch(struct slice in, struct str *out, struct text *why)
+{
+	const char *const words[] = { "yes", "no", NULL };
+
+	if (one_of(in, words, out))
+		return 0;
+	if (slice_eq_nocase(in, SLICE("oui")) ||
+	    slice_eq_nocase(in, SLICE("non"))) {
+		str_puts(out, in.p[0] == 'o' || in.p[0] == 'O' ? "yes" : "no");
+		return 0;
+	}
+	return wrong(why, "must be yes or no", "doit être yes (oui) ou no (non)");
+}
+
+int
+valid_size(struct slice in, struct str *out, struct text *why)
+{
+	uint64_t n;
+
+	if (num_parse_size(in, 0, INT64_MAX, &n) == -1)
+		return wrong(why,
+		    "must be a number of bytes such as 500M or 2G; 0 is no limit",
+		    "doit être une taille comme 500M ou 2G ; 0 : sans limite");
+	str_printf(out, "%" PRIu64, n);
+	return 0;
+}
+
+int
+valid_count(struct slice in, struct str *out, struct text *why)
+{
+	uint64_t n;
+
+	if (num_parse(in, 0, INT64_MAX, &n) == -1)
+		return wrong(why, "must be a number; 0 is no limit",
+		    "doit être un nombre ; 0 : sans limite");
+	str_printf(out, "%" PRIu64, n);
+	return 0;
+}
+
+int
+valid_line(struct slice in, struct str *out, struct text *why)
+{
+	if (in.len > LINE_MAX_BYTES)
+		return wrong(why, "must be at most 250 bytes",
+		    "ne doit pas dépasser 250 octets");
+	if (!is_line(in))
+		return wrong(why, "must be one line of UTF-8 text",
+		    "doit être une ligne de texte en UTF-8");
+	str_put(out, in);
+	return 0;
+}
+
+int
+valid_domain(struct slice in, struct str *out, struct text *why)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+
+	if (addr_domain(in, name) == -1)
+		return wrong(why, "must be a domain name",
+		    "doit être un nom de domaine");
+	str_puts(out, name);
+	return 0;
+}
+
+int
+valid_uid(struct slice in, struct str *out, struct text *why)
+{
+	uint64_t n;
+
+	/* 0 is root, the last value of 32 bits means "no such". */
+	if (num_parse(in, 1, UINT32_MAX - 1, &n) == -1)
+		return wrong(why, "must be a user number, not 0",
+		    "doit être un numéro d'utilisateur, non nul");
+	str_printf(out, "%" PRIu64, n);
+	return 0;
+}
+
+int
+valid_hash(struct slice in, struct str *out, struct text *why)
+{
+	if (in.len >= PASSWORD_HASH_MAX || !is_line(in) ||
+	    !password_hash_is_known(in))
+		return wrong(why,
+		    "must be a crypt(3) string of a known method ($y$, $6$, $5$, "
+		    "$2y$, $1$), or begin with ! (locked)",
+		    "doit être une empreinte crypt(3) d'une méthode connue ($y$, "
+		    "$6$, $5$, $2y$, $1$), ou commencer par ! (verrouillé)");
+	str_put(out, in);
+	return 0;
+}
+
+int
+valid_scram(struct slice in, struct str *out, struct text *why)
+{
+	struct scram_keys keys;
+
+	if (scram_keys_parse(in, &keys) == -1)
+		return wrong(why, "must be SCRAM-SHA-256 keys (RFC 5803)",
+		    "doit être des clés SCRAM-SHA-256 (RFC 5803)");
+	explicit_bzero(&keys, sizeof(keys));
+	str_put(out, in);
+	return 0;
+}
+
+/* Exactly len digits of s at *at. */
+static int
+digits(struct slice s, size_t at, size_t len, uint64_t lo, uint64_t hi)
+{
+	uint64_t n;
+
+	if (num_parse(slice_make(s.p + at, len), lo, hi, &n) == -1)
+		return -1;
+	return (int)n;
+}
+
+static int
+parse_time(struct slice s, struct tm *tm)
+{
+	*tm = (struct tm){ 0 };
+	if (s.len != TIME_TEXT && s.len != 10)
+		return -1;
+	if (s.p[4] != '-' || s.p[7] != '-')
+		return -1;
+	tm->tm_year = digits(s, 0, 4, 1970, 9999) - 1900;
+	tm->tm_mon = digits(s, 5, 2, 1, 12) - 1;
+	tm->tm_mday = digits(s, 8, 2, 1, 31);
+	if (tm->tm_year < 0 || tm->tm_mon < 0 || tm->tm_mday < 0)
+		return -1;
+	tm->tm_hour = 23;
+	tm->tm_min = tm->tm_sec = 59;
+	if (s.len == 10)
+		return 0;
+	if (s.p[10] != 'T' || s.p[13] != ':' || s.p[16] != ':' ||
+	    s.p[19] != 'Z')
+		return -1;
+	tm->tm_hour = digits(s, 11, 2, 0, 23);
+	tm->tm_min = digits(s, 14, 2, 0, 59);
+	tm->tm_sec = digits(s, 17, 2, 0, 60);
+	return tm->tm_hour < 0 || tm->tm_min < 0 || tm->tm_sec < 0 ? -1 : 0;
+}
+
+int64_t
+time_of_text(struct slice s)
+{
+	struct tm tm;
+
+	return parse_time(s, &tm) == -1 ? 0 : (int64_t)timegm(&tm);
+}
+
+int
+valid_time(struct slice in, struct str *out, struct text *why)
+{
+	struct tm tm, again;
+	time_t t;
+
+	if (parse_time(in, &tm) == 0) {
+		again = tm;
+		t = timegm(&again);
+		/* timegm turns a 31st of November into another day. */
+		if (t != -1 && again.tm_mday == tm.tm_mday) {
+			str_put(out, in);
+			return 0;
+		}
+	}
+	return wrong(why, "must be a date such as 2026-11-21",
+	    "doit être une date comme 2026-11-21");
+}
+
+static bool
+is_separator(char c)
+{
+	return c == ' ' || c == ',' || c == ';' || c == '\n' || c == '\r' ||
+	    c == '\t';
+}
+
+struct slice
+target_next(struct slice *rest)
+{
+	size_t i = 0, start;
+	bool quoted = false;
+
+	while (i < rest->len && is_separator(rest->p[i]))
+		i++;
+	if (i == rest->len)
+		return (struct slice){ NULL, 0 };
+	for (start = i; i < rest->len; i++) {
+		if (rest->p[i] == '"')
+			quoted = !quoted;
+		else if (quoted && rest->p[i] == '\\' && i + 1 < rest->len)
+			i++;
+		else if (!quoted && is_separator(rest->p[i]))
+			break;
+	}
+	struct slice one = slice_make(rest->p + start, i - start);
+
+	*rest = slice_skip(*rest, i);
+	return one;
+}
+
+/* True when text is already one of the lines of out. */
+static bool
+has_target(const struct str *out, struct slice text)
+{
+	struct slice rest = str_slice(out);
+
+	while (rest.p != NULL)
+		if (slice_eq(slice_cut(&rest, '\n'), text))
+			return true;
+	return false;
+}
+
+int
+valid_targets(struct slice in, struct str *out, struct text *why)
+{
+	char text[ADDR_TEXT_MAX];
+	struct slice one;
+	struct addr a;
+	size_t n = 0;
+
+	while ((one = target_next(&in)).p != NULL) {
+		if (addr_parse(one, &a) != ADDR_OK || a.domain[0] == '\0')
+			return wrong(why, "must be mail addresses",
+			    "doit être une suite d'adresses");
+		addr_text(&a, text, sizeof(text));
+		if (has_target(out, slice_of(text)))
+			continue;
+		if (++n > TARGETS_MAX)
+			return wrong(why, "must be at most 1000 addresses",
+			    "ne doit pas dépasser 1000 adresses");
+		if (out->len > 0)
+			str_putc(out, '\n');
+		str_puts(out, text);
+	}
+	if (n == 0)
+		return wrong(why, "must have at least one address",
+		    "doit contenir au moins une adresse");
+	return 0;
+}

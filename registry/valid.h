@@ -1,0 +1,39 @@
+/* valid.h - judges of attribute values; see attribute_valid in schema.h. */
+#ifndef REGISTRY_VALID_H
+#define REGISTRY_VALID_H
+/* SPDX-License-Identifier: ISC */
+
+#include "registry/schema.h"
+
+/* "active", "suspended" or "disabled". */
+attribute_valid valid_state;
+/* "fr" or "en". */
+attribute_valid valid_language;
+/* "yes" or "no". */
+attribute_valid valid_switch;
+/* Bytes, with k, M or G; kept as digits. */
+attribute_valid valid_size;
+attribute_valid valid_count;
+/* One line of UTF-8 without control characters. */
+attribute_valid valid_line;
+attribute_valid valid_domain;
+attribute_valid valid_uid;
+/* A crypt(3) string that malle-authd can verify, or a locked one. */
+attribute_valid valid_hash;
+attribute_valid valid_scram;
+/* "2026-11-21T22:35:01Z", or a day: "2026-11-21". */
+attribute_valid valid_time;
+/* Addresses with spaces, commas, semicolons or line ends between them
+ * (inventory 8-06); kept one a line, each once. */
+attribute_valid valid_targets;
+
+/* The next address of such a list, quotes understood; .p NULL at the end. */
+struct slice target_next(struct slice *rest);
+
+/* What valid_time has accepted, as seconds; day_end: the end of that day. */
+int64_t time_of_text(struct slice text);
+
+/* True for well-formed UTF-8 without control characters. */
+bool is_line(struct slice s);
+
+#endif
