@@ -1,0 +1,445 @@
+/* control.c - malle queue: list, show, hold, release, retry, delete, stat. */
+/* SPDX-License-Identifier: ISC */
+/*
+ * The answer is any number of rows and an end; malle-queue-protocol(7). A queue
+ * may hold a million messages: rows are made a few at a time, when the peer
+ * has room for them, so that nobody else waits.
+ */
+#include "queue/queue.h"
+
+#include <sys/epoll.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/date.h"
+#include "queue/filter.h"
+
+#define STEP 200		/* messages looked at in one go */
+#define STEP_OPEN 32		/* of them opened */
+#define ROW_ROOM 16384
+
+struct control {
+	uint16_t type;
+	struct queue_filter f;
+	uint32_t slot;		/* the next one to look at */
+	uint32_t touched;
+	char by[32];
+	bool is_watched;
+};
+
+/* A row: its number of fields is put in front when it is sent. */
+struct row {
+	struct packer k;
+	uint16_t n;
+	unsigned char space[ROW_ROOM];
+};
+
+static void
+row_begin(struct row *r)
+{
+	pack_init(&r->k, r->space, sizeof(r->space));
+	pack_u16(&r->k, 0);
+	r->n = 0;
+}
+
+static void
+row_text(struct row *r, const char *key, struct slice value)
+{
+	pack_bytes(&r->k, slice_of(key));
+	pack_bytes(&r->k, value);
+	r->n++;
+}
+
+static void
+row_number(struct row *r, const char *key, int64_t v)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%jd", (intmax_t)v);
+	row_text(r, key, slice_of(text));
+}
+
+/* 0, -1 with errno: EAGAIN when the peer must read first. */
+static int
+row_send(struct conn *c, struct row *r)
+{
+	r->space[0] = (unsigned char)r->n;
+	r->space[1] = (unsigned char)(r->n >> 8);
+	return ipc_send(c->watch.fd, Q_ROW, &r->k, NULL, 0);
+}
+
+/* "*" stands for any bytes; letters without regard to case. */
+static bool
+matches(const char *pattern, struct slice text)
+{
+	const char *star = NULL;
+	size_t i = 0, back = 0;
+
+	while (i < text.len) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			back = i;
+		} else if (*pattern != '\0' &&
+		    strncasecmp(pattern, text.p + i, 1) == 0) {
+			pattern++;
+			i++;
+		} else if (star != NULL) {
+			pattern = star;
+			i = ++back;
+		} else
+			return false;
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+static bool
+recipient_matches(const struct envelope *e, const char *pattern)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (uint32_t i = 0; i < e->n_originals; i++)
+		if (matches(pattern, e->originals[i].address))
+			return true;
+	for (uint32_t i = 0; i < e->n_recipients; i++)
+		if (matches(pattern, slice_of(recipient_text(
+		    &e->recipients[i], text, sizeof(text)))))
+			return true;
+	return false;
+}
+
+static const char *
+state_name(const struct message *m)
+{
+	return m->is_held ? "held" : m->active != NULL ? "active" : "waiting";
+}
+
+static void
+row_message(const struct manager *q, struct row *r, const struct message *m,
+    const struct active *a)
+{
+	static const char *const lanes[] = {
+		"personal", "transactional", "list", "bulk"
+	};
+	char date[DATE_MAX];
+	uint32_t waiting = 0;
+
+	for (uint32_t i = 0; i < a->e->n_recipients; i++)
+		waiting += a->e->recipients[i].state.status == RCPT_WAITING;
+	row_text(r, "id", slice_of(m->id));
+	row_text(r, "state", slice_of(state_name(m)));
+	row_text(r, "arrival", slice_of(date_iso((time_t)m->arrival, date)));
+	row_number(r, "age", life_age(q, m));
+	row_text(r, "lane", slice_of(lanes[m->lane]));
+	row_number(r, "size", (int64_t)a->h.content_length);
+	row_text(r, "sender", a->e->sender);
+	row_number(r, "recipients", a->e->n_recipients);
+	row_number(r, "waiting", waiting);
+	if (a->e->n_originals > 0)
+		row_text(r, "recipient", a->e->originals[0].address);
+	row_number(r, "next", m->heap != 0 && m->due > q->now ?
+	    (m->due - q->now) / 1000 : 0);
+}
+
+static const char *
+status_name(enum recipient_status s)
+{
+	switch (s) {
+	case RCPT_WAITING:
+		return "waiting";
+	case RCPT_DELIVERED:
+	case RCPT_DELIVERED_TOLD:
+		return "delivered";
+	case RCPT_FAILED:
+	case RCPT_FAILED_TOLD:
+		return "failed";
+	case RCPT_DELETED:
+		return "deleted";
+	case RCPT_STATUS_END:
+		break;
+	}
+	return "unknown";
+}
+
+/* One recipient of a message that is shown. */
+static void
+row_recipient(const struct manager *q, struct row *row, const struct active *a,
+    uint32_t i, int fd)
+{
+	const struct recipient *r = &a->e->recipients[i];
+	char text[ADDR_TEXT_MAX];
+	struct reply reply;
+
+	row_text(row, "id", slice_of(a->m->id));
+	row_number(row, "n", i);
+	row_text(row, "to", a->e->originals[r->original].address);
+	row_text(row, r->kind == RCPT_MAILBOX ? "mailbox" : "remote",
+	    slice_of(recipient_text(r, text, sizeof(text))));
+	row_text(row, "status", slice_of(status_name(r->state.status)));
+	row_number(row, "attempts", r->state.attempts);
+	row_number(row, "next", r->state.status == RCPT_WAITING &&
+	    r->state.due > q->wall ? r->state.due - q->wall : 0);
+	if (r->state.reply != 0 && fd != -1 &&
+	    store_read_reply(fd, r->state.reply, &reply) == 0) {
+		row_text(row, "dsn", slice_of(reply.enhanced));
+		row_text(row, "text", slice_of(reply.text));
+	}
+}
+
+/* All of one message: what a list says, who sent it, each recipient. A peer
+ * that does not read is cut off: nobody asks for two messages at once. */
+static int
+show(struct manager *q, struct conn *c, const struct active *a)
+{
+	int fd = store_file(&q->store, a->m->id, O_RDONLY);
+	struct row row;
+	int r;
+
+	row_begin(&row);
+	row_message(q, &row, a->m, a);
+	row_text(&row, "account", a->e->account);
+	row_text(&row, "client", a->e->client);
+	row_text(&row, "session", a->e->session);
+	row_text(&row, "envid", a->e->envid);
+	row_text(&row, "about", a->e->about);
+	r = row_send(c, &row);
+	for (uint32_t i = 0; i < a->e->n_recipients && r == 0; i++) {
+		row_begin(&row);
+		row_recipient(q, &row, a, i, fd);
+		r = row_send(c, &row);
+	}
+	if (fd != -1)
+		close(fd);
+	return r;
+}
+
+static void
+act(struct manager *q, struct control *k, struct message *m)
+{
+	switch (k->type) {
+	case Q_HOLD:
+		life_hold(q, m, true, k->by);
+		break;
+	case Q_RELEASE:
+		life_hold(q, m, false, k->by);
+		break;
+	case Q_RETRY:
+		life_retry(q, m, k->by);
+		break;
+	case Q_DELETE:
+		life_delete(q, m, k->by);
+		break;
+	}
+}
+
+/* Whether the envelope is needed to answer. */
+static bool
+needs_envelope(const struct control *k)
+{
+	return k->type == Q_LIST || k->type == Q_SHOW ||
+	    k->f.sender[0] != '\0' || k->f.recipient[0] != '\0';
+}
+
+static bool
+is_wanted(const struct manager *q, const struct control *k,
+    const struct message *m)
+{
+	if (m->active != NULL && m->active->is_doomed)
+		return false;
+	if (k->f.id[0] != '\0' && strcmp(k->f.id, m->id) != 0)
+		return false;
+	if (k->f.held_only && !m->is_held)
+		return false;
+	return life_age(q, m) >= (int64_t)k->f.older_than;
+}
+
+static bool
+envelope_wanted(const struct control *k, const struct envelope *e)
+{
+	if (k->f.sender[0] != '\0' && !matches(k->f.sender, e->sender))
+		return false;
+	return k->f.recipient[0] == '\0' ||
+	    recipient_matches(e, k->f.recipient);
+}
+
+/* One message. 0, or -1 with errno EAGAIN: once more later. */
+static int
+do_message(struct manager *q, struct conn *c, struct message *m)
+{
+	struct control *k = c->control;
+	struct active *a = m->active;
+	struct row row;
+	bool wanted = true;
+	int r = 0;
+
+	if (needs_envelope(k)) {
+		if (a == NULL && (a = life_open(q, m, false)) == NULL)
+			return 0;
+		wanted = envelope_wanted(k, a->e);
+		if (wanted && k->type == Q_SHOW)
+			r = show(q, c, a);
+		else if (wanted && k->type == Q_LIST) {
+			row_begin(&row);
+			row_message(q, &row, m, a);
+			r = row_send(c, &row);
+		}
+		if (a != m->active)
+			life_free_active(q, a);
+	}
+	if (r == -1 || !wanted)
+		return r;
+	k->touched++;
+	act(q, k, m);
+	return 0;
+}
+
+static void
+end(struct manager *q, struct conn *c, enum queue_result result,
+    const char *text)
+{
+	unsigned char space[256];
+	struct packer k;
+	uint32_t touched = c->control->touched;
+	bool was_watched = c->control->is_watched;
+
+	control_free(c->control);
+	c->control = NULL;
+	if (was_watched)
+		manager_events(q, &c->watch, EPOLLIN);
+	pack_init(&k, space, sizeof(space));
+	pack_u8(&k, (uint8_t)result);
+	pack_u32(&k, touched);
+	pack_bytes(&k, slice_of(text));
+	peer_answer(q, c, Q_END, &k);
+}
+
+static int
+send_stat(struct manager *q, struct conn *c)
+{
+	struct sched_dest *d = NULL;
+	struct row row;
+	int r;
+
+	row_begin(&row);
+	row_text(&row, "kind", SLICE("queue"));
+	row_number(&row, "messages", q->index.count);
+	row_number(&row, "active", (int64_t)(q->n_active[0] + q->n_active[1] +
+	    q->n_active[2] + q->n_active[3]));
+	row_number(&row, "accepted", (int64_t)q->accepted);
+	row_number(&row, "delivered", (int64_t)q->delivered);
+	row_number(&row, "deferred", (int64_t)q->deferred);
+	row_number(&row, "failed", (int64_t)q->failed);
+	row_number(&row, "files", (int64_t)q->sync.files);
+	row_number(&row, "syncs", (int64_t)q->sync.syncs);
+	row_number(&row, "rounds", (int64_t)q->sync.groups);
+	row_number(&row, "workers", (int64_t)q->n_workers);
+	row_number(&row, "connections", (int64_t)q->n_conns);
+	r = row_send(c, &row);
+	while (r == 0 && (d = sched_dest_next(&q->sched, d)) != NULL) {
+		row_begin(&row);
+		row_text(&row, "kind", d->kind == RCPT_MAILBOX ?
+		    SLICE("local") : SLICE("remote"));
+		row_text(&row, "destination", slice_of(d->key));
+		row_number(&row, "waiting", (int64_t)d->waiting);
+		row_number(&row, "running", (int64_t)d->running);
+		r = row_send(c, &row);
+	}
+	return r;
+}
+
+/* Goes over the slots, a few at a time. True when it is done. */
+static bool
+step(struct manager *q, struct conn *c, bool *blocked)
+{
+	struct control *k = c->control;
+	uint32_t opened = 0;
+
+	*blocked = false;
+	for (uint32_t i = 0; i < STEP && k->slot < q->index.slots; i++) {
+		struct message *m = index_slot(&q->index, k->slot);
+
+		if (m != NULL && is_wanted(q, k, m)) {
+			if (do_message(q, c, m) == -1) {
+				*blocked = errno == EAGAIN;
+				return !*blocked;
+			}
+			if (needs_envelope(k) && ++opened >= STEP_OPEN) {
+				k->slot++;
+				break;
+			}
+		}
+		k->slot++;
+	}
+	return k->slot >= q->index.slots;
+}
+
+void
+control_continue(struct manager *q, struct conn *c)
+{
+	bool blocked;
+
+	c->last = q->now;
+	if (step(q, c, &blocked)) {
+		end(q, c, QUEUE_OK, "");
+		return;
+	}
+	/* Writable again, or simply the next turn: both come as EPOLLOUT. */
+	if (!c->control->is_watched) {
+		c->control->is_watched = true;
+		manager_events(q, &c->watch, EPOLLIN | EPOLLOUT);
+	}
+}
+
+void
+control_free(struct control *k)
+{
+	free(k);
+}
+
+/* A single message is found by its id, without going over all. */
+static void
+one_message(struct manager *q, struct conn *c)
+{
+	struct message *m = index_find(&q->index,
+	    slice_of(c->control->f.id));
+
+	if (m == NULL || !is_wanted(q, c->control, m)) {
+		end(q, c, QUEUE_PERMANENT, "There is no such message");
+		return;
+	}
+	if (do_message(q, c, m) == -1)
+		end(q, c, QUEUE_TEMPORARY, "The answer is too long");
+	else
+		end(q, c, QUEUE_OK, "");
+}
+
+int
+control_request(struct manager *q, struct conn *c, struct ipc_msg *m)
+{
+	struct control *k;
+
+	if (c->control != NULL || (k = calloc(1, sizeof(*k))) == NULL)
+		return -1;
+	k->type = m->type;
+	if (queue_filter_unpack(&m->body, &k->f) == -1) {
+		free(k);
+		return -1;
+	}
+	snprintf(k->by, sizeof(k->by), "uid %u", (unsigned)c->uid);
+	c->control = k;
+	if (k->type == Q_STAT)
+		end(q, c, send_stat(q, c) == 0 ? QUEUE_OK : QUEUE_TEMPORARY,
+		    "");
+	else if (k->f.id[0] != '\0')
+		one_message(q, c);
+	else if (k->type == Q_SHOW)
+		end(q, c, QUEUE_PERMANENT, "Which message?");
+	else
+		control_continue(q, c);
+	return 0;
+}

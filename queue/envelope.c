@@ -1,0 +1,501 @@
+/* envelope.c - the format of a queue file: malle-queue(5). No I/O. */
+/* SPDX-License-Identifier: ISC */
+#include "queue/envelope.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#define MARK 0x454e4f44u
+#define MUST_KNOW 128u
+#define RECORD_VERSION 1
+#define RECORD_HEAD 6		/* type, version, length */
+
+static const char magic[8] = "malleq1\n";
+
+uint32_t
+crc_add(uint32_t crc, const void *p, size_t len)
+{
+	return (uint32_t)crc32_z(crc, p, len);
+}
+
+/* Fills up with zeros to the fixed length. */
+static void
+pad(struct packer *k)
+{
+	memset(k->p + k->len, 0, k->cap - k->len);
+}
+
+static void
+put_crc(unsigned char *at, uint32_t crc)
+{
+	struct packer k;
+
+	pack_init(&k, at, 4);
+	pack_u32(&k, crc);
+}
+
+void
+header_encode(const struct header *h, unsigned char out[HEADER_LEN])
+{
+	struct packer k;
+
+	pack_init(&k, out, HEADER_LEN);
+	pack_raw(&k, slice_make(magic, sizeof(magic)));
+	pack_u32(&k, h->complete ? MARK : 0);
+	pack_u32(&k, 0);
+	pack_u32(&k, h->flags);
+	pack_u8(&k, (uint8_t)h->lane);
+	pack_u8(&k, h->notice);
+	pack_u16(&k, 0);
+	pack_u32(&k, h->recipients);
+	pack_u32(&k, h->originals);
+	pack_u64(&k, h->envelope_offset);
+	pack_u32(&k, h->envelope_length);
+	pack_u32(&k, h->envelope_crc);
+	pack_u64(&k, h->content_offset);
+	pack_u64(&k, h->content_length);
+	pack_u32(&k, h->content_crc);
+	pack_u32(&k, 0);
+	pack_u64(&k, (uint64_t)h->arrival);
+	pack_u64(&k, (uint64_t)h->arrival_boot);
+	pack_raw(&k, slice_make(h->boot_id, BOOT_ID_LEN));
+	pad(&k);
+	put_crc(out + 12, crc_add(0, out + 16, HEADER_LEN - 16));
+}
+
+/* What the numbers in a header must satisfy for the rest to be read. */
+static bool
+header_is_sane(const struct header *h, uint64_t file_size)
+{
+	return (unsigned)h->lane <= LANE_BULK &&
+	    h->recipients > 0 && h->recipients <= RECIPIENTS_MAX &&
+	    h->originals > 0 && h->originals <= RECIPIENTS_MAX &&
+	    h->envelope_offset == recipient_offset(h->recipients) &&
+	    h->envelope_length <= ENVELOPE_MAX &&
+	    h->content_offset == h->envelope_offset + h->envelope_length &&
+	    h->content_offset <= file_size &&
+	    h->content_length <= file_size - h->content_offset;
+}
+
+enum header_verdict
+header_decode(const unsigned char in[HEADER_LEN], uint64_t file_size,
+    struct header *out)
+{
+	struct unpacker u;
+	struct header h;
+	uint32_t crc;
+
+	if (memcmp(in, magic, sizeof(magic)) != 0)
+		return in[0] == 0 ? HEADER_INCOMPLETE : HEADER_DAMAGED;
+	unpack_init(&u, slice_make(in + 8, HEADER_LEN - 8));
+	if (unpack_u32(&u) != MARK)
+		return HEADER_INCOMPLETE;
+	crc = unpack_u32(&u);
+	if (crc != crc_add(0, in + 16, HEADER_LEN - 16))
+		return HEADER_DAMAGED;
+	h.complete = true;
+	h.flags = unpack_u32(&u);
+	h.lane = (enum queue_lane)unpack_u8(&u);
+	h.notice = unpack_u8(&u);
+	(void)unpack_u16(&u);
+	h.recipients = unpack_u32(&u);
+	h.originals = unpack_u32(&u);
+	h.envelope_offset = unpack_u64(&u);
+	h.envelope_length = unpack_u32(&u);
+	h.envelope_crc = unpack_u32(&u);
+	h.content_offset = unpack_u64(&u);
+	h.content_length = unpack_u64(&u);
+	h.content_crc = unpack_u32(&u);
+	(void)unpack_u32(&u);
+	h.arrival = (int64_t)unpack_u64(&u);
+	h.arrival_boot = (int64_t)unpack_u64(&u);
+	memcpy(h.boot_id, u.p, BOOT_ID_LEN);
+	if (!header_is_sane(&h, file_size))
+		return HEADER_DAMAGED;
+	*out = h;
+	return HEADER_OK;
+}
+
+void
+message_state_encode(const struct message_state *s,
+    unsigned char out[MESSAGE_STATE_LEN])
+{
+	struct packer k;
+
+	pack_init(&k, out, MESSAGE_STATE_LEN);
+	pack_u32(&k, 0);
+	pack_u32(&k, s->held);
+	pack_u64(&k, (uint64_t)s->due);
+	pack_u64(&k, s->lived);
+	pack_raw(&k, slice_make(s->boot_id, BOOT_ID_LEN));
+	pack_u64(&k, (uint64_t)s->boottime);
+	pack_u32(&k, s->kills);
+	pad(&k);
+	put_crc(out, crc_add(0, out + 4, MESSAGE_STATE_LEN - 4));
+}
+
+int
+message_state_decode(const unsigned char in[MESSAGE_STATE_LEN],
+    struct message_state *out)
+{
+	struct unpacker u;
+
+	unpack_init(&u, slice_make(in, MESSAGE_STATE_LEN));
+	if (unpack_u32(&u) != crc_add(0, in + 4, MESSAGE_STATE_LEN - 4))
+		return -1;
+	out->held = unpack_u32(&u) != 0;
+	out->due = (int64_t)unpack_u64(&u);
+	out->lived = unpack_u64(&u);
+	memcpy(out->boot_id, in + 24, BOOT_ID_LEN);
+	unpack_init(&u, slice_make(in + 40, MESSAGE_STATE_LEN - 40));
+	out->boottime = (int64_t)unpack_u64(&u);
+	out->kills = unpack_u32(&u);
+	return 0;
+}
+
+void
+recipient_state_encode(const struct recipient_state *s,
+    unsigned char out[RECIPIENT_STATE_LEN])
+{
+	struct packer k;
+
+	pack_init(&k, out, RECIPIENT_STATE_LEN);
+	pack_u32(&k, 0);
+	pack_u8(&k, (uint8_t)s->status);
+	pack_u8(&k, s->flags);
+	pack_u16(&k, s->attempts);
+	pack_u64(&k, (uint64_t)s->due);
+	pack_u64(&k, s->reply);
+	pack_u64(&k, (uint64_t)s->last);
+	put_crc(out, crc_add(0, out + 4, RECIPIENT_STATE_LEN - 4));
+}
+
+int
+recipient_state_decode(const unsigned char in[RECIPIENT_STATE_LEN],
+    struct recipient_state *out)
+{
+	struct recipient_state s;
+	struct unpacker u;
+	uint8_t status;
+
+	unpack_init(&u, slice_make(in, RECIPIENT_STATE_LEN));
+	if (unpack_u32(&u) != crc_add(0, in + 4, RECIPIENT_STATE_LEN - 4))
+		return -1;
+	status = unpack_u8(&u);
+	s.flags = unpack_u8(&u);
+	s.attempts = unpack_u16(&u);
+	s.due = (int64_t)unpack_u64(&u);
+	s.reply = unpack_u64(&u);
+	s.last = (int64_t)unpack_u64(&u);
+	if (status >= RCPT_STATUS_END)
+		return -1;
+	s.status = (enum recipient_status)status;
+	*out = s;
+	return 0;
+}
+
+/* Appends a record made of what body has packed. */
+static void
+put_record(struct str *s, enum record_type type, const struct packer *body)
+{
+	unsigned char head[RECORD_HEAD];
+	struct packer k;
+
+	if (body->bad) {
+		s->bad = true;
+		return;
+	}
+	pack_init(&k, head, sizeof(head));
+	pack_u8(&k, (uint8_t)type);
+	pack_u8(&k, RECORD_VERSION);
+	pack_u32(&k, (uint32_t)body->len);
+	str_put(s, pack_slice(&k));
+	str_put(s, pack_slice(body));
+}
+
+void
+record_text(struct str *s, enum record_type type, struct slice text)
+{
+	unsigned char space[2048];
+	struct packer k;
+
+	pack_init(&k, space, sizeof(space));
+	pack_bytes(&k, text);
+	put_record(s, type, &k);
+}
+
+void
+record_original(struct str *s, struct slice address, uint8_t notify,
+    struct slice orcpt)
+{
+	unsigned char space[2048];
+	struct packer k;
+
+	pack_init(&k, space, sizeof(space));
+	pack_bytes(&k, address);
+	pack_u8(&k, notify);
+	pack_bytes(&k, orcpt);
+	put_record(s, RECORD_ORIGINAL, &k);
+}
+
+void
+record_recipient(struct str *s, enum recipient_kind kind, struct slice domain,
+    struct slice local, struct slice detail, uint32_t original)
+{
+	unsigned char space[2048];
+	struct packer k;
+
+	pack_init(&k, space, sizeof(space));
+	pack_u8(&k, (uint8_t)kind);
+	pack_bytes(&k, domain);
+	pack_bytes(&k, local);
+	pack_bytes(&k, detail);
+	pack_u32(&k, original);
+	put_record(s, RECORD_RECIPIENT, &k);
+}
+
+void
+record_also(struct str *s, uint32_t recipient, uint32_t original)
+{
+	unsigned char space[8];
+	struct packer k;
+
+	pack_init(&k, space, sizeof(space));
+	pack_u32(&k, recipient);
+	pack_u32(&k, original);
+	put_record(s, RECORD_ALSO, &k);
+}
+
+/* How many records of a kind there are: before any is stored. */
+struct counts {
+	uint32_t originals, recipients, alsos;
+};
+
+/* The next record: its type, its body. -1 when it is not one. */
+static int
+next_record(struct unpacker *u, uint8_t *type, struct unpacker *body)
+{
+	uint8_t version;
+	struct slice bytes;
+
+	*type = unpack_u8(u);
+	version = unpack_u8(u);
+	bytes = unpack_bytes(u, ENVELOPE_MAX);
+	if (u->bad || (*type < MUST_KNOW && version != RECORD_VERSION) ||
+	    *type >= MUST_KNOW)
+		return -1;
+	unpack_init(body, bytes);
+	return 0;
+}
+
+static int
+count_records(struct slice records, struct counts *c)
+{
+	struct unpacker u, body;
+	uint8_t type;
+
+	memset(c, 0, sizeof(*c));
+	unpack_init(&u, records);
+	while (u.len > 0) {
+		if (next_record(&u, &type, &body) == -1)
+			return -1;
+		c->originals += type == RECORD_ORIGINAL;
+		c->recipients += type == RECORD_RECIPIENT;
+		c->alsos += type == RECORD_ALSO;
+	}
+	return 0;
+}
+
+static struct envelope *
+envelope_new(struct slice records, const struct counts *c)
+{
+	struct envelope *e;
+	size_t size = sizeof(*e), recipients, originals, alsos;
+
+	/* All counts are at most RECIPIENTS_MAX or ENVELOPE_MAX / 6. */
+	recipients = size;
+	size += c->recipients * sizeof(*e->recipients);
+	originals = size;
+	size += c->originals * sizeof(*e->originals);
+	alsos = size;
+	size += c->alsos * sizeof(*e->alsos);
+	if ((e = malloc(size + records.len)) == NULL)
+		return NULL;
+	memset(e, 0, size);
+	e->recipients = (void *)((char *)e + recipients);
+	e->originals = (void *)((char *)e + originals);
+	e->alsos = (void *)((char *)e + alsos);
+	e->records = (unsigned char *)e + size;
+	memcpy(e->records, records.p, records.len);
+	return e;
+}
+
+static void
+take_original(struct envelope *e, struct unpacker *b)
+{
+	struct original *o = &e->originals[e->n_originals++];
+
+	o->address = unpack_text(b, ADDR_TEXT_MAX - 1);
+	o->notify = unpack_u8(b);
+	o->orcpt = unpack_text(b, QUEUE_ORCPT_MAX);
+}
+
+static void
+take_recipient(struct envelope *e, struct unpacker *b, uint32_t originals)
+{
+	struct recipient *r = &e->recipients[e->n_recipients++];
+
+	r->kind = unpack_u8(b);
+	r->domain = unpack_text(b, ADDR_DOMAIN_MAX);
+	r->local = unpack_text(b, ADDR_LOCAL_MAX);
+	r->detail = unpack_text(b, ADDR_LOCAL_MAX);
+	r->original = unpack_u32(b);
+	if (r->kind >= RCPT_KIND_END || r->original >= originals)
+		b->bad = true;
+}
+
+static void
+take_also(struct envelope *e, struct unpacker *b, const struct counts *c)
+{
+	struct also *a = &e->alsos[e->n_alsos++];
+
+	a->recipient = unpack_u32(b);
+	a->original = unpack_u32(b);
+	if (a->recipient >= c->recipients || a->original >= c->originals)
+		b->bad = true;
+}
+
+/* One record into e. -1 when its fields are wrong. */
+static int
+take_record(struct envelope *e, uint8_t type, struct unpacker *b,
+    const struct counts *c)
+{
+	switch (type) {
+	case RECORD_SENDER:
+		e->sender = unpack_text(b, ADDR_TEXT_MAX - 1);
+		break;
+	case RECORD_ENVID:
+		e->envid = unpack_text(b, QUEUE_ENVID_MAX);
+		break;
+	case RECORD_ACCOUNT:
+		e->account = unpack_text(b, ADDR_TEXT_MAX - 1);
+		break;
+	case RECORD_CLIENT:
+		e->client = unpack_text(b, IP_TEXT_MAX - 1);
+		break;
+	case RECORD_SESSION:
+		e->session = unpack_text(b, QUEUE_ID_MAX);
+		break;
+	case RECORD_ABOUT:
+		e->about = unpack_text(b, QUEUE_ID_MAX);
+		break;
+	case RECORD_ORIGINAL:
+		take_original(e, b);
+		break;
+	case RECORD_RECIPIENT:
+		take_recipient(e, b, c->originals);
+		break;
+	case RECORD_ALSO:
+		take_also(e, b, c);
+		break;
+	default:
+		return 0;
+	}
+	return unpack_end(b) ? 0 : -1;
+}
+
+static void
+set_wants(struct envelope *e)
+{
+	for (uint32_t i = 0; i < e->n_recipients; i++) {
+		struct recipient *r = &e->recipients[i];
+
+		r->wants = notify_wants(e->originals[r->original].notify);
+	}
+	for (uint32_t i = 0; i < e->n_alsos; i++)
+		e->recipients[e->alsos[i].recipient].wants |= notify_wants(
+		    e->originals[e->alsos[i].original].notify);
+}
+
+struct envelope *
+envelope_parse(struct slice records, uint32_t originals, uint32_t recipients)
+{
+	struct envelope *e = NULL;
+	struct unpacker u, body;
+	struct counts c;
+	uint8_t type;
+
+	if (records.len > ENVELOPE_MAX || count_records(records, &c) == -1 ||
+	    c.originals != originals || c.recipients != recipients ||
+	    recipients == 0)
+		goto damaged;
+	if ((e = envelope_new(records, &c)) == NULL)
+		return NULL;
+	unpack_init(&u, slice_make(e->records, records.len));
+	while (u.len > 0)
+		if (next_record(&u, &type, &body) == -1 ||
+		    take_record(e, type, &body, &c) == -1)
+			goto damaged;
+	set_wants(e);
+	return e;
+damaged:
+	envelope_free(e);
+	errno = EBADMSG;
+	return NULL;
+}
+
+void
+envelope_free(struct envelope *e)
+{
+	free(e);
+}
+
+void
+reply_encode(struct str *s, const struct reply *r)
+{
+	unsigned char space[TAIL_RECORD_MAX];
+	struct packer k, head;
+
+	pack_init(&k, space + 8, sizeof(space) - 8);
+	pack_u32(&k, r->recipient);
+	pack_u64(&k, (uint64_t)r->when);
+	pack_u8(&k, (uint8_t)r->result);
+	pack_bytes(&k, slice_of(r->enhanced));
+	pack_bytes(&k, slice_of(r->text));
+	pack_bytes(&k, slice_of(r->remote));
+	pack_init(&head, space, 8);
+	pack_u32(&head, (uint32_t)k.len);
+	pack_u32(&head, crc_add(0, k.p, k.len));
+	str_put(s, slice_make(space, 8 + k.len));
+}
+
+size_t
+reply_decode(struct slice bytes, struct reply *out)
+{
+	struct unpacker u;
+	struct reply r;
+	uint32_t len, crc;
+
+	unpack_init(&u, bytes);
+	len = unpack_u32(&u);
+	crc = unpack_u32(&u);
+	if (u.bad || len > u.len || len > TAIL_RECORD_MAX ||
+	    crc != crc_add(0, u.p, len))
+		return 0;
+	u.len = len;
+	memset(&r, 0, sizeof(r));
+	r.recipient = unpack_u32(&u);
+	r.when = (int64_t)unpack_u64(&u);
+	r.result = (enum queue_result)unpack_u8(&u);
+	if (slice_to_cstr(unpack_text(&u, 11), r.enhanced,
+	    sizeof(r.enhanced)) == -1 ||
+	    slice_to_cstr(unpack_text(&u, QUEUE_TEXT_MAX), r.text,
+	    sizeof(r.text)) == -1 ||
+	    slice_to_cstr(unpack_text(&u, ADDR_DOMAIN_MAX), r.remote,
+	    sizeof(r.remote)) == -1 || !unpack_end(&u) ||
+	    (unsigned)r.result > QUEUE_PERMANENT)
+		return 0;
+	*out = r;
+	return 8 + (size_t)len;
+}

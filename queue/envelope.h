@@ -1,0 +1,182 @@
+/* envelope.h - the format of a queue file: malle-queue(5). No I/O. */
+#ifndef QUEUE_ENVELOPE_H
+#define QUEUE_ENVELOPE_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/proto_queue.h"
+#include "lib/str.h"
+#include "queue/sched.h"
+
+#define HEADER_LEN 128u
+#define MESSAGE_STATE_LEN 64u
+#define RECIPIENT_STATE_LEN 32u
+#define HEAD_LEN (HEADER_LEN + MESSAGE_STATE_LEN)
+#define BOOT_ID_LEN 16
+
+#define ENVELOPE_MAX (64u * 1024 * 1024)
+#define RECIPIENTS_MAX 100000u	/* destinations of one message */
+#define TAIL_RECORD_MAX 2048
+
+/* Where the state of recipient n is in the file. */
+static inline uint64_t
+recipient_offset(uint64_t n)
+{
+	return HEAD_LEN + n * RECIPIENT_STATE_LEN;
+}
+
+#define NOTICE_OF_OURS 1u
+#define NOTICE_DOUBLE 2u
+
+struct header {
+	bool complete;
+	uint32_t flags;			/* QM_* */
+	enum queue_lane lane;
+	uint8_t notice;			/* NOTICE_* */
+	uint32_t recipients, originals;
+	uint64_t envelope_offset;
+	uint32_t envelope_length, envelope_crc;
+	uint64_t content_offset, content_length;
+	uint32_t content_crc;
+	int64_t arrival;		/* wall clock, s */
+	int64_t arrival_boot;		/* since the machine's start, s */
+	unsigned char boot_id[BOOT_ID_LEN];
+};
+
+struct message_state {
+	bool held;
+	int64_t due;			/* wall clock, s */
+	uint64_t lived;			/* s */
+	unsigned char boot_id[BOOT_ID_LEN];
+	int64_t boottime;		/* when written */
+	uint32_t kills;			/* workers that died of it */
+};
+
+enum recipient_status {
+	RCPT_WAITING,
+	RCPT_DELIVERED,
+	RCPT_FAILED,
+	RCPT_FAILED_TOLD,
+	RCPT_DELIVERED_TOLD,
+	RCPT_DELETED,
+	RCPT_STATUS_END
+};
+
+#define RCPT_DELAY_TOLD 1u	/* flag: a delay notice was sent */
+
+struct recipient_state {
+	enum recipient_status status;
+	uint8_t flags;
+	uint16_t attempts;
+	int64_t due;			/* wall clock, s */
+	uint64_t reply;			/* offset of the last reply; 0 */
+	int64_t last;			/* wall clock of the last attempt, s */
+};
+
+enum recipient_kind { RCPT_MAILBOX, RCPT_REMOTE, RCPT_KIND_END };
+
+/* As the client gave it. */
+struct original {
+	struct slice address, orcpt;
+	uint8_t notify;
+};
+
+/* Where it goes. */
+struct recipient {
+	struct slice domain, local, detail;
+	uint32_t original;
+	uint8_t kind;
+	uint8_t wants;			/* QN_* that any of its originals wants */
+	bool is_running;		/* a worker has it */
+	struct recipient_state state;
+	struct sched_job job;
+	void *active;			/* of the manager */
+	uint64_t quota_bytes, quota_messages;
+	uint32_t uid;
+};
+
+struct also {
+	uint32_t recipient, original;
+};
+
+/* What an original's NOTIFY comes to (RFC 3461 4.1): failures and delays when
+ * nothing was said. */
+static inline uint8_t
+notify_wants(uint8_t notify)
+{
+	if (notify == 0)
+		return QN_FAILURE | QN_DELAY;
+	return (notify & QN_NEVER) != 0 ? 0 : notify;
+}
+
+/* A parsed envelope: one allocation, everything points into it. */
+struct envelope {
+	struct slice sender, envid, account, client, session, about;
+	struct original *originals;
+	struct recipient *recipients;
+	struct also *alsos;
+	uint32_t n_originals, n_recipients, n_alsos;
+	unsigned char *records;
+};
+
+/* Writing records one after the other; sticky errors are the str's. */
+enum record_type {
+	RECORD_SENDER = 1, RECORD_ENVID, RECORD_ACCOUNT, RECORD_CLIENT,
+	RECORD_SESSION, RECORD_ABOUT,
+	RECORD_ORIGINAL = 16, RECORD_RECIPIENT, RECORD_ALSO, RECORD_VARIABLE
+};
+
+/* The last reply for a recipient, in the tail. */
+struct reply {
+	uint32_t recipient;
+	int64_t when;
+	enum queue_result result;
+	char enhanced[12];
+	char text[QUEUE_TEXT_MAX + 1];
+	char remote[ADDR_DOMAIN_MAX + 1];
+};
+
+void header_encode(const struct header *h, unsigned char out[HEADER_LEN]);
+
+enum header_verdict {
+	HEADER_OK,
+	HEADER_INCOMPLETE,	/* no mark: never acknowledged */
+	HEADER_DAMAGED
+};
+/* file_size is that of the whole file. *out is set only with HEADER_OK. */
+enum header_verdict header_decode(const unsigned char in[HEADER_LEN],
+    uint64_t file_size, struct header *out);
+
+void message_state_encode(const struct message_state *s,
+    unsigned char out[MESSAGE_STATE_LEN]);
+/* 0, or -1 with *out untouched: its checksum is wrong. */
+int message_state_decode(const unsigned char in[MESSAGE_STATE_LEN],
+    struct message_state *out) __attribute__((warn_unused_result));
+void recipient_state_encode(const struct recipient_state *s,
+    unsigned char out[RECIPIENT_STATE_LEN]);
+int recipient_state_decode(const unsigned char in[RECIPIENT_STATE_LEN],
+    struct recipient_state *out) __attribute__((warn_unused_result));
+
+void record_text(struct str *s, enum record_type type, struct slice text);
+void record_original(struct str *s, struct slice address, uint8_t notify,
+    struct slice orcpt);
+void record_recipient(struct str *s, enum recipient_kind kind,
+    struct slice domain, struct slice local, struct slice detail,
+    uint32_t original);
+void record_also(struct str *s, uint32_t recipient, uint32_t original);
+
+/*
+ * Parses records with so many originals and recipients; the bytes are copied.
+ * NULL with errno: EBADMSG when they are not what malle-queue(5) says.
+ */
+struct envelope *envelope_parse(struct slice records, uint32_t originals,
+    uint32_t recipients);
+void envelope_free(struct envelope *e);
+
+void reply_encode(struct str *s, const struct reply *r);
+/* The record at the start of bytes; its length, or 0 when it is damaged. */
+size_t reply_decode(struct slice bytes, struct reply *out);
+
+/* zlib's CRC-32, continued from crc (0 at first). */
+uint32_t crc_add(uint32_t crc, const void *p, size_t len);
+
+#endif

@@ -1,0 +1,633 @@
+/* life.c - one message from its acceptance to its end. */
+/* SPDX-License-Identifier: ISC */
+/*
+ * A message waits in the index, with its file; when something is due it is
+ * read and becomes active: its recipients are jobs of the scheduler. When none
+ * of them waits or runs any more it is settled: told of, ended, or parked
+ * until the next attempt.
+ *
+ * Order: what a worker has reported is written to the file in the same turn;
+ * a file is removed only when every recipient is final and whoever wanted to
+ * know has been told by a message that is durable.
+ */
+#include "queue/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "queue/retry.h"
+
+#define LOADS_MAX 64		/* messages begun in one turn */
+#define TROUBLE_DELAY 60000	/* ms until a file that cannot be read is tried */
+#define NOTICE_DELAY 60		/* s until a notice is asked for again */
+
+char *
+recipient_text(const struct recipient *r, char *out, size_t cap)
+{
+	struct addr a;
+
+	memset(&a, 0, sizeof(a));
+	memcpy(a.local, r->local.p, r->local.len);
+	memcpy(a.domain, r->domain.p, r->domain.len);
+	return addr_text(&a, out, cap);
+}
+
+int64_t
+life_age(const struct manager *q, const struct message *m)
+{
+	return message_age(m->arrival, q->wall, q->now / 1000 - m->born);
+}
+
+void
+life_touch(struct manager *q, struct active *a)
+{
+	if (a->is_touched)
+		return;
+	a->is_touched = true;
+	TAILQ_INSERT_TAIL(&q->touched, a, touched);
+}
+
+void
+life_dirty(struct active *a, uint32_t n)
+{
+	if (!a->is_dirty || n < a->dirty_from)
+		a->dirty_from = n;
+	if (!a->is_dirty || n + 1 > a->dirty_to)
+		a->dirty_to = n + 1;
+	a->is_dirty = true;
+}
+
+static uint32_t
+number_of(const struct active *a, const struct recipient *r)
+{
+	return (uint32_t)(r - a->e->recipients);
+}
+
+void
+life_free_active(struct manager *q, struct active *a)
+{
+	if (a == NULL)
+		return;
+	if (a->is_touched)
+		TAILQ_REMOVE(&q->touched, a, touched);
+	if (a->m->active == a) {
+		a->m->active = NULL;
+		q->n_active[a->m->lane]--;
+		q->active_recipients -= a->e->n_recipients;
+	}
+	str_free(&a->replies);
+	envelope_free(a->e);
+	free(a);
+}
+
+/* The earliest attempt that a recipient waits for, on the wall clock. */
+static int64_t
+first_due(const struct manager *q, const struct active *a)
+{
+	int64_t due = INT64_MAX;
+
+	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
+		const struct recipient_state *s = &a->e->recipients[i].state;
+
+		if (s->status == RCPT_WAITING && s->due < due)
+			due = s->due;
+	}
+	/* Nobody waits, but somebody is still to be told. */
+	return due == INT64_MAX ? q->wall + NOTICE_DELAY : due;
+}
+
+static void
+encode_state(const struct manager *q, const struct active *a,
+    unsigned char out[MESSAGE_STATE_LEN])
+{
+	const struct message *m = a->m;
+	struct message_state s = {
+		.held = m->is_held,
+		.due = first_due(q, a),
+		.boottime = q->now / 1000,
+		.kills = m->kills
+	};
+
+	s.lived = q->now / 1000 > m->born ?
+	    (uint64_t)(q->now / 1000 - m->born) : 0;
+	memcpy(s.boot_id, q->boot_id, BOOT_ID_LEN);
+	message_state_encode(&s, out);
+}
+
+static int
+write_states(const struct manager *q, const struct active *a, int fd)
+{
+	uint32_t n = a->is_dirty ? a->dirty_to - a->dirty_from : 0;
+	size_t len = (size_t)n * RECIPIENT_STATE_LEN;
+	unsigned char state[MESSAGE_STATE_LEN], *p;
+	int r = -1;
+
+	encode_state(q, a, state);
+	if (fsx_pwrite_all(fd, state, sizeof(state), HEADER_LEN) == -1)
+		return -1;
+	if (n == 0)
+		return 0;
+	if ((p = malloc(len)) == NULL)
+		return -1;
+	for (uint32_t i = 0; i < n; i++)
+		recipient_state_encode(
+		    &a->e->recipients[a->dirty_from + i].state,
+		    p + (size_t)i * RECIPIENT_STATE_LEN);
+	r = fsx_pwrite_all(fd, p, len,
+	    (off_t)recipient_offset(a->dirty_from));
+	free(p);
+	return r;
+}
+
+/* Replies first: a state must not point to what is not there. */
+void
+life_save(struct manager *q, struct active *a)
+{
+	int fd = store_file(&q->store, a->m->id, O_RDWR);
+
+	if (fd == -1 ||
+	    fsx_pwrite_all(fd, a->replies.p, a->replies.len,
+	    (off_t)a->tail) == -1 || write_states(q, a, fd) == -1)
+		log_error(a->m->id, "error", "what=state error=%s",
+		    LOGS(strerror(errno)));
+	if (fd != -1)
+		close(fd);
+	a->tail += a->replies.len;
+	str_clear(&a->replies);
+	a->is_dirty = false;
+	a->is_new = false;
+}
+
+void
+life_end(struct manager *q, struct message *m)
+{
+	if (store_remove(&q->store, m->id) == -1 && errno != ENOENT)
+		log_error(m->id, "error", "what=remove error=%s",
+		    LOGS(strerror(errno)));
+	log_info(m->id, "done", "%s", "");
+	life_free_active(q, m->active);
+	index_remove(&q->index, m);
+}
+
+/* Out of the way, for a person to look at. */
+static void
+set_aside(struct manager *q, struct message *m, const char *why)
+{
+	log_error(m->id, "corrupt", "folder=queue/corrupt why=%s", LOGS(why));
+	if (store_move(&q->store, m->id, q->store.corrupt) == -1)
+		log_error(m->id, "error", "what=move error=%s",
+		    LOGS(strerror(errno)));
+	index_remove(&q->index, m);
+}
+
+/* Reads a message's file into a. 0, or -1 with errno (EBADMSG: damaged). */
+static int
+read_active(struct active *a, int fd, bool verify)
+{
+	enum header_verdict verdict;
+	struct store_head head;
+
+	if (store_read_head(fd, &head, &verdict) == -1)
+		return -1;
+	if (verdict != HEADER_OK) {
+		errno = EBADMSG;
+		return -1;
+	}
+	a->h = head.header;
+	a->tail = head.size;
+	if ((a->e = store_read_envelope(fd, &a->h)) == NULL)
+		return -1;
+	if (!verify || a->m->is_verified)
+		return 0;
+	if (store_verify(fd, &a->h) == -1)
+		return -1;
+	a->m->is_verified = true;
+	return 0;
+}
+
+struct active *
+life_open(struct manager *q, struct message *m, bool verify)
+{
+	struct active *a = calloc(1, sizeof(*a));
+	int fd = -1, r = -1;
+
+	if (a != NULL) {
+		a->m = m;
+		a->replies = STR_INIT(ENVELOPE_MAX);
+		fd = store_file(&q->store, m->id, O_RDONLY);
+		if (fd != -1)
+			r = read_active(a, fd, verify);
+	}
+	if (r == -1) {
+		int error = errno;
+
+		if (a != NULL)
+			envelope_free(a->e);
+		free(a);
+		a = NULL;
+		if (error == EBADMSG)
+			set_aside(q, m, "a checksum is wrong");
+		else {
+			log_error(m->id, "error", "what=read error=%s",
+			    LOGS(strerror(error)));
+			if (!m->is_held)
+				index_schedule(&q->index, m,
+				    q->now + TROUBLE_DELAY);
+		}
+	}
+	if (fd != -1)
+		close(fd);
+	return a;
+}
+
+static void
+keep_reply(struct active *a, struct recipient *r, const struct reply *reply)
+{
+	struct reply copy = *reply;
+	size_t at = a->replies.len;
+
+	copy.recipient = number_of(a, r);
+	reply_encode(&a->replies, &copy);
+	if (str_ok(&a->replies))
+		r->state.reply = a->tail + at;
+}
+
+static void
+deferred(struct manager *q, struct active *a, struct recipient *r,
+    const struct reply *reply)
+{
+	struct recipient_state *s = &r->state;
+	int64_t age = life_age(q, a->m);
+	int64_t left = (int64_t)q->conf.queue_lifetime - age;
+	int64_t next = (int64_t)retry_delay(q->conf.retry_first,
+	    q->conf.retry_max, s->attempts, arc4random());
+	char to[ADDR_TEXT_MAX];
+
+	keep_reply(a, r, reply);
+	recipient_text(r, to, sizeof(to));
+	if (left <= 0) {
+		s->status = RCPT_FAILED;
+		q->failed++;
+		log_info(a->m->id, "failed", "to=%s dsn=4.4.7 text=%s",
+		    LOGS(to), LOGS(reply->text));
+		return;
+	}
+	/* The last attempt is when the time is over. */
+	s->due = q->wall + (next < left ? next : left);
+	q->deferred++;
+	log_info(a->m->id, "deferred", "to=%s next=%jd dsn=%s text=%s",
+	    LOGS(to), (intmax_t)(s->due - q->wall), reply->enhanced,
+	    LOGS(reply->text));
+}
+
+static void
+delivered(struct manager *q, struct active *a, struct recipient *r)
+{
+	char to[ADDR_TEXT_MAX];
+	const struct slice *o = &a->e->originals[r->original].address;
+
+	r->state.status = RCPT_DELIVERED;
+	q->delivered++;
+	log_info(a->m->id, "delivered", "to=%s mailbox=%s delay=%jd",
+	    LOGQ(*o), LOGS(recipient_text(r, to, sizeof(to))),
+	    (intmax_t)life_age(q, a->m));
+}
+
+static void
+failed(struct manager *q, struct active *a, struct recipient *r,
+    const struct reply *reply)
+{
+	char to[ADDR_TEXT_MAX];
+
+	keep_reply(a, r, reply);
+	r->state.status = RCPT_FAILED;
+	q->failed++;
+	log_info(a->m->id, "failed", "to=%s dsn=%s text=%s",
+	    LOGS(recipient_text(r, to, sizeof(to))), reply->enhanced,
+	    LOGS(reply->text));
+}
+
+void
+life_result(struct manager *q, struct recipient *r, const struct reply *reply)
+{
+	struct active *a = r->active;
+
+	r->is_running = false;
+	a->outstanding--;
+	life_dirty(a, number_of(a, r));
+	life_touch(q, a);
+	if (r->state.attempts < UINT16_MAX)
+		r->state.attempts++;
+	r->state.last = q->wall;
+	switch (reply->result) {
+	case QUEUE_OK:
+		delivered(q, a, r);
+		break;
+	case QUEUE_TEMPORARY:
+		deferred(q, a, r, reply);
+		break;
+	case QUEUE_PERMANENT:
+		failed(q, a, r, reply);
+		break;
+	}
+}
+
+void
+life_back(struct manager *q, struct recipient *r, int64_t delay)
+{
+	struct active *a = r->active;
+
+	r->is_running = false;
+	a->outstanding--;
+	if (a->retry_at == 0 || q->now + delay < a->retry_at)
+		a->retry_at = q->now + delay;
+	life_touch(q, a);
+}
+
+/* An answer that we give ourselves, without anybody having been asked. */
+static void
+answer_self(struct manager *q, struct active *a, struct recipient *r,
+    enum queue_result result, const char *text)
+{
+	struct reply reply = { .when = q->wall, .result = result };
+	const char *space = strchr(text, ' ');
+
+	snprintf(reply.enhanced, sizeof(reply.enhanced), "%.*s",
+	    space != NULL ? (int)(space - text) : 0, text);
+	snprintf(reply.text, sizeof(reply.text), "%s",
+	    space != NULL ? space + 1 : text);
+	a->outstanding++;
+	life_result(q, r, &reply);
+}
+
+static void
+begin_job(struct manager *q, struct active *a, struct recipient *r)
+{
+	struct sched_dest *d = sched_dest(&q->sched, r->kind, r->domain.p,
+	    r->domain.len, true);
+
+	if (d == NULL ||
+	    sched_add(&q->sched, d, a->m->lane, a, &r->job) == -1) {
+		answer_self(q, a, r, QUEUE_TEMPORARY,
+		    "4.3.0 There is no memory for it at the moment");
+		return;
+	}
+	a->outstanding++;
+}
+
+/* The account may have changed since the message came: asked again. */
+static void
+begin_mailbox(struct manager *q, struct active *a, struct recipient *r)
+{
+	char text[QUEUE_TEXT_MAX + 1], to[ADDR_TEXT_MAX];
+	struct destination d;
+	enum route_verdict v;
+	bool is_mailbox = false;
+	struct addr addr;
+
+	memset(&addr, 0, sizeof(addr));
+	memcpy(addr.local, r->local.p, r->local.len);
+	memcpy(addr.domain, r->domain.p, r->domain.len);
+	v = route_check(&q->tables, &addr, "", &d, &is_mailbox);
+	if (v == ROUTE_OK && is_mailbox) {
+		r->uid = d.uid;
+		r->quota_bytes = d.quota_bytes;
+		r->quota_messages = d.quota_messages;
+		begin_job(q, a, r);
+		return;
+	}
+	if (v == ROUTE_OK || v == ROUTE_NOT_OURS)
+		v = ROUTE_UNKNOWN;
+	route_reply(v, recipient_text(r, to, sizeof(to)), text, sizeof(text));
+	answer_self(q, a, r, v == ROUTE_SUSPENDED || v == ROUTE_TEMPORARY ?
+	    QUEUE_TEMPORARY : QUEUE_PERMANENT, text);
+}
+
+/* Schedules every recipient that is due. */
+static void
+begin(struct manager *q, struct active *a)
+{
+	struct message *m = a->m;
+
+	m->active = a;
+	q->n_active[m->lane]++;
+	q->active_recipients += a->e->n_recipients;
+	life_touch(q, a);
+	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
+		struct recipient *r = &a->e->recipients[i];
+
+		r->active = a;
+		if (r->state.status != RCPT_WAITING ||
+		    (r->state.due > q->wall && !m->is_retry))
+			continue;
+		if (r->kind == RCPT_MAILBOX)
+			begin_mailbox(q, a, r);
+		else
+			answer_self(q, a, r, QUEUE_TEMPORARY,
+			    "4.3.5 no remote sender is installed");
+	}
+	m->is_retry = false;
+}
+
+static bool
+has_room(const struct manager *q, uint8_t lane)
+{
+	return q->n_active[lane] < ACTIVE_MESSAGES &&
+	    (q->active_recipients < ACTIVE_RECIPIENTS ||
+	    q->n_active[lane] == 0);
+}
+
+static void
+log_recipients(const struct active *a)
+{
+	char to[ADDR_TEXT_MAX];
+
+	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
+		const struct recipient *r = &a->e->recipients[i];
+
+		log_info(a->m->id, "recipient", "n=%u to=%s %s=%s", i,
+		    LOGQ(a->e->originals[r->original].address),
+		    r->kind == RCPT_MAILBOX ? "mailbox" : "remote",
+		    LOGS(recipient_text(r, to, sizeof(to))));
+	}
+}
+
+void
+life_accept(struct manager *q, struct active *a)
+{
+	struct message *m = a->m;
+
+	log_recipients(a);
+	if (has_room(q, m->lane) && !q->is_stopping) {
+		begin(q, a);
+		return;
+	}
+	str_free(&a->replies);
+	envelope_free(a->e);
+	free(a);
+	index_schedule(&q->index, m, q->now);
+}
+
+void
+life_begin_due(struct manager *q)
+{
+	unsigned loads = 0;
+
+	for (uint8_t lane = 0; lane < INDEX_LANES; lane++)
+		while (has_room(q, lane)) {
+			struct message *m = index_first(&q->index, lane);
+			struct active *a;
+
+			if (m == NULL || m->due > q->now ||
+			    (q->is_one_pass && (m->due > q->pass_start ||
+			    q->now >= q->pass_end)))
+				break;
+			if (++loads > LOADS_MAX)
+				return;
+			index_unschedule(&q->index, m);
+			if (loads == 1 && tables_refresh(&q->tables) == -1)
+				log_error(NULL, "error", "what=tables "
+				    "error=%s", LOGS(strerror(errno)));
+			if ((a = life_open(q, m, true)) != NULL)
+				begin(q, a);
+		}
+}
+
+/* True when nothing is left to be done for anybody. */
+static bool
+is_final(const struct active *a)
+{
+	for (uint32_t i = 0; i < a->e->n_recipients; i++)
+		if (a->e->recipients[i].state.status == RCPT_WAITING)
+			return false;
+	return true;
+}
+
+/* Out of memory again, until something is due. */
+static void
+park(struct manager *q, struct active *a)
+{
+	struct message *m = a->m;
+	int64_t due = q->now + (first_due(q, a) - q->wall) * 1000;
+
+	if (a->retry_at != 0 && a->retry_at < due)
+		due = a->retry_at;
+	/* Due before it could be written: no loop without a breath. */
+	if (due < q->now + 1000)
+		due = q->now + 1000;
+	if (m->is_retry)
+		due = q->now;
+	if (a->is_dirty || a->replies.len > 0)
+		life_save(q, a);
+	life_free_active(q, a);
+	if (!m->is_held)
+		index_schedule(&q->index, m, due);
+}
+
+static void
+settle(struct manager *q, struct active *a)
+{
+	if (a->is_doomed) {
+		if (a->outstanding == 0 && a->notice == NULL)
+			life_end(q, a->m);
+		return;
+	}
+	if (a->outstanding > 0 || a->notice != NULL) {
+		if (a->is_dirty)
+			life_save(q, a);
+		return;
+	}
+	if (!a->m->is_held && notice_is_due(q, a)) {
+		life_save(q, a);
+		if (!q->is_stopping && !a->is_backing_off &&
+		    notice_begin(q, a))
+			return;
+	} else if (is_final(a)) {
+		life_end(q, a->m);
+		return;
+	}
+	park(q, a);
+}
+
+void
+life_settle(struct manager *q)
+{
+	struct active *a;
+
+	while ((a = TAILQ_FIRST(&q->touched)) != NULL) {
+		TAILQ_REMOVE(&q->touched, a, touched);
+		a->is_touched = false;
+		settle(q, a);
+	}
+}
+
+/* Takes every job that only waits out of the scheduler. */
+static void
+cancel_jobs(struct manager *q, struct active *a)
+{
+	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
+		struct recipient *r = &a->e->recipients[i];
+
+		if (r->job.entry == NULL)
+			continue;
+		sched_cancel(&q->sched, &r->job);
+		a->outstanding--;
+	}
+}
+
+void
+life_hold(struct manager *q, struct message *m, bool held, const char *by)
+{
+	struct active *a = m->active;
+
+	if (m->is_held == held)
+		return;
+	log_notice(m->id, held ? "held" : "released", "by=%s", LOGS(by));
+	m->is_held = held;
+	if (!held) {
+		m->kills = 0;
+		m->is_suspect = false;
+		m->is_retry = true;
+	}
+	if (a != NULL) {
+		if (held)
+			cancel_jobs(q, a);
+		life_save(q, a);
+		life_touch(q, a);
+		return;
+	}
+	index_unschedule(&q->index, m);
+	if (!held)
+		index_schedule(&q->index, m, q->now);
+	if ((a = life_open(q, m, false)) != NULL) {
+		life_save(q, a);
+		life_free_active(q, a);
+	}
+}
+
+void
+life_retry(struct manager *q, struct message *m, const char *by)
+{
+	log_notice(m->id, "retried", "by=%s", LOGS(by));
+	m->is_retry = true;
+	if (m->active == NULL && !m->is_held)
+		index_schedule(&q->index, m, q->now);
+}
+
+void
+life_delete(struct manager *q, struct message *m, const char *by)
+{
+	log_notice(m->id, "deleted", "by=%s", LOGS(by));
+	if (m->active == NULL) {
+		life_end(q, m);
+		return;
+	}
+	cancel_jobs(q, m->active);
+	m->active->is_doomed = true;
+	life_touch(q, m->active);
+}

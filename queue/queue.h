@@ -1,0 +1,217 @@
+/* queue.h - what the files of the queue manager share. */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/conf.h"
+#include "lib/proto_local.h"
+#include "lib/route.h"
+#include "queue/index.h"
+#include "queue/proto_bounce.h"
+#include "queue/store.h"
+#include "queue/sync.h"
+
+/*
+ * One thread does everything but syncing: it waits in manager_loop(), each
+ * descriptor's watch is called when there is something to do, and at the end
+ * of each turn what was touched is settled (life_settle), jobs are given out
+ * (local_dispatch) and commits are handed to the sync thread.
+ */
+#define ACTIVE_MESSAGES 20000	/* of each lane, worked on at a time */
+#define ACTIVE_RECIPIENTS 300000
+#define CONNS_MAX 4096
+#define CONNS_OF_STRANGER 32	/* of one uid that is not malle-net */
+#define KILLS_MAX 5		/* workers lost to a job before it is held */
+#define NOTICES_MAX 32		/* in the hands of malle-bounce at a time */
+
+struct manager;
+
+struct watch {
+	int fd;
+	void (*ready)(struct manager *q, struct watch *w, uint32_t events);
+};
+
+/* A message that is worked on: its envelope in memory, its jobs scheduled. */
+struct active {
+	TAILQ_ENTRY(active) touched;
+	struct message *m;
+	struct envelope *e;
+	struct header h;
+	uint64_t tail;		/* end of the file */
+	struct str replies;	/* not yet written behind it */
+	uint32_t outstanding;	/* jobs that wait or run */
+	uint32_t dirty_from, dirty_to;	/* recipients whose states changed */
+	int64_t retry_at;	/* boottime ms: a retry sooner than by the rules */
+	struct notice *notice;	/* being written, or NULL */
+	unsigned notice_failures;
+	bool is_touched, is_dirty, is_new, is_doomed;
+	bool is_backing_off;	/* no notice before retry_at */
+};
+TAILQ_HEAD(actives, active);
+
+enum role {
+	PEER_NET = 1,		/* malle-smtpd */
+	PEER_LOCAL = 2,		/* any local user */
+	PEER_ADMIN = 4,
+	PEER_BOUNCE = 8		/* malle-bounce, about one message */
+};
+
+struct submission;
+struct control;
+struct worker;
+TAILQ_HEAD(workers, worker);
+
+struct conn {
+	struct watch watch;
+	TAILQ_ENTRY(conn) link;		/* longest silent first */
+	unsigned roles;
+	uid_t uid;
+	struct submission *submission;	/* what is being received, or NULL */
+	struct notice *notice;		/* PEER_BOUNCE */
+	struct control *control;	/* an answer being written, or NULL */
+	unsigned pending;		/* commits and checks not yet answered */
+	int64_t last;			/* boottime ms of its last message */
+	bool is_closed;			/* only waits for pending to be 0 */
+};
+TAILQ_HEAD(conns, conn);
+
+
+struct manager {
+	struct conf conf;
+	struct tables tables;
+	struct store store;
+	struct sync sync;
+	struct index index;
+	struct sched sched;
+	int epoll;
+	struct watch listener, syncer, signals;
+	int spawn, bounce;		/* pairs, or -1 */
+	uid_t net_uid, own_uid;
+	gid_t admin_gid;		/* (gid_t)-1: none */
+	unsigned char boot_id[BOOT_ID_LEN];
+	int64_t now;			/* boottime, ms, of this turn */
+	int64_t wall;			/* wall clock, s, of this turn */
+	struct conns conns;
+	size_t n_conns;
+	struct conns dead;		/* to be freed at the end of the turn */
+	struct actives touched;
+	size_t n_active[INDEX_LANES], active_recipients;
+	struct workers workers;
+	struct workers dead_workers;	/* to be freed at the end of the turn */
+	size_t n_workers;
+	size_t n_starving;		/* domains that wait for a worker */
+	size_t n_notices;
+	uint64_t commits;		/* in the hands of the sync thread */
+	int64_t free_checked;		/* ms */
+	uint64_t disk_free;		/* then */
+	bool is_stopping;
+	bool is_one_pass;		/* malle-queue-run */
+	int64_t pass_end;		/* one pass: ms after which nothing begins */
+	int64_t pass_start;
+	uint64_t accepted, delivered, deferred, failed;
+};
+
+/* manager.c */
+int manager_watch(struct manager *q, struct watch *w, uint32_t events)
+    __attribute__((warn_unused_result));
+void manager_events(struct manager *q, struct watch *w, uint32_t events);
+void manager_unwatch(struct manager *q, struct watch *w);
+/* Turns until it is told to stop, or until the pass is over. */
+void manager_loop(struct manager *q);
+/* Everything but descriptors and rights: 0, or -1 (logged). */
+int manager_init(struct manager *q);
+void manager_clocks(struct manager *q);
+
+/* peer.c */
+void peer_accept(struct manager *q, struct watch *w, uint32_t events);
+/* A connection that is there already; takes fd over. NULL: no memory. */
+struct conn *peer_new(struct manager *q, int fd, unsigned roles, uid_t uid);
+void peer_close(struct manager *q, struct conn *c);
+/* One answer; a peer that does not take it is closed. */
+void peer_answer(struct manager *q, struct conn *c, uint16_t type,
+    const struct packer *body);
+void peer_expire(struct manager *q);
+/* One answer less is owed. */
+void peer_settled(struct manager *q, struct conn *c);
+void peer_free_dead(struct manager *q);
+
+/* submit.c */
+/* True between Q_MAIL and Q_COMMIT. */
+bool submit_is_open(const struct conn *c);
+int submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m);
+int submit_rcpt(struct manager *q, struct conn *c, struct ipc_msg *m);
+int submit_data(struct manager *q, struct conn *c, struct ipc_msg *m);
+int submit_commit(struct manager *q, struct conn *c, struct ipc_msg *m);
+int submit_reset(struct manager *q, struct conn *c, struct ipc_msg *m);
+void submit_forget(struct manager *q, struct conn *c);
+void submit_synced(struct manager *q, struct watch *w, uint32_t events);
+
+/* check.c */
+int check_room(struct manager *q, struct conn *c, struct ipc_msg *m);
+/* What a worker has told of a mailbox; tag is that of L_MEASURE. */
+void check_measured(struct manager *q, uint64_t tag, bool ok, uint64_t bytes,
+    uint64_t messages);
+void check_used(struct manager *q, struct slice domain, struct slice local,
+    uint64_t bytes, uint64_t messages);
+void check_expire(struct manager *q);
+void check_conn_closed(struct conn *c);
+
+/* control.c */
+int control_request(struct manager *q, struct conn *c, struct ipc_msg *m);
+/* Goes on with an answer when the peer has room for it. */
+void control_continue(struct manager *q, struct conn *c);
+void control_free(struct control *k);
+
+/* life.c: one message from acceptance to its end */
+void life_accept(struct manager *q, struct active *a);
+int life_load(struct manager *q);
+/* Begins what is due. */
+void life_begin_due(struct manager *q);
+void life_settle(struct manager *q);
+void life_touch(struct manager *q, struct active *a);
+/* What became of a running job. */
+void life_result(struct manager *q, struct recipient *r,
+    const struct reply *reply);
+/* The job is to be tried again after delay ms, without counting as a try. */
+void life_back(struct manager *q, struct recipient *r, int64_t delay);
+void life_dirty(struct active *a, uint32_t recipient);
+int64_t life_age(const struct manager *q, const struct message *m);
+void life_hold(struct manager *q, struct message *m, bool held,
+    const char *by);
+void life_retry(struct manager *q, struct message *m, const char *by);
+void life_delete(struct manager *q, struct message *m, const char *by);
+/* Reads a message's file; its content too when verify is true and that was
+ * not done yet. NULL: damaged (m is gone then), or not readable now. */
+struct active *life_open(struct manager *q, struct message *m, bool verify);
+void life_free_active(struct manager *q, struct active *a);
+/* Writes what changed, and forgets what is in memory but the message. */
+void life_save(struct manager *q, struct active *a);
+/* The file goes away, or elsewhere, and m is no more. */
+void life_end(struct manager *q, struct message *m);
+char *recipient_text(const struct recipient *r, char *out, size_t cap);
+
+/* local.c: workers of malle-local */
+void local_dispatch(struct manager *q, struct sched_dest *d);
+void local_expire(struct manager *q);
+/* Gives nothing more to anybody. */
+void local_stop(struct manager *q);
+void local_free_dead(struct manager *q);
+/* Asks a worker of the domain for the usage of a mailbox. 0 or -1. */
+int local_measure(struct manager *q, const struct destination *d,
+    uint64_t tag);
+size_t local_running(const struct manager *q);
+
+/* notice.c */
+/* True when something has to be told of a; false: nothing (more). */
+bool notice_is_due(struct manager *q, struct active *a);
+/* Asks malle-bounce. True: a->notice is set; false: not now. */
+bool notice_begin(struct manager *q, struct active *a);
+/* The notice on this connection is durable as message id. */
+void notice_done(struct manager *q, struct conn *c, const char *id);
+/* The connection ended without one. */
+void notice_lost(struct manager *q, struct conn *c);
+/* What the envelope of the notice itself says. */
+uint8_t notice_flags(const struct conn *c);
+const char *notice_about(const struct conn *c);
+
+#endif

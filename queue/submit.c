@@ -1,0 +1,698 @@
+/* submit.c - receives messages: from Q_MAIL to the answer after the sync. */
+/* SPDX-License-Identifier: ISC */
+/*
+ * Order: content goes to the file as it comes; the header with the mark is
+ * written last; then the sync thread makes file and name durable; only then
+ * Q_DONE says OK. Whatever fails before that removes the file.
+ * Limits: one message open per connection, conf.recipients_max, message_max.
+ */
+#include "queue/queue.h"
+
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/date.h"
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "queue/draft.h"
+#include "queue/hops.h"
+
+#define FREE_CHECK 1000		/* ms between looks at the free space */
+
+/* What is being received on one connection; kept from message to message. */
+struct submission {
+	bool is_open;		/* between Q_MAIL and Q_COMMIT */
+	struct queue_mail mail;
+	struct draft draft;
+	char first[ADDR_TEXT_MAX];	/* the first recipient */
+	enum queue_result result;	/* sticky: told once, in Q_DONE */
+	char enhanced[12];
+	char text[QUEUE_TEXT_MAX + 1];
+	/* once the content has begun */
+	int fd;
+	struct header h;
+	char id[ID_LEN + 1];
+	struct hops hops;
+};
+
+/* A commit in the hands of the sync thread. */
+struct commit {
+	struct sync_item item;	/* first: the thread gives it back */
+	struct conn *c;
+	struct active *a;
+};
+
+/* The first thing that is wrong is what the client is told. */
+__attribute__((format(printf, 4, 5))) static void
+refuse(struct submission *s, enum queue_result result, const char *enhanced,
+    const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->result != QUEUE_OK)
+		return;
+	s->result = result;
+	snprintf(s->enhanced, sizeof(s->enhanced), "%s", enhanced);
+	va_start(ap, fmt);
+	vsnprintf(s->text, sizeof(s->text), fmt, ap);
+	va_end(ap);
+}
+
+static void
+refuse_errno(struct submission *s, const char *what, int error)
+{
+	log_error(s->id[0] != '\0' ? s->id : NULL, "error",
+	    "what=%s error=%s", what, LOGS(strerror(error)));
+	if (error == ENOSPC || error == EDQUOT)
+		refuse(s, QUEUE_TEMPORARY, "4.3.1",
+		    "The disk is full here: try again later");
+	else
+		refuse(s, QUEUE_TEMPORARY, "4.3.0",
+		    "The message cannot be stored now: try again later");
+}
+
+static void
+answer(struct manager *q, struct conn *c, enum queue_result result,
+    const char *id, const char *enhanced, const char *text)
+{
+	unsigned char space[QUEUE_TEXT_MAX + 256];
+	struct packer k;
+
+	pack_init(&k, space, sizeof(space));
+	pack_u8(&k, (uint8_t)result);
+	pack_bytes(&k, slice_of(id));
+	pack_bytes(&k, slice_of(enhanced));
+	pack_bytes(&k, slice_of(text));
+	peer_answer(q, c, Q_DONE, &k);
+}
+
+bool
+submit_is_open(const struct conn *c)
+{
+	return c->submission != NULL && c->submission->is_open;
+}
+
+/* Ends the message begun, if there is one; its file goes away. */
+static void
+abandon(struct manager *q, struct submission *s)
+{
+	if (s->fd != -1) {
+		close(s->fd);
+		(void)store_remove(&q->store, s->id);
+		s->fd = -1;
+	}
+	s->is_open = false;
+	s->id[0] = '\0';
+}
+
+void
+submit_forget(struct manager *q, struct conn *c)
+{
+	struct submission *s = c->submission;
+
+	if (s == NULL)
+		return;
+	abandon(q, s);
+	draft_free(&s->draft);
+	free(s);
+	c->submission = NULL;
+}
+
+static struct submission *
+submission_get(struct conn *c)
+{
+	struct submission *s = c->submission;
+
+	if (s == NULL) {
+		if ((s = calloc(1, sizeof(*s))) == NULL)
+			return NULL;
+		s->fd = -1;
+		draft_init(&s->draft);
+		c->submission = s;
+	}
+	return s;
+}
+
+static bool
+disk_is_full(struct manager *q, uint64_t size)
+{
+	struct statvfs v;
+
+	if (q->now - q->free_checked >= FREE_CHECK) {
+		q->free_checked = q->now;
+		if (fstatvfs(q->store.dirfd, &v) == 0)
+			q->disk_free = (uint64_t)v.f_bavail * v.f_frsize;
+	}
+	return q->disk_free < q->conf.queue_free_min ||
+	    q->disk_free - q->conf.queue_free_min < size;
+}
+
+/* What a local user says of himself does not count. */
+static void
+distrust(const struct conn *c, struct queue_mail *m)
+{
+	if ((c->roles & PEER_BOUNCE) != 0) {
+		m->lane = LANE_TRANSACTIONAL;
+		return;
+	}
+	if ((c->roles & PEER_NET) != 0 && (m->trace[0] != '\0' ||
+	    (m->flags & QM_NO_TRACE) != 0))
+		return;
+	m->flags &= ~QM_NO_TRACE;
+	if (m->lane == LANE_TRANSACTIONAL)
+		m->lane = LANE_PERSONAL;
+	snprintf(m->account, sizeof(m->account), "uid %u", (unsigned)c->uid);
+	snprintf(m->client, sizeof(m->client), "local");
+	snprintf(m->trace, sizeof(m->trace), "(by uid %u)",
+	    (unsigned)c->uid);
+	snprintf(m->protocol, sizeof(m->protocol), "local");
+}
+
+static void
+put_records(struct submission *s, const struct conn *c)
+{
+	struct str *r = &s->draft.records;
+	const struct queue_mail *m = &s->mail;
+
+	record_text(r, RECORD_SENDER, slice_of(m->sender));
+	if (m->envid[0] != '\0')
+		record_text(r, RECORD_ENVID, slice_of(m->envid));
+	if (m->account[0] != '\0')
+		record_text(r, RECORD_ACCOUNT, slice_of(m->account));
+	if (m->client[0] != '\0')
+		record_text(r, RECORD_CLIENT, slice_of(m->client));
+	if (m->session[0] != '\0')
+		record_text(r, RECORD_SESSION, slice_of(m->session));
+	if (c->notice != NULL)
+		record_text(r, RECORD_ABOUT, slice_of(notice_about(c)));
+}
+
+int
+submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
+{
+	struct submission *s = submission_get(c);
+
+	if (s == NULL)
+		return -1;
+	abandon(q, s);
+	if (queue_mail_unpack(&m->body, &s->mail) == -1)
+		return -1;
+	draft_clear(&s->draft);
+	s->is_open = true;
+	s->result = QUEUE_OK;
+	s->first[0] = '\0';
+	memset(&s->hops, 0, sizeof(s->hops));
+	memset(&s->h, 0, sizeof(s->h));
+	distrust(c, &s->mail);
+	put_records(s, c);
+	if (q->is_stopping)
+		refuse(s, QUEUE_TEMPORARY, "4.3.2",
+		    "The service is being stopped: try again in a moment");
+	if (disk_is_full(q, s->mail.size)) {
+		log_error(NULL, "full", "free=%ju min=%ju",
+		    (uintmax_t)q->disk_free, (uintmax_t)q->conf.queue_free_min);
+		refuse(s, QUEUE_TEMPORARY, "4.3.1",
+		    "The disk is full here: try again later");
+	}
+	if (s->mail.size > q->conf.message_max)
+		refuse(s, QUEUE_PERMANENT, "5.3.4",
+		    "The message is too big: at most %ju bytes are taken here",
+		    (uintmax_t)q->conf.message_max);
+	if (tables_refresh(&q->tables) == -1)
+		log_error(NULL, "error", "what=tables error=%s",
+		    LOGS(strerror(errno)));
+	return 0;
+}
+
+static bool
+on_destination(void *arg, const struct destination *d)
+{
+	struct draft *draft = arg;
+
+	return draft_add(draft, d->kind == DEST_MAILBOX ? RCPT_MAILBOX :
+	    RCPT_REMOTE, slice_of(d->domain), slice_of(d->local),
+	    slice_of(d->detail)) == 0;
+}
+
+/* The address is nobody's: its sender will be told, or the client is now. */
+static int
+refuse_rcpt(struct manager *q, struct submission *s, const struct addr *a,
+    const char *text)
+{
+	struct reply why = { .when = q->wall, .result = QUEUE_PERMANENT };
+	const char *space = strchr(text, ' ');
+
+	snprintf(why.enhanced, sizeof(why.enhanced), "%.*s",
+	    space != NULL ? (int)(space - text) : 0, text);
+	snprintf(why.text, sizeof(why.text), "%s",
+	    space != NULL ? space + 1 : text);
+	if (s->draft.n_refused == 0 && s->result == QUEUE_OK) {
+		snprintf(s->enhanced, sizeof(s->enhanced), "%s",
+		    why.enhanced);
+		snprintf(s->text, sizeof(s->text), "%s", why.text);
+	}
+	return draft_refuse(&s->draft, slice_of(a->domain),
+	    slice_of(a->local), &why);
+}
+
+/* Looks up where an address leads, and notes it. 0, or -1 with errno. */
+static int
+route(struct manager *q, struct submission *s, const char *address,
+    const struct addr *a)
+{
+	struct draft_mark mark = draft_mark(&s->draft);
+	enum route_verdict v;
+	char text[QUEUE_TEXT_MAX + 1];
+
+	errno = 0;
+	v = route_expand(&q->tables, a, q->conf.default_domain,
+	    on_destination, &s->draft);
+	if (v == ROUTE_OK && s->draft.records.len > mark.records)
+		return 0;
+	if (errno == E2BIG || errno == ENOMEM)
+		return -1;
+	draft_rewind(&s->draft, mark);
+	if (v == ROUTE_NOT_OURS)
+		return draft_add(&s->draft, RCPT_REMOTE,
+		    slice_of(a->domain), slice_of(a->local), SLICE_EMPTY);
+	route_reply(v == ROUTE_OK ? ROUTE_UNKNOWN : v, address, text,
+	    sizeof(text));
+	if (v == ROUTE_SUSPENDED || v == ROUTE_TEMPORARY) {
+		refuse(s, QUEUE_TEMPORARY,
+		    v == ROUTE_SUSPENDED ? "4.2.1" : "4.3.0", "%s",
+		    strchr(text, ' ') != NULL ? strchr(text, ' ') + 1 : text);
+		return 0;
+	}
+	return refuse_rcpt(q, s, a, text);
+}
+
+/* "postmaster" without a domain is an address too (RFC 5321 4.1.1.3). */
+static bool
+parse_recipient(struct slice address, struct addr *out)
+{
+	if (memchr(address.p, '@', address.len) != NULL)
+		return addr_parse(address, out) == ADDR_OK;
+	memset(out, 0, sizeof(*out));
+	return address.len > 0 &&
+	    slice_to_cstr(address, out->local, sizeof(out->local)) == 0;
+}
+
+int
+submit_rcpt(struct manager *q, struct conn *c, struct ipc_msg *m)
+{
+	struct submission *s = c->submission;
+	struct slice address = unpack_text(&m->body, ADDR_TEXT_MAX - 1);
+	uint8_t notify = unpack_u8(&m->body);
+	struct slice orcpt = unpack_text(&m->body, QUEUE_ORCPT_MAX);
+	char text[ADDR_TEXT_MAX];
+	struct addr a;
+
+	if (!unpack_end(&m->body) || !submit_is_open(c) || s->fd != -1 ||
+	    slice_to_cstr(address, text, sizeof(text)) == -1)
+		return -1;
+	if (s->draft.n_originals >= q->conf.recipients_max)
+		refuse(s, QUEUE_PERMANENT, "5.5.3",
+		    "Too many recipients: at most %ju a message",
+		    (uintmax_t)q->conf.recipients_max);
+	if (s->result != QUEUE_OK)
+		return 0;
+	if (!parse_recipient(address, &a)) {
+		refuse(s, QUEUE_PERMANENT, "5.1.3",
+		    "<%s> is not a mail address", text);
+		return 0;
+	}
+	if (s->draft.n_originals == 0)
+		memcpy(s->first, text, sizeof(text));
+	if (draft_original(&s->draft, address, notify, orcpt) == -1 ||
+	    route(q, s, text, &a) == -1) {
+		if (errno == E2BIG)
+			refuse(s, QUEUE_PERMANENT, "5.5.3",
+			    "The message leads to too many mailboxes");
+		else
+			refuse_errno(s, "recipient", ENOMEM);
+	}
+	return 0;
+}
+
+/* Received (RFC 5321 4.4), as one field with folded lines. */
+static void
+put_received(struct manager *q, struct submission *s, struct str *out)
+{
+	char date[DATE_MAX];
+
+	if ((s->mail.flags & QM_NO_TRACE) != 0)
+		return;
+	str_printf(out, "Received: %s\n\tby %s (Malleposte) with %s id %s",
+	    s->mail.trace, q->conf.hostname,
+	    s->mail.protocol[0] != '\0' ? s->mail.protocol : "SMTP", s->id);
+	if (s->draft.n_originals == 1)
+		str_printf(out, "\n\tfor <%s>", s->first);
+	str_printf(out, ";\n\t%s\n", date_rfc5322(q->wall, date));
+}
+
+/* The envelope is complete: what can be refused is refused, the header filled
+ * in as far as it is known. */
+static void
+freeze(struct manager *q, struct submission *s, const struct conn *c)
+{
+	struct draft *d = &s->draft;
+	struct header *h = &s->h;
+
+	if (s->result == QUEUE_OK && d->n_originals == 0)
+		refuse(s, QUEUE_PERMANENT, "5.5.1", "There is no recipient");
+	/* A notice that reaches nobody must be told of like any other. */
+	if (s->result == QUEUE_OK && d->n_refused == d->n &&
+	    (c->roles & PEER_BOUNCE) == 0)
+		s->result = QUEUE_PERMANENT;
+	if (s->result != QUEUE_OK)
+		return;
+	h->flags = s->mail.flags;
+	h->lane = s->mail.lane;
+	h->notice = notice_flags(c);
+	h->recipients = d->n;
+	h->originals = d->n_originals;
+	h->envelope_offset = recipient_offset(d->n);
+	h->envelope_length = (uint32_t)d->records.len;
+	h->envelope_crc = crc_add(0, d->records.p, d->records.len);
+	h->content_offset = h->envelope_offset + h->envelope_length;
+	h->arrival = q->wall;
+	h->arrival_boot = q->now / 1000;
+	memcpy(h->boot_id, q->boot_id, BOOT_ID_LEN);
+	id_make(s->id);
+	if ((s->fd = store_create(&q->store, s->id)) == -1)
+		refuse_errno(s, "create", errno);
+}
+
+/* Counts and checks the next piece of content. False: refused. */
+static bool
+take_content(struct manager *q, struct submission *s, struct slice piece)
+{
+	if (s->h.content_length + piece.len > q->conf.message_max) {
+		refuse(s, QUEUE_PERMANENT, "5.3.4",
+		    "The message is too big: at most %ju bytes are taken here",
+		    (uintmax_t)q->conf.message_max);
+		return false;
+	}
+	s->h.content_crc = crc_add(s->h.content_crc, piece.p, piece.len);
+	s->h.content_length += piece.len;
+	if (!s->hops.is_over)
+		hops_feed(&s->hops, piece);
+	if (s->hops.count > HOPS_MAX) {
+		refuse(s, QUEUE_PERMANENT, "5.4.6",
+		    "The message has passed through too many servers: "
+		    "it goes round in circles");
+		return false;
+	}
+	return true;
+}
+
+/* All of the vectors at offset, over short writes. */
+static int
+write_all(int fd, struct iovec *iov, int n, uint64_t offset)
+{
+	while (n > 0) {
+		ssize_t done = pwritev(fd, iov, n, (off_t)offset);
+
+		if (done == -1 && errno == EINTR)
+			continue;
+		if (done == -1)
+			return -1;
+		offset += (uint64_t)done;
+		while (n > 0 && (size_t)done >= iov->iov_len) {
+			done -= (ssize_t)iov->iov_len;
+			iov++;
+			n--;
+		}
+		if (n > 0) {
+			iov->iov_base = (char *)iov->iov_base + done;
+			iov->iov_len -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
+static struct iovec
+vector(struct slice s)
+{
+	return (struct iovec){ (void *)(uintptr_t)s.p, s.len };
+}
+
+int
+submit_data(struct manager *q, struct conn *c, struct ipc_msg *m)
+{
+	struct submission *s = c->submission;
+	struct slice piece = unpack_rest(&m->body);
+	struct str received = STR_INIT(8192);
+	struct iovec iov[2];
+	uint64_t at;
+
+	if (!submit_is_open(c))
+		return -1;
+	if (s->fd == -1 && s->result == QUEUE_OK) {
+		freeze(q, s, c);
+		if (s->result == QUEUE_OK)
+			put_received(q, s, &received);
+	}
+	if (s->result != QUEUE_OK)
+		goto out;
+	at = s->h.content_offset + s->h.content_length;
+	iov[0] = vector(str_slice(&received));
+	iov[1] = vector(piece);
+	s->h.content_crc = crc_add(s->h.content_crc, received.p,
+	    received.len);
+	s->h.content_length += received.len;
+	if (take_content(q, s, piece) &&
+	    write_all(s->fd, iov, 2, at) == -1)
+		refuse_errno(s, "write", errno);
+out:
+	str_free(&received);
+	return 0;
+}
+
+/* Header and states in front of the envelope, as one piece. */
+static int
+put_head(struct manager *q, struct submission *s, struct str *out)
+{
+	struct message_state state = { .due = q->wall,
+	    .boottime = q->now / 1000 };
+	size_t len = (size_t)s->h.envelope_offset;
+	char *p = str_room(out, len);
+
+	if (p == NULL)
+		return -1;
+	memcpy(state.boot_id, q->boot_id, BOOT_ID_LEN);
+	s->h.complete = true;
+	header_encode(&s->h, (unsigned char *)p);
+	message_state_encode(&state, (unsigned char *)p + HEADER_LEN);
+	draft_states(&s->draft, s->h.content_offset + s->h.content_length,
+	    q->wall, (unsigned char *)p + HEAD_LEN);
+	out->len += len;
+	return 0;
+}
+
+/*
+ * Writes what is not in the file yet. A message that came in one piece is one
+ * write: head, envelope, Received, content, replies. Otherwise the replies
+ * come first and the head with the mark last.
+ */
+static int
+write_file(struct manager *q, struct submission *s, struct slice last,
+    bool is_whole)
+{
+	static struct str head, received;	/* kept: no malloc a message */
+	struct slice records = str_slice(&s->draft.records);
+	struct slice replies = str_slice(&s->draft.replies);
+	uint64_t at = s->h.content_offset + s->h.content_length;
+	struct iovec iov[5];
+
+	head.max = ENVELOPE_MAX;
+	received.max = 8192;
+	str_clear(&head);
+	str_clear(&received);
+	if (is_whole) {
+		put_received(q, s, &received);
+		s->h.content_crc = crc_add(0, received.p, received.len);
+		s->h.content_length = received.len;
+	}
+	if (!take_content(q, s, last))
+		return 0;
+	if (put_head(q, s, &head) == -1 || !str_ok(&received))
+		return -1;
+	iov[0] = vector(str_slice(&head));
+	iov[1] = vector(records);
+	iov[2] = vector(str_slice(&received));
+	iov[3] = vector(last);
+	iov[4] = vector(replies);
+	if (is_whole)
+		return write_all(s->fd, iov, 5, 0);
+	if (write_all(s->fd, iov + 3, 2, at) == -1)
+		return -1;
+	return write_all(s->fd, iov, 2, 0);
+}
+
+static struct active *
+active_new(struct manager *q, const struct submission *s)
+{
+	struct active *a = calloc(1, sizeof(*a));
+	uint64_t tail = s->h.content_offset + s->h.content_length;
+
+	if (a == NULL)
+		return NULL;
+	a->h = s->h;
+	a->tail = tail + s->draft.replies.len;
+	a->replies = STR_INIT(ENVELOPE_MAX);
+	a->e = envelope_parse(str_slice(&s->draft.records), s->h.originals,
+	    s->h.recipients);
+	a->m = a->e != NULL ? index_add(&q->index, s->id,
+	    (uint8_t)s->h.lane) : NULL;
+	if (a->m == NULL) {
+		envelope_free(a->e);
+		free(a);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < s->draft.n; i++) {
+		struct recipient_state *state = &a->e->recipients[i].state;
+
+		state->due = q->wall;
+		if (s->draft.v[i].reply == 0)
+			continue;
+		state->status = RCPT_FAILED;
+		state->attempts = 1;
+		state->last = q->wall;
+		state->reply = tail + s->draft.v[i].reply - 1;
+	}
+	a->m->arrival = q->wall;
+	a->m->born = q->now / 1000;
+	a->m->is_verified = true;
+	a->m->notice = s->h.notice;
+	a->m->size = (uint32_t)(s->h.content_length / 1024);
+	a->m->recipients = (uint16_t)(s->draft.n < UINT16_MAX ? s->draft.n :
+	    UINT16_MAX);
+	a->is_new = true;
+	return a;
+}
+
+/* Hands the file to the sync thread; Q_DONE comes after it. */
+static int
+hand_over(struct manager *q, struct conn *c, struct submission *s)
+{
+	struct commit *k = malloc(sizeof(*k));
+
+	if (k == NULL || (k->a = active_new(q, s)) == NULL) {
+		free(k);
+		return -1;
+	}
+	k->c = c;
+	k->item.fd = s->fd;
+	k->item.dirfd = q->store.shards[id_shard(s->id)];
+	s->fd = -1;
+	c->pending++;
+	q->commits++;
+	sync_submit(&q->sync, &k->item);
+	return 0;
+}
+
+int
+submit_commit(struct manager *q, struct conn *c, struct ipc_msg *m)
+{
+	struct submission *s = c->submission;
+	struct slice last = unpack_rest(&m->body);
+	bool is_whole;
+
+	if (!submit_is_open(c))
+		return -1;
+	is_whole = s->fd == -1;
+	if (is_whole && s->result == QUEUE_OK)
+		freeze(q, s, c);
+	if (s->result == QUEUE_OK &&
+	    write_file(q, s, last, is_whole) == -1)
+		refuse_errno(s, "write", errno);
+	if (s->result == QUEUE_OK && hand_over(q, c, s) == -1)
+		refuse_errno(s, "commit", ENOMEM);
+	if (s->result != QUEUE_OK) {
+		log_info(NULL, "refused", "session=%s from=%s dsn=%s text=%s",
+		    LOGS(s->mail.session), LOGS(s->mail.sender), s->enhanced,
+		    LOGS(s->text));
+		answer(q, c, s->result, "", s->enhanced, s->text);
+	}
+	/* An answer that could not be given has closed the connection. */
+	if (c->submission != NULL)
+		abandon(q, c->submission);
+	return 0;
+}
+
+int
+submit_reset(struct manager *q, struct conn *c, struct ipc_msg *m)
+{
+	if (!unpack_end(&m->body))
+		return -1;
+	if (c->submission != NULL)
+		abandon(q, c->submission);
+	return 0;
+}
+
+/* A failed sync is final: the file goes, the client tries again. */
+static void
+discard(struct manager *q, struct commit *k)
+{
+	char id[ID_LEN + 1];
+
+	memcpy(id, k->a->m->id, sizeof(id));
+	log_error(id, "error", "what=sync error=%s",
+	    LOGS(strerror(k->item.error)));
+	(void)store_remove(&q->store, id);
+	index_remove(&q->index, k->a->m);
+	envelope_free(k->a->e);
+	free(k->a);
+	answer(q, k->c, QUEUE_TEMPORARY, "", "4.3.0",
+	    "The message cannot be stored now: try again later");
+}
+
+static void
+accept_commit(struct manager *q, struct commit *k)
+{
+	const struct envelope *e = k->a->e;
+	const char *id = k->a->m->id;
+
+	q->accepted++;
+	log_info(id, "accepted", "session=%s from=%s size=%ju "
+	    "recipients=%u account=%s client=%s lane=%d",
+	    LOGQ(e->session), LOGQ(e->sender),
+	    (uintmax_t)k->a->h.content_length, e->n_recipients,
+	    LOGQ(e->account), LOGQ(e->client), (int)k->a->h.lane);
+	answer(q, k->c, QUEUE_OK, id, "2.6.0", "Message accepted");
+	if (k->c->notice != NULL)
+		notice_done(q, k->c, id);
+	life_accept(q, k->a);
+}
+
+void
+submit_synced(struct manager *q, struct watch *w, uint32_t events)
+{
+	struct sync_items items;
+	struct sync_item *i;
+
+	(void)w;
+	(void)events;
+	STAILQ_INIT(&items);
+	sync_collect(&q->sync, &items);
+	while ((i = STAILQ_FIRST(&items)) != NULL) {
+		struct commit *k = (struct commit *)(void *)i;
+
+		STAILQ_REMOVE_HEAD(&items, link);
+		close(i->fd);
+		if (i->error != 0)
+			discard(q, k);
+		else
+			accept_commit(q, k);
+		q->commits--;
+		peer_settled(q, k->c);
+		free(k);
+	}
+}
