@@ -120,8 +120,8 @@ wait_ms(const struct start *s)
 
 /*
  * The configuration is read again where no port changes; the programs read it
- * by themselves. malle-tls and malle-spawn end: new ones take their places,
- * their sessions go on.
+ * by themselves. Those who cannot any more, in their root folders, end well;
+ * a new one takes the place at once, and the sessions of the old one go on.
  */
 static void
 reload(struct start *s)
@@ -150,7 +150,7 @@ reload(struct start *s)
 		/* One that is not ready yet could not know what to do. */
 		if (v->pid == 0 || !v->is_ready)
 			continue;
-		v->told_hup = v->anew_on_hup;
+		v->told_hup = true;
 		kill(v->pid, SIGHUP);
 	}
 	log_info(NULL, "reload", "conf=%s", LOGS(s->conf_path));
@@ -196,7 +196,7 @@ round_once(struct start *s, int sigfd)
 }
 
 static size_t
-signal_step(struct start *s, unsigned step, int sig)
+signal_services(struct start *s, unsigned step, int sig)
 {
 	size_t n = 0;
 
@@ -208,6 +208,18 @@ signal_step(struct start *s, unsigned step, int sig)
 		n++;
 		if (sig != 0)
 			kill(v->pid, sig);
+	}
+	return n;
+}
+
+static size_t
+signal_orphans(struct start *s, unsigned step, int sig)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->norphans; i++) {
+		if (s->orphans[i].stop_step == step)
+			n += children_signal(sig, s->orphans[i].group);
 	}
 	return n;
 }
@@ -224,32 +236,45 @@ await_child(int64_t ms)
 	(void)sigtimedwait(&set, NULL, &t);
 }
 
+/* Tells them, waits until end for them, then kills them. */
 static void
-stop_step(struct start *s, unsigned step, int64_t end)
+stop_some(struct start *s, unsigned step, int64_t end,
+    size_t (*signal_some)(struct start *, unsigned, int))
 {
-	int64_t late = clock_ms() + STOP_AFTER_LIMIT;
 	bool killed = false;
 
-	if (end < late)
-		end = late;
-	signal_step(s, step, SIGTERM);
-	for (;;) {
-		int64_t now = clock_ms();
-
-		reap(s);
-		if (signal_step(s, step, 0) == 0)
-			return;
-		if (now >= end && !killed) {
+	signal_some(s, step, SIGTERM);
+	for (reap(s); signal_some(s, step, 0) > 0; reap(s)) {
+		if (clock_ms() >= end && !killed) {
 			log_error(NULL, "stop", "step=%u reason=\"did not end "
 			    "in time, killed\"", step);
-			signal_step(s, step, SIGKILL);
+			signal_some(s, step, SIGKILL);
 			killed = true;
 		}
 		await_child(100);
 	}
 }
 
-/* What is left are sessions whose listener has died before. */
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Programs first; then sessions that go on without theirs. */
+static void
+stop_step(struct start *s, unsigned step, int64_t end)
+{
+	int64_t least = clock_ms() + STOP_AFTER_LIMIT;
+
+	(void)signal_orphans(s, step, SIGTERM);
+	stop_some(s, step, later(end, least), signal_services);
+	least = clock_ms() + REST_LIMIT;
+	stop_some(s, step, end < least ? later(end, clock_ms() +
+	    STOP_AFTER_LIMIT) : least, signal_orphans);
+}
+
+/* Whoever is left: groups that were too many to remember. */
 static void
 stop_rest(struct start *s)
 {
@@ -257,7 +282,7 @@ stop_rest(struct start *s)
 	int sig = SIGTERM;
 
 	reap(s);
-	while (children_signal(sig) > 0) {
+	while (children_signal(sig, 0) > 0) {
 		/* Told once, then only looked at. */
 		sig = clock_ms() < end ? 0 : SIGKILL;
 		await_child(50);

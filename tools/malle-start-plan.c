@@ -18,15 +18,15 @@ enum who { REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, QUEUED, SMTPD, POP3D };
 
 /* clang-format off */
 static const struct service table[SERVICES] = {
-	/*              program            starts stops  port   anew on HUP */
-	[REGISTRYD] = { "malle-registryd", 0,     5,     false, false },
-	[SPAWN]     = { "malle-spawn",     0,     6,     false, true },
-	[TLS]       = { "malle-tls",       0,     1,     false, true },
-	[AUTHD]     = { "malle-authd",     1,     2,     false, false },
-	[BOUNCE]    = { "malle-bounce",    1,     4,     false, false },
-	[QUEUED]    = { "malle-queued",    1,     3,     false, false },
-	[SMTPD]     = { "malle-smtpd",     2,     0,     true,  false },
-	[POP3D]     = { "malle-pop3d",     2,     0,     true,  true },
+	/*              program            starts stops  port */
+	[REGISTRYD] = { "malle-registryd", 0,     5,     false },
+	[SPAWN]     = { "malle-spawn",     0,     6,     false },
+	[TLS]       = { "malle-tls",       0,     1,     false },
+	[AUTHD]     = { "malle-authd",     1,     2,     false },
+	[BOUNCE]    = { "malle-bounce",    1,     4,     false },
+	[QUEUED]    = { "malle-queued",    1,     3,     false },
+	[SMTPD]     = { "malle-smtpd",     2,     0,     true },
+	[POP3D]     = { "malle-pop3d",     2,     0,     true },
 };
 
 /* The sockets in public/: who listens, under which name; who may connect. */

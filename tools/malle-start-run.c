@@ -157,6 +157,22 @@ say_end(const struct start *s, const struct service *v, int status, int64_t ran)
 		log_error(NULL, "sandbox_violation", "program=%s", v->program);
 }
 
+/* Its sessions may go on: remembers them, forgets groups that are empty. */
+static void
+keep_orphans(struct start *s, const struct service *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->norphans; i++) {
+		if (children_signal(0, s->orphans[i].group) > 0)
+			s->orphans[n++] = s->orphans[i];
+	}
+	s->norphans = n;
+	if (n < ORPHANS_MAX && children_signal(0, v->pid) > 0)
+		s->orphans[s->norphans++] =
+		    (struct orphans){ v->pid, v->stop_step };
+}
+
 void
 service_ended(struct start *s, struct service *v, int status)
 {
@@ -166,6 +182,7 @@ service_ended(struct start *s, struct service *v, int status)
 
 	if (!anew)
 		say_end(s, v, status, ran);
+	keep_orphans(s, v);
 	v->pid = 0;
 	v->is_ready = false;
 	if (v->ready_fd != -1)
@@ -185,32 +202,31 @@ service_ended(struct start *s, struct service *v, int status)
 	v->pause = v->pause * 2 < PAUSE_MAX ? v->pause * 2 : PAUSE_MAX;
 }
 
-/* The parent of a process: field 4 of /proc/PID/stat, behind a name that may
- * have anything in it. */
-static pid_t
-parent_of(int proc, const char *pid)
+/* True for a child of ours, of that group (0: any): fields 4 and 5 of
+ * /proc/PID/stat, behind a name that may have anything in it. */
+static bool
+is_child(int proc, const char *pid, pid_t group)
 {
 	char path[64], stat[512], *p;
-	int parent = 0;
+	int parent, its;
 	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), "%.20s/stat", pid);
 	if ((fd = openat(proc, path, O_RDONLY | O_CLOEXEC)) == -1)
-		return 0;
+		return false;
 	n = read(fd, stat, sizeof(stat) - 1);
 	close(fd);
 	if (n <= 0)
-		return 0;
+		return false;
 	stat[n] = '\0';
-	if ((p = strrchr(stat, ')')) == NULL ||
-	    sscanf(p + 1, " %*c %d", &parent) != 1)
-		return 0;
-	return (pid_t)parent;
+	return (p = strrchr(stat, ')')) != NULL &&
+	    sscanf(p + 1, " %*c %d %d", &parent, &its) == 2 &&
+	    parent == getpid() && (group == 0 || its == group);
 }
 
 size_t
-children_signal(int sig)
+children_signal(int sig, pid_t group)
 {
 	struct dirent *e;
 	uint64_t pid;
@@ -219,7 +235,7 @@ children_signal(int sig)
 
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (num_parse(slice_of(e->d_name), 1, INT32_MAX, &pid) == -1 ||
-		    parent_of(dirfd(d), e->d_name) != getpid())
+		    !is_child(dirfd(d), e->d_name, group))
 			continue;
 		/* A child of ours keeps its pid until we have waited for it. */
 		if (kill((pid_t)pid, sig) == 0)

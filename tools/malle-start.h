@@ -26,7 +26,6 @@ struct service {
 	unsigned start_after;	/* starts when all of the lower steps are ready */
 	unsigned stop_step;	/* told to stop when the lower ones have ended */
 	bool needs_port;	/* not started when it has no port to listen on */
-	bool anew_on_hup;	/* ends on SIGHUP, and is started anew at once */
 
 	bool wanted;
 	struct named_fd fds[SERVICE_FDS_MAX];
@@ -35,7 +34,7 @@ struct service {
 	pid_t pid;		/* 0: does not run */
 	int ready_fd;		/* where it says that it is ready; -1 */
 	bool is_ready;
-	bool told_hup;		/* and so may end without fault */
+	bool told_hup;		/* may end once without fault, to begin anew */
 	char sandbox[80];	/* what it said then */
 	time_t since;
 	int64_t started;	/* monotonic ms */
@@ -44,12 +43,22 @@ struct service {
 	unsigned restarts;
 };
 
+/* Sessions that go on without the program that has forked them: its process
+ * group. They become our children, and end when that program would. */
+#define ORPHANS_MAX 64
+struct orphans {
+	pid_t group;
+	unsigned stop_step;
+};
+
 struct start {
 	struct conf conf;
 	char conf_path[4096];	/* absolute */
 	int basefd;
 	int lockfd;
 	struct service services[SERVICES];
+	struct orphans orphans[ORPHANS_MAX];
+	size_t norphans;
 	bool stopping;
 	bool announced;		/* everybody was ready once */
 	int parent_fd;		/* whoever waits for us in the shell, or -1 */
@@ -75,8 +84,8 @@ int service_start(struct start *s, struct service *v);
 void service_hear(struct service *v);
 /* It has ended: says so, plans when it comes back. */
 void service_ended(struct start *s, struct service *v, int status);
-/* Every child that is left, whosever it was: sent sig. Returns their number. */
-size_t children_signal(int sig);
+/* Our children of a process group (0: all) are sent sig. Their number. */
+size_t children_signal(int sig, pid_t group);
 
 /* malle-start-loop.c: supervises until told to end. Returns an exit status. */
 int start_loop(struct start *s);

@@ -32,7 +32,7 @@ say("env=" + ",".join(sorted(os.environ)))
 say("args=" + " ".join(sys.argv[1:]))
 def hup(*a):
     say("hup")
-    if name == "malle-spawn":
+    if name in ("malle-spawn", "malle-authd"):
         os._exit(0)
     if name == "malle-tls":
         if os.fork() == 0:      # a session that outlives its listener
@@ -174,7 +174,7 @@ def test_reload(m):
     ok(until(lambda: "malle-tls is ready" in m.log()[mark:]), "and is ready")
     ok(until(lambda: m.pid("malle-spawn") not in (None, pids["malle-spawn"])),
        "malle-spawn too")
-    anew = ("malle-tls", "malle-spawn")
+    anew = ("malle-tls", "malle-spawn", "malle-authd")
     eq({p: m.pid(p) for p in malle.PROGRAMS if p not in anew},
        {p: pids[p] for p in malle.PROGRAMS if p not in anew},
        "the others stay")
