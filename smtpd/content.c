@@ -252,10 +252,11 @@ content_read(struct session *s, int64_t began, uint64_t have, uint64_t max,
 	return -1;
 }
 
+/* More than anybody should have to read before he may say no. */
 static bool
-is_endless(struct session *s, const struct content *c)
+is_endless(struct session *s, uint64_t size)
 {
-	if (c->read / DROP_TIMES <= s->conf->message_max)
+	if (size / DROP_TIMES <= s->conf->message_max)
 		return false;
 	refuse(s, "data", "", faults[FAULT_SIZE].code, "%s",
 	    faults[FAULT_SIZE].text);
@@ -343,7 +344,7 @@ data_act(void *session)
 	reply(s, "354", "send the message, end it with a dot on its own line");
 	while (c->data.state != DATA_END) {
 		if (content_read(s, c->began, c->read, UINT64_MAX, &in) == -1 ||
-		    is_endless(s, c)) {
+		    is_endless(s, c->read)) {
 			transaction_drop_queue(s);
 			return;
 		}
@@ -368,12 +369,6 @@ drop_chunk(struct session *s, uint64_t size)
 	uint64_t have = 0;
 	struct slice in;
 
-	if (size / DROP_TIMES > s->conf->message_max) {
-		refuse(s, "data", "", faults[FAULT_SIZE].code, "%s",
-		    faults[FAULT_SIZE].text);
-		session_close(s, "size");
-		return -1;
-	}
 	while (have < size) {
 		if (content_read(s, began, have, size - have, &in) == -1)
 			return -1;
@@ -410,7 +405,7 @@ receive_chunk(struct session *s, struct content *c, uint64_t size)
 
 	for (uint64_t have = 0; have < size; have += in.len) {
 		if (content_read(s, c->began, c->read, size - have, &in) == -1 ||
-		    is_endless(s, c)) {
+		    is_endless(s, c->read)) {
 			transaction_drop_queue(s);
 			return -1;
 		}
@@ -426,7 +421,7 @@ bdat_act(void *session)
 	struct bdat_params chunk = s->arg.bdat;
 	struct content *c;
 
-	if (!chunk_allowed(s, chunk.size))
+	if (is_endless(s, chunk.size) || !chunk_allowed(s, chunk.size))
 		return;
 	c = s->transaction.content;
 	if (receive_chunk(s, c, chunk.size) == -1)
