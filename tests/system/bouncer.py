@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 import time
 
-from localworker import BUILD, Reader, pack_bytes
+import malle
+from localworker import Reader, pack_bytes
 
 FAILURE, DELAY, SUCCESS = 0, 1, 2
 FAILED, DELAYED, DELIVERED, RELAYED, EXPANDED = range(5)
@@ -63,10 +64,11 @@ class Bouncer:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX,
                                                 socket.SOCK_SEQPACKET)
         environment = dict(os.environ, **(env or {}))
+        environment.setdefault("MALLE_SANDBOX_DENY", "kill")
         environment["MALLE_FDS"] = "queue=%d" % theirs.fileno()
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            (command or []) + [os.path.abspath(BUILD + "/bin/malle-bounce"),
+            (command or []) + [malle.BIN + "/malle-bounce",
                                "-c", conf],
             pass_fds=(theirs.fileno(),), env=environment, stderr=self.log)
         theirs.close()

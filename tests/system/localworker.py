@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 import time
 
-BUILD = os.environ.get("MALLE_BUILD", "build")
+import malle
+
 DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 L_BATCH, L_MEASURE, L_RESULT, L_MEASURED = 1, 2, 32, 33
@@ -61,7 +62,8 @@ class Job:
                  to=None, id=None, recipient=0, quota_bytes=0,
                  quota_messages=0, offset=0, length=None, fd=None):
         self.tag, self.content, self.mailbox = tag, content, mailbox
-        self.sender, self.id, self.recipient = sender, id or make_id(), recipient
+        self.sender, self.recipient = sender, recipient
+        self.id = make_id() if id is None else id
         self.to = to if to is not None else mailbox + "@exemple.test"
         self.quota_bytes, self.quota_messages = quota_bytes, quota_messages
         self.offset = offset
@@ -99,7 +101,9 @@ class Worker:
         self.socket = ours
         environment = dict(os.environ, **(env or {}))
         environment["MALLE_FDS"] = "queue=%d,mail=%d" % (theirs.fileno(), mail)
-        program = os.path.abspath(BUILD + "/bin/malle-local")
+        # A system call that the sandbox does not foresee ends the worker.
+        environment.setdefault("MALLE_SANDBOX_DENY", "kill")
+        program = malle.BIN + "/malle-local"
         self.process = subprocess.Popen(
             (command or []) + [program, "exemple.test", "mx.exemple.test"],
             pass_fds=(theirs.fileno(), mail), env=environment,
