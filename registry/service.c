@@ -55,7 +55,7 @@ struct conn {
 	int fd;
 	uint64_t id;
 	bool is_pair;		/* malle-authd's: never answered */
-	bool closing;		/* after the answer */
+	bool refused;		/* a long request: read to its end all the same */
 	unsigned role;		/* of the peer */
 	uid_t uid;
 	char *message;		/* of the request; its fields point into it */
@@ -157,10 +157,6 @@ static void
 next_request(struct conn *c)
 {
 	request_free(c);
-	if (c->closing) {
-		conn_close(c);
-		return;
-	}
 	c->state = CONN_IDLE;
 	progress(c);
 }
@@ -248,7 +244,13 @@ begin_request(struct service *s, struct conn *c, struct slice operation)
 		    "Un autre mot de passe est en cours de vérification : "
 		    "réessayez.");
 	}
-	if (result != REGISTRY_OK) {
+	c->refused = result != REGISTRY_OK;
+	c->verdict = result;
+	if (c->refused && c->q.op != NULL && (c->q.op->flags & OP_LONG)) {
+		/* An answer before its end would be lost with the connection
+		 * that the asker still writes to. */
+		c->state = CONN_LOADING;
+	} else if (c->refused) {
 		answer(c, result);
 		log_request(c);
 	} else if (job != NULL) {
@@ -291,10 +293,14 @@ take_more(struct conn *c, const struct ipc_msg *m)
 {
 	if (m->type == REG_LAST && m->body.len == 0) {
 		c->state = CONN_READY;
+		if (c->refused)
+			answer(c, c->verdict);
 		return 0;
 	}
 	if (m->type != REG_MORE)
 		return -1;
+	if (c->refused)
+		return 0;
 	spool_put(&c->in, REG_MORE, slice_make(m->body.p, m->body.len));
 	return 0;
 }

@@ -1,0 +1,240 @@
+/* account.c - what the commands that ask malle-registryd share. */
+/* SPDX-License-Identifier: ISC */
+
+#include "tools/account.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/num.h"
+#include "tools/json.h"
+
+static void
+actions_usage(const struct malle *m, const struct action *a,
+    const char *command, FILE *out)
+{
+	fputs(tr(m, "usage:\n", "utilisation :\n"), out);
+	for (; a->name != NULL; a++)
+		fprintf(out, "  malle %s %s%s%s\n\t%s\n", command, a->name,
+		    *a->usage != '\0' ? " " : "", a->usage,
+		    tr(m, a->english, a->french));
+}
+
+int
+action_run(struct malle *m, const struct action *actions, int argc,
+    char **argv)
+{
+	const struct action *a;
+
+	if (argc >= 2 && (strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "--help") == 0)) {
+		actions_usage(m, actions, argv[0], stdout);
+		return EX_OK;
+	}
+	for (a = actions; argc >= 2 && a->name != NULL; a++)
+		if (strcmp(a->name, argv[1]) == 0)
+			return a->run(m, argc - 1, argv + 1);
+	if (argc >= 2)
+		fprintf(stderr, tr(m, "malle %s: there is no \"%s\"\n",
+		    "malle %s : « %s » n'existe pas\n"), argv[0], argv[1]);
+	actions_usage(m, actions, argv[0], stderr);
+	return EX_USAGE;
+}
+
+int
+arguments_wrong(const struct malle *m, const char *usage)
+{
+	fprintf(stderr, tr(m, "usage: malle %s\n",
+	    "utilisation : malle %s\n"), usage);
+	return EX_USAGE;
+}
+
+static int
+too_many(const struct malle *m)
+{
+	fputs(tr(m, "malle: too many arguments\n",
+	    "malle : trop d'arguments\n"), stderr);
+	return -1;
+}
+
+/* One option; *i is moved over its argument. */
+static int
+parse_option(const struct malle *m, const struct option_field *o, int argc,
+    char **argv, int *i, struct arguments *out)
+{
+	const char *value;
+
+	for (; o != NULL && o->option != NULL; o++)
+		if (strcmp(argv[*i], o->option) == 0)
+			break;
+	if (o == NULL || o->option == NULL) {
+		fprintf(stderr, tr(m, "malle: unknown option %s\n",
+		    "malle : option inconnue %s\n"), argv[*i]);
+		return -1;
+	}
+	value = o->value;
+	if (value == NULL && ++*i == argc) {
+		fprintf(stderr, tr(m, "malle: %s needs a value\n",
+		    "malle : il faut une valeur après %s\n"), o->option);
+		return -1;
+	}
+	if (value == NULL)
+		value = argv[*i];
+	if (!registry_add(&out->f, o->field, slice_of(value)))
+		return too_many(m);
+	return 0;
+}
+
+/* NAME=VALUE: true when it was one. */
+static bool
+parse_attribute(char *argument, struct arguments *out)
+{
+	char *equals = strchr(argument, '=');
+
+	if (equals == NULL || equals == argument)
+		return false;
+	*equals = '\0';
+	return registry_add(&out->f, argument, slice_of(equals + 1));
+}
+
+int
+arguments_parse(const struct malle *m, const struct option_field *options,
+    bool attributes, int argc, char **argv, struct arguments *out)
+{
+	bool ended = false;
+
+	memset(out, 0, sizeof(*out));
+	for (int i = 1; i < argc; i++) {
+		if (!ended && strcmp(argv[i], "--") == 0) {
+			ended = true;
+		} else if (!ended && argv[i][0] == '-' && argv[i][1] != '\0') {
+			if (parse_option(m, options, argc, argv, &i, out) == -1)
+				return -1;
+		} else if (!attributes || out->n == 0 ||
+		    !parse_attribute(argv[i], out)) {
+			if (out->n == POSITIONAL_MAX)
+				return too_many(m);
+			out->positional[out->n++] = argv[i];
+		}
+	}
+	return 0;
+}
+
+void
+row_show_json(void *arg, const struct registry_fields *row)
+{
+	const char *comma = "";
+
+	(void)arg;
+	putchar('{');
+	for (size_t i = 0; i < row->n; i++) {
+		fputs(comma, stdout);
+		json_put_string(stdout, row->v[i].name);
+		fputs(": ", stdout);
+		json_put_string(stdout, row->v[i].value);
+		comma = ", ";
+	}
+	puts("}");
+}
+
+/* Line ends as separators; what else is not text is escaped. */
+static void
+put_value(struct slice value, const char *separator)
+{
+	const char *between = "";
+
+	while (value.p != NULL) {
+		fputs(between, stdout);
+		text_put_escaped(stdout, slice_cut(&value, '\n'));
+		between = separator;
+	}
+}
+
+void
+row_show_all(void *arg, const struct registry_fields *row)
+{
+	(void)arg;
+	for (size_t i = 0; i < row->n; i++) {
+		text_put_escaped(stdout, row->v[i].name);
+		fputs(": ", stdout);
+		put_value(row->v[i].value, ", ");
+		putchar('\n');
+	}
+}
+
+void
+row_show_columns(void *arg, const struct registry_fields *row)
+{
+	const char *const *names = arg;
+	struct slice value;
+
+	for (size_t i = 0; names[i] != NULL; i++) {
+		if (i > 0)
+			putchar('\t');
+		value = registry_field(row, names[i]);
+		if (value.p == NULL || value.len == 0)
+			putchar('-');
+		else
+			put_value(value, ", ");
+	}
+	putchar('\n');
+}
+
+int
+registry_verdict(const struct malle *m, int verdict, const char *text)
+{
+	/* The order of enum registry_result. */
+	static const int status[] = { EX_OK, EX_NOPERM, EX_DATAERR, EX_NOUSER,
+		EX_CANTCREAT, EX_TEMPFAIL };
+
+	if (verdict < 0 || verdict > REGISTRY_TEMPORARY) {
+		fprintf(stderr, tr(m,
+		    "malle: the connection to malle-registryd is lost (%s): "
+		    "look whether the change was made\n",
+		    "malle : connexion à malle-registryd perdue (%s) : "
+		    "vérifiez si la modification est faite\n"),
+		    strerror(errno));
+		return EX_UNAVAILABLE;
+	}
+	if (verdict != REGISTRY_OK || isatty(STDERR_FILENO)) {
+		if (*text != '\0') {
+			fputs("malle: ", stderr);
+			text_put_escaped(stderr, slice_of(text));
+			fputc('\n', stderr);
+		}
+	}
+	return status[verdict];
+}
+
+int
+registry_ask_on(const struct malle *m, int fd, const char *operation,
+    struct registry_fields *f, row_show *show, void *arg)
+{
+	char text[1024] = "";
+	int verdict;
+
+	if (m->french)
+		registry_add(f, "language-of-answer", SLICE("fr"));
+	if (show != NULL && m->json)
+		show = row_show_json;
+	verdict = registry_call(fd, operation, f, show, arg, text,
+	    sizeof(text));
+	return registry_verdict(m, verdict, text);
+}
+
+int
+registry_ask(const struct malle *m, const char *operation,
+    struct registry_fields *f, row_show *show, void *arg)
+{
+	int fd, status;
+
+	if ((fd = malle_connect(m, "registry.sock")) == -1)
+		return EX_UNAVAILABLE;
+	status = registry_ask_on(m, fd, operation, f, show, arg);
+	close(fd);
+	return status;
+}

@@ -1,0 +1,89 @@
+/* account.h - what the commands that ask malle-registryd share. */
+#ifndef TOOLS_ACCOUNT_H
+#define TOOLS_ACCOUNT_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/proto_registry.h"
+#include "tools/malle.h"
+
+/* One of the words behind "malle domain": add, list ... */
+struct action {
+	const char *name;	/* NULL ends the table */
+	int (*run)(struct malle *m, int argc, char **argv);
+	const char *usage;	/* behind the word */
+	const char *english, *french;
+};
+
+/* Runs the action that argv[1] names, with argv from there; prints the usage
+ * of all of them for anything else. */
+int action_run(struct malle *m, const struct action *actions, int argc,
+    char **argv);
+
+/* An option that becomes a field of the request. */
+struct option_field {
+	const char *option;	/* "--quota"; NULL ends the table */
+	const char *field;	/* "quota-bytes" */
+	const char *value;	/* of an option without argument, else NULL */
+};
+
+#define POSITIONAL_MAX 1024
+
+struct arguments {
+	struct registry_fields f;	/* of options and attribute=value */
+	char *positional[POSITIONAL_MAX];
+	int n;
+};
+
+/*
+ * Sorts argv[1..] out. With attributes, NAME=VALUE behind the first positional
+ * argument becomes a field. Values of fields point into argv. 0, or -1: said
+ * on stderr.
+ */
+int arguments_parse(const struct malle *m, const struct option_field *options,
+    bool attributes, int argc, char **argv, struct arguments *out)
+    __attribute__((warn_unused_result));
+/* Says that the arguments are wrong, how it is written; EX_USAGE. */
+int arguments_wrong(const struct malle *m, const char *usage);
+
+/* How the rows of an answer are shown. */
+typedef void row_show(void *arg, const struct registry_fields *row);
+/* "name: value" lines. */
+row_show row_show_all;
+/* The values of some fields with tabs between: arg is a NULL-ended list of
+ * names. Line ends within a value become commas. */
+row_show row_show_columns;
+
+/*
+ * Asks, shows the rows (as JSON with --json; show may be NULL: no rows), says
+ * the verdict's sentence on stderr. Returns the exit status.
+ */
+int registry_ask(const struct malle *m, const char *operation,
+    struct registry_fields *f, row_show *show, void *arg);
+/* The same on a connection of the caller's own. */
+int registry_ask_on(const struct malle *m, int fd, const char *operation,
+    struct registry_fields *f, row_show *show, void *arg);
+/* The exit status of a verdict (or -1), and its sentence on stderr. */
+int registry_verdict(const struct malle *m, int verdict, const char *text);
+/* A row as one JSON object on a line. */
+row_show row_show_json;
+
+/* The text in the language of the caller. */
+static inline const char *
+tr(const struct malle *m, const char *english, const char *french)
+{
+	return m->french ? french : english;
+}
+
+#define SECRET_MAX 512		/* bytes of a password */
+
+/* Asks on the terminal without echo. 0, or -1: said on stderr. */
+int secret_ask(const struct malle *m, const char *prompt, char *out)
+    __attribute__((warn_unused_result));
+/* A new password: asked twice on a terminal, else the first line of standard
+ * input (from_stdin: never asked). 0, or -1: said on stderr. */
+int secret_new(const struct malle *m, bool from_stdin, char *out)
+    __attribute__((warn_unused_result));
+/* 20 characters that are easy to tell apart, 80 bits. 0, or -1. */
+int secret_random(char *out) __attribute__((warn_unused_result));
+
+#endif

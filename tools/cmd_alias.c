@@ -1,0 +1,126 @@
+/* cmd_alias.c - malle alias: addresses that lead to others. */
+/* SPDX-License-Identifier: ISC */
+
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "lib/str.h"
+#include "tools/account.h"
+
+/* clang-format off */
+static const struct option_field options[] = {
+	{ "--state", "state", NULL },
+	{ "--force", "force", "yes" },
+	{ NULL, NULL, NULL }
+};
+static const struct option_field list_options[] = {
+	{ "--after", "after", NULL },
+	{ "--limit", "limit", NULL },
+	{ NULL, NULL, NULL }
+};
+/* clang-format on */
+
+static int
+ask_with_targets(struct malle *m, const char *operation, int least, int argc,
+    char **argv, const char *usage)
+{
+	struct str targets = STR_INIT(REGISTRY_VALUE_MAX - 1);
+	static struct arguments a;
+	int status;
+
+	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
+	    a.n < least)
+		return arguments_wrong(m, usage);
+	for (int i = 1; i < a.n; i++) {
+		str_puts(&targets, a.positional[i]);
+		str_putc(&targets, '\n');
+	}
+	registry_add(&a.f, "address", slice_of(a.positional[0]));
+	if (a.n > 1)
+		registry_add(&a.f, "targets", str_slice(&targets));
+	status = str_ok(&targets) ? registry_ask(m, operation, &a.f,
+	    m->json ? row_show_json : NULL, NULL) : arguments_wrong(m, usage);
+	str_free(&targets);
+	return status;
+}
+
+static int
+alias_add(struct malle *m, int argc, char **argv)
+{
+	return ask_with_targets(m, "alias.add", 2, argc, argv,
+	    "alias add ADDRESS TARGET ... [--force]");
+}
+
+static int
+alias_set(struct malle *m, int argc, char **argv)
+{
+	return ask_with_targets(m, "alias.set", 1, argc, argv,
+	    "alias set ADDRESS [TARGET ...] [--state STATE] [--force]");
+}
+
+static int
+alias_list(struct malle *m, int argc, char **argv)
+{
+	static const char *const columns[] = { "name", "state", "targets",
+		NULL };
+	static struct arguments a;
+
+	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
+	    a.n > 1)
+		return arguments_wrong(m,
+		    "alias list [DOMAIN] [--after ADDRESS] [--limit N]");
+	if (a.n == 1)
+		registry_add(&a.f, "domain", slice_of(a.positional[0]));
+	return registry_ask(m, "alias.list", &a.f, row_show_columns,
+	    (void *)(uintptr_t)columns);
+}
+
+static int
+ask_one(struct malle *m, const char *operation, int argc, char **argv,
+    const char *usage, row_show *show)
+{
+	static struct arguments a;
+
+	if (arguments_parse(m, NULL, false, argc, argv, &a) == -1 || a.n != 1)
+		return arguments_wrong(m, usage);
+	registry_add(&a.f, "address", slice_of(a.positional[0]));
+	return registry_ask(m, operation, &a.f, show, NULL);
+}
+
+static int
+alias_show(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "alias.show", argc, argv, "alias show ADDRESS",
+	    row_show_all);
+}
+
+static int
+alias_delete(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "alias.delete", argc, argv, "alias delete ADDRESS",
+	    NULL);
+}
+
+int
+cmd_alias(struct malle *m, int argc, char **argv)
+{
+	/* clang-format off */
+	static const struct action actions[] = {
+		{ "add", alias_add, "ADDRESS TARGET ... [--force]",
+		  "an address whose mail goes to others",
+		  "une adresse dont le courrier va à d'autres" },
+		{ "list", alias_list, "[DOMAIN] [--after ADDRESS] [--limit N]",
+		  "address, state, targets", "adresse, état, destinations" },
+		{ "show", alias_show, "ADDRESS",
+		  "all about one alias", "tout sur un alias" },
+		{ "set", alias_set, "ADDRESS [TARGET ...] [--state STATE] [--force]",
+		  "replace its targets, or change its state",
+		  "remplacer ses destinations, ou changer son état" },
+		{ "delete", alias_delete, "ADDRESS",
+		  "delete an alias", "supprimer un alias" },
+		{ NULL, NULL, NULL, NULL, NULL }
+	};
+	/* clang-format on */
+
+	return action_run(m, actions, argc, argv);
+}

@@ -1,0 +1,113 @@
+/* cmd_domain.c - malle domain: the domains that we take mail for. */
+/* SPDX-License-Identifier: ISC */
+
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "tools/account.h"
+
+/* clang-format off */
+static const struct option_field options[] = {
+	{ "--language", "language", NULL },
+	{ "--alias-of", "alias-of", NULL },
+	{ "--state",    "state",    NULL },
+	{ "--force",    "force",    "yes" },
+	{ NULL, NULL, NULL }
+};
+static const struct option_field delete_options[] = {
+	{ "--all", "all", "yes" },
+	{ NULL, NULL, NULL }
+};
+static const struct option_field list_options[] = {
+	{ "--after", "after", NULL },
+	{ "--limit", "limit", NULL },
+	{ NULL, NULL, NULL }
+};
+/* clang-format on */
+
+static int
+ask_one(struct malle *m, const char *operation,
+    const struct option_field *known, bool attributes, int argc, char **argv,
+    const char *usage, row_show *show)
+{
+	static struct arguments a;
+
+	if (arguments_parse(m, known, attributes, argc, argv, &a) == -1 ||
+	    a.n != 1)
+		return arguments_wrong(m, usage);
+	registry_add(&a.f, "name", slice_of(a.positional[0]));
+	return registry_ask(m, operation, &a.f, show, NULL);
+}
+
+static int
+domain_add(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "domain.add", options, true, argc, argv,
+	    "domain add NAME [--language fr|en] [--alias-of MAIN] [--force]",
+	    m->json ? row_show_json : NULL);
+}
+
+static int
+domain_list(struct malle *m, int argc, char **argv)
+{
+	static const char *const columns[] = { "name", "state", "language",
+		"alias-of", NULL };
+	static struct arguments a;
+
+	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
+	    a.n != 0)
+		return arguments_wrong(m,
+		    "domain list [--after NAME] [--limit N]");
+	return registry_ask(m, "domain.list", &a.f, row_show_columns,
+	    (void *)(uintptr_t)columns);
+}
+
+static int
+domain_show(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "domain.show", NULL, false, argc, argv,
+	    "domain show NAME", row_show_all);
+}
+
+static int
+domain_set(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "domain.set", options, true, argc, argv,
+	    "domain set NAME [--language fr|en] [--state STATE] "
+	    "[--alias-of MAIN] [ATTRIBUTE=VALUE ...]",
+	    m->json ? row_show_json : NULL);
+}
+
+static int
+domain_delete(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "domain.delete", delete_options, false, argc, argv,
+	    "domain delete NAME [--all]", NULL);
+}
+
+int
+cmd_domain(struct malle *m, int argc, char **argv)
+{
+	/* clang-format off */
+	static const struct action actions[] = {
+		{ "add", domain_add,
+		  "NAME [--language fr|en] [--alias-of MAIN] [--force]",
+		  "take mail for a domain, or for another name of one",
+		  "recevoir le courrier d'un domaine, ou d'un autre nom de l'un d'eux" },
+		{ "list", domain_list, "[--after NAME] [--limit N]",
+		  "name, state, language, main domain of an alias",
+		  "nom, état, langue, domaine principal d'un alias" },
+		{ "show", domain_show, "NAME",
+		  "all about one domain", "tout sur un domaine" },
+		{ "set", domain_set, "NAME ATTRIBUTE=VALUE ...",
+		  "change language, state or alias-of",
+		  "changer language (langue), state (état) ou alias-of" },
+		{ "delete", domain_delete, "NAME [--all]",
+		  "delete a domain; --all: with its addresses",
+		  "supprimer un domaine ; --all : avec ses adresses" },
+		{ NULL, NULL, NULL, NULL, NULL }
+	};
+	/* clang-format on */
+
+	return action_run(m, actions, argc, argv);
+}

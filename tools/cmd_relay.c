@@ -1,0 +1,87 @@
+/* cmd_relay.c - malle relay: hosts that may send through us. */
+/* SPDX-License-Identifier: ISC */
+
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "tools/account.h"
+
+/* clang-format off */
+static const struct option_field options[] = {
+	{ "--note",  "note",  NULL },
+	{ "--until", "until", NULL },
+	{ NULL, NULL, NULL }
+};
+/* clang-format on */
+
+static int
+ask_one(struct malle *m, const char *operation,
+    const struct option_field *known, int argc, char **argv, const char *usage,
+    row_show *show)
+{
+	static struct arguments a;
+
+	if (arguments_parse(m, known, known != NULL, argc, argv, &a) == -1 ||
+	    a.n != 1)
+		return arguments_wrong(m, usage);
+	registry_add(&a.f, "net", slice_of(a.positional[0]));
+	return registry_ask(m, operation, &a.f, show, NULL);
+}
+
+static int
+relay_add(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "relay.add", options, argc, argv,
+	    "relay add ADDRESS[/BITS] [--note TEXT] [--until DATE]",
+	    m->json ? row_show_json : NULL);
+}
+
+static int
+relay_set(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "relay.set", options, argc, argv,
+	    "relay set ADDRESS[/BITS] [--note TEXT] [--until DATE]",
+	    m->json ? row_show_json : NULL);
+}
+
+static int
+relay_delete(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "relay.delete", NULL, argc, argv,
+	    "relay delete ADDRESS[/BITS]", NULL);
+}
+
+static int
+relay_list(struct malle *m, int argc, char **argv)
+{
+	static const char *const columns[] = { "name", "until", "note", NULL };
+	struct registry_fields f = { .n = 0 };
+
+	(void)argv;
+	if (argc != 1)
+		return arguments_wrong(m, "relay list");
+	return registry_ask(m, "relay.list", &f, row_show_columns,
+	    (void *)(uintptr_t)columns);
+}
+
+int
+cmd_relay(struct malle *m, int argc, char **argv)
+{
+	/* clang-format off */
+	static const struct action actions[] = {
+		{ "add", relay_add, "ADDRESS[/BITS] [--note TEXT] [--until DATE]",
+		  "let hosts send mail to the world through us",
+		  "laisser des machines envoyer vers l'extérieur" },
+		{ "list", relay_list, "",
+		  "address or net, last day, note",
+		  "adresse ou réseau, dernier jour, note" },
+		{ "set", relay_set, "ADDRESS[/BITS] [--note TEXT] [--until DATE]",
+		  "change the note or the date", "changer la note ou la date" },
+		{ "delete", relay_delete, "ADDRESS[/BITS]",
+		  "take the permission away", "retirer l'autorisation" },
+		{ NULL, NULL, NULL, NULL, NULL }
+	};
+	/* clang-format on */
+
+	return action_run(m, actions, argc, argv);
+}

@@ -1,0 +1,126 @@
+/* secret.c - passwords from a terminal or standard input, never from argv. */
+/* SPDX-License-Identifier: ISC */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "tools/account.h"
+
+/* One line of fd without its end, byte by byte: nothing behind it is taken.
+ * Its length, or -1: too long, nothing there, or failed. */
+static ssize_t
+read_line(int fd, char *out)
+{
+	size_t n = 0;
+	ssize_t r;
+	char c;
+
+	while ((r = read(fd, &c, 1)) == 1 && c != '\n') {
+		if (n == SECRET_MAX)
+			return -1;
+		out[n++] = c;
+	}
+	if (r == -1 || (r == 0 && n == 0))
+		return -1;
+	if (n > 0 && out[n - 1] == '\r')
+		n--;
+	out[n] = '\0';
+	return (ssize_t)n;
+}
+
+static int
+no_secret(const struct malle *m)
+{
+	fputs(tr(m, "malle: no password (one line, at most 512 bytes)\n",
+	    "malle : pas de mot de passe (une ligne de 512 octets au plus)\n"),
+	    stderr);
+	return -1;
+}
+
+int
+secret_ask(const struct malle *m, const char *prompt, char *out)
+{
+	struct termios quiet, before;
+	sigset_t held, old;
+	ssize_t n;
+	int fd;
+
+	if ((fd = open("/dev/tty", O_RDWR | O_CLOEXEC)) == -1 ||
+	    tcgetattr(fd, &before) == -1) {
+		fputs(tr(m, "malle: no terminal to ask for a password on: give "
+		    "it on standard input\n", "malle : pas de terminal pour "
+		    "demander un mot de passe : donnez-le sur l'entrée "
+		    "standard\n"), stderr);
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	/* The echo must not stay off when the person gives up. */
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTSTP);
+	sigprocmask(SIG_BLOCK, &held, &old);
+	quiet = before;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(fd, TCSAFLUSH, &quiet);
+	dprintf(fd, "%s", prompt);
+	n = read_line(fd, out);
+	dprintf(fd, "\n");
+	tcsetattr(fd, TCSAFLUSH, &before);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	close(fd);
+	return n <= 0 ? no_secret(m) : 0;
+}
+
+static int
+ask_twice(const struct malle *m, char *out)
+{
+	char again[SECRET_MAX + 1];
+	int r = -1;
+
+	if (secret_ask(m, tr(m, "New password: ", "Nouveau mot de passe : "),
+	    out) == 0 && secret_ask(m, tr(m, "Once more: ",
+	    "Encore une fois : "), again) == 0) {
+		if (strcmp(out, again) == 0)
+			r = 0;
+		else
+			fputs(tr(m, "malle: the two are not the same\n",
+			    "malle : les deux saisies diffèrent\n"), stderr);
+	}
+	explicit_bzero(again, sizeof(again));
+	return r;
+}
+
+int
+secret_new(const struct malle *m, bool from_stdin, char *out)
+{
+	if (!from_stdin && isatty(STDIN_FILENO))
+		return ask_twice(m, out);
+	return read_line(STDIN_FILENO, out) <= 0 ? no_secret(m) : 0;
+}
+
+int
+secret_random(char *out)
+{
+	/* 32 letters and digits that nobody mixes up. */
+	static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
+	unsigned char bytes[16];
+	size_t n = 0;
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return -1;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		if (i > 0 && i % 4 == 0)
+			out[n++] = '-';
+		out[n++] = letters[bytes[i] % 32];
+	}
+	out[n] = '\0';
+	explicit_bzero(bytes, sizeof(bytes));
+	return 0;
+}
