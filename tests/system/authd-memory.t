@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""authd-memory.t - what malle-authd remembers: passwords, guesses, logins."""
+
+import os
+import sys
+import time
+import warnings
+
+warnings.simplefilter("ignore")
+import crypt
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from authd import *
+
+tap = Tap()
+ok = tap.ok
+yescrypt = crypt.crypt("secret", "$y$j9T$abcdefghijklmnopqrstu0")
+cheap = crypt.crypt("secret", "$y$j75$abcdefghijklmnopqrstu0")
+latin = subprocess.run(
+    ["openssl", "passwd", "-1", "-salt", "saltsalt", "-stdin"],
+    input=b"\xe9t\xe9\n", stdout=subprocess.PIPE, check=True).stdout.strip()
+accounts = {
+    "alice": secret_record(yescrypt, scram=scram_keys("secret")),
+    "half": secret_record(yescrypt),
+    "cheap": secret_record(cheap, scram=scram_keys("secret")),
+    "old": secret_record(md5("secret")),
+    "victim": secret_record(md5("secret"), scram=scram_keys("secret")),
+    "latin": secret_record(latin),
+}
+d = Authd({"exemple.test": accounts},
+          conf="default_domain = exemple.test\npassword_cache = 3\n")
+
+
+def timed(*args, **facts):
+    start = time.monotonic()
+    answer = d.plain(*args, **facts)
+    return answer, time.monotonic() - start
+
+
+# a verified password is remembered
+first = timed("alice", "secret")
+again = min(timed("alice", "secret") for _ in range(5))[1]
+ok(first[0][0] == OK and again < first[1] / 3,
+   "a remembered password costs %.2f ms instead of %.2f" %
+   (again * 1000, first[1] * 1000))
+time.sleep(3.2)
+ok(timed("alice", "secret")[1] > again * 3, "for a while only")
+cpu = os.sysconf("SC_CLK_TCK")
+
+
+def used():
+    with open("/proc/%d/stat" % d.process.pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / cpu
+
+
+d.plain("alice", "secret")
+before, n = used(), 2000
+start = time.monotonic()
+while n and time.monotonic() - start < 2.5:
+    d.plain("alice", "secret")
+    n -= 1
+cost = (used() - before) / (2000 - n) * 1e6
+ok("SANITIZED" in os.environ or cost < 100,
+   "a remembered login costs malle-authd %.0f microseconds" % cost)
+
+# malle-registryd is told
+told = d.told()
+ok(told["address"] == "alice@exemple.test" and
+   abs(int(told["time"]) - time.time()) < 60 and len(told) == 2,
+   "of a login")
+d.plain("old", "secret")
+told, better = d.told(), d.told()
+ok(told == dict(address="old@exemple.test", time=told["time"]),
+   "of another one, not of each one")
+ok(better["address"] == "old@exemple.test" and better["old"] == md5("secret")
+   and better["hash"].startswith("$y$j9T$") and
+   crypt.crypt("secret", better["hash"]) == better["hash"],
+   "of a better hash, with the one it replaces")
+method, params, keys = better["scram"].split("$")
+iterations, salt = params.split(":")
+want = scram_keys("secret", int(iterations), base64.b64decode(salt))
+ok(method == "SCRAM-SHA-256" and int(iterations) >= 4096 and
+   [base64.b64decode(k) for k in keys.split(":")] == list(want[2:]),
+   "and of SCRAM keys of the same password")
+d.plain("half", "secret")
+d.told()
+better = d.told()
+ok("hash" not in better and "scram" in better and better["old"] == yescrypt,
+   "a good hash is kept, missing keys are made")
+d.plain("cheap", "secret")
+d.told()
+ok(d.told()["hash"].startswith("$y$j9T$"), "a cheap yescrypt is made dearer")
+s = d.login(initial=b"\0latin\0\xe9t\xe9")
+ok(s.answer()[0] == OK, "bytes that are not UTF-8 are a password, too")
+s.close()
+d.told()
+better = d.told()
+ok("hash" in better and "scram" not in better, "but have no SCRAM keys")
+d.plain("old", "wrong", client="192.0.2.77")
+d.plain("old", "secret")
+d.registry.setblocking(False)
+try:
+    ok(False, "told again: %r" % d.told())
+except BlockingIOError:
+    ok(True, "no more of it for a while")
+d.registry.settimeout(5)
+
+# guesses
+slow = timed("victim", "a", client="198.51.100.1")[1]
+slower = timed("victim", "b", client="198.51.100.1")[1]
+slowest = timed("victim", "c", client="198.51.100.1")[1]
+ok(0.25 < slow < 1 and slower > slow and slowest > slower,
+   "guesses take longer and longer: %.1f, %.1f, %.1f s" %
+   (slow, slower, slowest))
+known = timed("victim", "x", client="198.51.100.2")[1]
+unknown = timed("nobody", "x", client="198.51.100.3")[1]
+ok(unknown < known + 0.2, "unknown names are not told by their time")
+ok(d.plain("victim", "secret", client="203.0.113.9")[0] == OK,
+   "the owner logs in")
+
+# many at once, as a botnet does: none waits for the other
+logins = [d.login(initial="\0victim\0guess%d" % i,
+                  client="100.64.%d.1" % i) for i in range(100)]
+start = time.monotonic()
+fast = d.plain("alice", "secret", client="192.0.2.1")
+ok(fast[0] == OK and time.monotonic() - start < 2,
+   "others log in meanwhile")
+answers = [s.answer() for s in logins]
+for s in logins:
+    s.close()
+ok(all(a[0] == NO for a in answers), "all are refused")
+one = d.login(initial="\0victim\0more", client="100.65.0.1")
+time.sleep(0.2)
+ok(d.plain("victim", "more", client="100.65.0.2") ==
+   (NO, (TEMPORARY, "too many failed attempts, please wait some minutes")),
+   "then they are refused unseen")
+ok(d.plain("victim", "secret", client="203.0.113.9")[0] == OK,
+   "but not the owner at a known address")
+ok(scram(d, "victim", "secret", client="203.0.113.9")[0][0] == OK,
+   "nor with SCRAM")
+ok(scram(d, "victim", "secret", client="100.65.0.3")[0][1][0] == TEMPORARY,
+   "SCRAM is counted, too")
+ok(one.answer() == (NO, (BAD, "wrong name or password")),
+   "one is looked at in a while")
+one.close()
+log = d.log()
+ok("auth-failed client=198.51.100.1 account=victim service=smtp "
+   "mechanism=PLAIN reason=wrong-password" in log and
+   "reason=too-many" in log and "reason=unknown-account" in log,
+   "each failure is one line with its reason")
+ok(d.alive() and d.stop() == 0, "alive to the end")
+tap.done()
