@@ -1,0 +1,192 @@
+/* test_account.c - records of accounts: there and back, and hostile ones. */
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/account.h"
+
+#include "lib/pack.h"
+#include "tests/unit/tap.h"
+
+#define KEY32 "0123456789abcdef0123456789abcdef"
+
+static unsigned char space[4096];
+static struct packer k;
+
+static struct slice
+packed(void)
+{
+	return k.bad ? SLICE_EMPTY : pack_slice(&k);
+}
+
+static void
+begin(void)
+{
+	pack_init(&k, space, sizeof(space));
+}
+
+static void
+test_domain(void)
+{
+	struct domain_record d = { ACCOUNT_SUSPENDED, 70001, "fr", "x.test" };
+	struct domain_record back;
+
+	begin();
+	domain_record_pack(&k, &d);
+	ok(domain_record_unpack(packed(), &back) == 0 &&
+	    back.state == d.state && back.uid == d.uid &&
+	    strcmp(back.language, "fr") == 0 &&
+	    strcmp(back.alias_of, "x.test") == 0, "a domain");
+}
+
+static void
+test_address(void)
+{
+	struct address_record a = { ADDRESS_ALIAS, ACCOUNT_DISABLED, 0, 0,
+		SLICE("a@b.test\nc@d.test") };
+	struct address_record box = { ADDRESS_MAILBOX, ACCOUNT_ACTIVE, 1000,
+		10, SLICE_EMPTY };
+	struct address_record back;
+
+	begin();
+	address_record_pack(&k, &a);
+	ok(address_record_unpack(packed(), &back) == 0 &&
+	    back.kind == ADDRESS_ALIAS && back.state == ACCOUNT_DISABLED &&
+	    slice_eq(back.targets, a.targets), "an alias");
+	begin();
+	address_record_pack(&k, &box);
+	ok(address_record_unpack(packed(), &back) == 0 &&
+	    back.kind == ADDRESS_MAILBOX && back.quota_bytes == 1000 &&
+	    back.quota_messages == 10 && back.targets.len == 0, "a mailbox");
+	a.targets = SLICE_EMPTY;
+	begin();
+	address_record_pack(&k, &a);
+	ok(address_record_unpack(packed(), &back) == -1,
+	    "an alias that leads nowhere");
+}
+
+static void
+test_secret(void)
+{
+	struct secret_record s = { 70001, ACCOUNT_ACTIVE, true, false,
+		SLICE("$y$hash"), 4096, SLICE("12345678"), SLICE(KEY32),
+		SLICE(KEY32) };
+	struct secret_record back;
+
+	begin();
+	secret_record_pack(&k, &s);
+	ok(secret_record_unpack(packed(), &back) == 0 && back.uid == 70001 &&
+	    back.may_pop3 && !back.may_smtp && back.scram_iterations == 4096 &&
+	    slice_eq(back.hash, s.hash) &&
+	    slice_eq(back.scram_salt, s.scram_salt) &&
+	    slice_eq(back.scram_stored, s.scram_stored), "a secret");
+	s.scram_stored.len = 31;
+	begin();
+	secret_record_pack(&k, &s);
+	ok(secret_record_unpack(packed(), &back) == -1, "a short SCRAM key");
+	s.scram_iterations = 0;
+	begin();
+	secret_record_pack(&k, &s);
+	ok(secret_record_unpack(packed(), &back) == 0 &&
+	    back.scram_iterations == 0 && back.scram_stored.len == 0,
+	    "no SCRAM keys");
+}
+
+static void
+test_access(void)
+{
+	struct access_record a = { true }, back = { false };
+
+	begin();
+	access_record_pack(&k, &a);
+	ok(access_record_unpack(packed(), &back) == 0 && back.may_relay,
+	    "an access record");
+}
+
+/* All decoders refuse these, and leave what they were to fill. */
+/* clang-format off */
+static const struct {
+	struct slice bytes;
+	const char *what;
+} hostile[] = {
+	{ SLICE(""), "nothing" },
+	{ SLICE("\2"), "another version" },
+	{ SLICE("\0"), "version 0" },
+	{ SLICE("\1\1"), "a tag and no length" },
+	{ SLICE("\1\1\10\0\0\0"), "a length and no bytes" },
+	{ SLICE("\1\1\10\0\0\0\0\0\0\0"), "bytes cut off" },
+	{ SLICE("\1\1\xff\xff\xff\xff\0"), "a length of four gigabytes" },
+	{ SLICE("\1\1\10\0\0\0\7\0\0\0\0\0\0\0"), "a state that is none" },
+	{ SLICE("\1\1\1\0\0\0\0"), "a number of one byte" },
+	{ SLICE("\1\2\10\0\0\0\xff\xff\xff\xff\0\0\0\0"), "uid -1" },
+	{ SLICE("\1\4\2\0\0\0.."), "a domain that is a path" },
+};
+/* clang-format on */
+
+static void
+test_hostile(void)
+{
+	struct domain_record d, d2;
+	struct secret_record s, s2;
+
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(*hostile); i++) {
+		memset(&d, 'x', sizeof(d));
+		memcpy(&d2, &d, sizeof(d));
+		memset(&s, 'x', sizeof(s));
+		memcpy(&s2, &s, sizeof(s));
+		ok(domain_record_unpack(hostile[i].bytes, &d) == -1 &&
+		    memcmp(&d, &d2, sizeof(d)) == 0, "domain: %s",
+		    hostile[i].what);
+		ok(secret_record_unpack(hostile[i].bytes, &s) == -1 &&
+		    memcmp(&s, &s2, sizeof(s)) == 0, "secret: %s",
+		    hostile[i].what);
+	}
+}
+
+/* Every byte of a good record turned over, and every length of it. */
+static void
+test_damage(void)
+{
+	struct secret_record s = { 70001, ACCOUNT_ACTIVE, true, false,
+		SLICE("$y$hash"), 4096, SLICE("12345678"), SLICE(KEY32),
+		SLICE(KEY32) };
+	struct secret_record back;
+	struct slice good;
+
+	begin();
+	secret_record_pack(&k, &s);
+	good = packed();
+	for (size_t i = 0; i < good.len; i++) {
+		space[i] ^= 0xff;
+		if (secret_record_unpack(good, &back) == 0 &&
+		    back.hash.len > 0 && (back.hash.p < good.p ||
+		    back.hash.p + back.hash.len > good.p + good.len))
+			break;
+		space[i] ^= 0xff;
+		(void)!secret_record_unpack(slice_make(good.p, i), &back);
+		if (i + 1 == good.len)
+			ok(true, "no slice ever leaves the record");
+	}
+}
+
+/* A tag of a later release is skipped. */
+static void
+test_unknown_tag(void)
+{
+	struct access_record back = { false };
+
+	ok(access_record_unpack(SLICE("\1\xf0\3\0\0\0abc\20\10\0\0\0"
+	    "\1\0\0\0\0\0\0\0"), &back) == 0 && back.may_relay,
+	    "an unknown tag is skipped");
+}
+
+int
+main(void)
+{
+	test_domain();
+	test_address();
+	test_secret();
+	test_access();
+	test_hostile();
+	test_damage();
+	test_unknown_tag();
+	return done();
+}
