@@ -46,7 +46,7 @@ LIB := $(B)/libmalle.a
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 LIBS := -lcdb -lseccomp -lidn2 -lunistring -lz -lbsd -lmd -lpthread
 
-.PHONY: all progs tests check lint fuzz bench clean FORCE
+.PHONY: all progs tests deps up down install check lint fuzz bench clean FORCE
 all: progs
 progs: $(PROGS:%=$(BIN)/%)
 
@@ -76,6 +76,22 @@ $(foreach p,$(PROGS) $(TESTS_UNIT) $(FUZZERS),$(eval $(call program,$(p))))
 
 # The sanitized build is in its own folder; tests/run finds it by SAN.
 tests: $(TESTS_UNIT:%=$(BIN)/%) $(FUZZERS:%=$(BIN)/%)
+
+deps:
+	@tools/install-packages build run
+
+# From a checkout: builds, starts, shows that it works. See tools/up.
+up: deps
+	@echo "Building into $(B) ..."
+	@$(MAKE) --no-print-directory -s -j2 all
+	@BIN="$(BIN)" VAR="$(VAR)" tools/up
+
+down:
+	@BIN="$(BIN)" VAR="$(VAR)" tools/down
+
+# What goes where, with which owner and mode: packaging/files.
+install: all
+	@BIN="$(BIN)" DESTDIR="$(DESTDIR)" packaging/install
 
 check:
 	@SAN=$(SAN) MALLE_BUILD=$(TOP_B) tests/run $(TESTS)
