@@ -259,9 +259,9 @@ roles_of(const struct manager *q, int fd, uid_t uid, gid_t gid)
 	if (q->own_uid != 0 && uid == q->own_uid)
 		return PEER_LOCAL | PEER_NET | PEER_ADMIN;
 	if (uid == q->net_uid)
-		return PEER_NET;
+		roles = PEER_NET;
 	if (uid == 0 || is_member(fd, gid, q->admin_gid))
-		roles |= PEER_ADMIN;
+		roles |= PEER_ADMIN | PEER_LOCAL;
 	return roles;
 }
 

@@ -214,16 +214,16 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	if (q->is_stopping)
 		refuse(s, QUEUE_TEMPORARY, "4.3.2",
 		    "The service is being stopped: try again in a moment");
-	if (disk_is_full(q, s->mail.size)) {
+	if (s->mail.size > q->conf.message_max)
+		refuse(s, QUEUE_PERMANENT, "5.3.4",
+		    "The message is too big: at most %ju bytes are taken here",
+		    (uintmax_t)q->conf.message_max);
+	if (s->result == QUEUE_OK && disk_is_full(q, s->mail.size)) {
 		log_error(NULL, "full", "free=%ju min=%ju",
 		    (uintmax_t)q->disk_free, (uintmax_t)q->conf.queue_free_min);
 		refuse(s, QUEUE_TEMPORARY, "4.3.1",
 		    "The disk is full here: try again later");
 	}
-	if (s->mail.size > q->conf.message_max)
-		refuse(s, QUEUE_PERMANENT, "5.3.4",
-		    "The message is too big: at most %ju bytes are taken here",
-		    (uintmax_t)q->conf.message_max);
 	if (tables_refresh(&q->tables) == -1)
 		log_error(NULL, "error", "what=tables error=%s",
 		    LOGS(strerror(errno)));
