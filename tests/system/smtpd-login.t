@@ -179,7 +179,7 @@ t.eq(code(c.reply()), "220 2.0.0", "commands behind STARTTLS")
 c.start_tls()
 t.eq([code(c.say(x)) for x in ("RCPT TO:<bob@exemple.test>", "NOOP")],
      ["503 5.5.1", "250 2.0.0"], "are not obeyed")
-t.ok(d.logged("injection session= bytes=52"), "but logged")
+t.ok(d.logged("injection session= bytes=53"), "but logged")
 c.close()
 c = d.client()
 c.say("EHLO c.test")

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# smtpd-service.t - malle-smtpd among its neighbours: they stop, it stops.
+import os
+import signal
+import subprocess
+import sys
+import time
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from smtpd_peers import ADDRESSES, BUILD, Tap, Smtpd, code, mailbox
+
+t = Tap()
+PROGRAM = os.path.join(BUILD, "bin", "malle-smtpd")
+r = subprocess.run([PROGRAM, "-h"], capture_output=True, text=True)
+t.ok(r.returncode == 0 and "usage: malle-smtpd" in r.stdout, "-h")
+t.eq(subprocess.run([PROGRAM, "-x"], capture_output=True).returncode, 64,
+     "an unknown option")
+t.eq(subprocess.run([PROGRAM, "-c", "/nonexistent"],
+                    capture_output=True).returncode, 78, "no configuration")
+
+# The queue stops and comes back.
+d = Smtpd(queue=False)
+c = d.client()
+t.eq(c.begin(), ["250", "250 2.1.0", "250 2.1.5", "451 4.3.0"],
+     "no queue: 451 at DATA")
+c.say("MAIL FROM:<a@b.test>")
+t.eq(code(c.say("RCPT TO:<full@exemple.test>")), "451 4.3.0",
+     "no queue: nobody knows of room")
+c.say("RSET")
+c.codes("MAIL FROM:<a@b.test>", "RCPT TO:<bob@exemple.test>")
+t.eq(c.codes("BDAT 6\r\nRSET", "NOOP"), ["451 4.3.0", "250 2.0.0"],
+     "no queue: the chunk is dropped")
+d.start_queue()
+c.begin()
+t.eq(code(c.content(".\r\n")), "250 2.0.0", "the same session when it is back")
+d.queue.stop()
+d.start_queue()
+c.begin()
+t.eq(code(c.content(".\r\n")), "250 2.0.0", "a new queue between two messages")
+c.begin()
+c.send("Subject: x\r\n\r\n" + "x" * 70 + "\r\n")
+time.sleep(0.1)
+d.queue.stop()
+t.eq(code(c.content(("y" * 70 + "\r\n") * 2000 + ".\r\n")), "451 4.3.0",
+     "the queue dies in the middle of a message")
+d.start_queue()
+c.begin()
+d.queue.answer = (1, "4.3.1", "the disk is full")
+t.eq(c.content(".\r\n"), "451 4.3.1 the disk is full", "try again later")
+d.queue.answer = (2, "5.3.4", "never")
+c.begin()
+t.eq(c.content(".\r\n"), "554 5.3.4 never", "a refusal of the queue")
+d.queue.answer = (2, "bad", "two\r\nlines")
+c.begin()
+t.eq(code(c.content(".\r\n")), "451 4.3.0", "an answer that is none")
+t.eq(code(c.say("NOOP")), "250 2.0.0", "the dialogue stays in order")
+d.queue.answer = (0, "2.0.0", "queued")
+c.close()
+
+# Changes of the tables are seen at once, by new and by open sessions.
+c = d.client()
+c.say("EHLO c.test")
+c.say("MAIL FROM:<a@b.test>")
+t.eq(code(c.say("RCPT TO:<carol@exemple.test>")), "550 5.1.1", "not yet there")
+d.write_tables(addresses=dict(ADDRESSES, carol=mailbox()))
+time.sleep(0.15)
+c.say("RSET")
+c.say("MAIL FROM:<a@b.test>")
+t.eq(code(c.say("RCPT TO:<carol@exemple.test>")), "250 2.1.5",
+     "a new mailbox in an open session")
+d.write_tables()
+n = d.client()
+n.say("EHLO c.test")
+n.say("MAIL FROM:<a@b.test>")
+t.eq(code(n.say("RCPT TO:<carol@exemple.test>")), "550 5.1.1",
+     "gone again in a new one")
+n.close()
+c.close()
+os.rename(d.tables + "/domains.cdb", d.tables + "/away")
+c = d.client()
+c.say("EHLO c.test")
+c.say("MAIL FROM:<a@b.test>")
+t.ok(code(c.say("RCPT TO:<alice@exemple.test>")) in ("451 4.3.0", "250 2.1.5"),
+     "no table is no reason to refuse for ever")
+c.close()
+os.rename(d.tables + "/away", d.tables + "/domains.cdb")
+
+# SIGHUP drops nobody; a crash of one session is one session.
+c = d.client()
+c.begin()
+d.process.send_signal(signal.SIGHUP)
+t.ok(d.logged("reload"), "SIGHUP says what it does")
+t.eq(code(c.content(".\r\n")), "250 2.0.0", "and drops no session")
+victim = d.client()
+pid = d.process.pid
+with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+    last = int(f.read().split()[-1])
+os.kill(last, signal.SIGSEGV)
+t.eq(victim.reply(), "", "a session dies")
+t.ok(d.logged("crash pid=%d signal=11" % last), "it is logged")
+t.eq(code(c.say("NOOP")), "250 2.0.0", "the others live")
+victim.close()
+
+# SIGTERM: who waits is told, a message half-way is finished.
+half, data, tls = d.client(), d.client(), d.sender("submissions")
+half.begin()
+half.send("Subject: half\r\n\r\n")
+data.begin()
+data.send("Subject: commit\r\n\r\n")
+d.queue.delay = 0.5
+time.sleep(0.1)
+began = time.time()
+d.process.send_signal(signal.SIGTERM)
+t.ok(c.reply().startswith("421 4.3.2 "), "an idle session is told 421")
+t.ok(tls.reply().startswith("421 4.3.2 "), "through TLS too")
+t.ok(time.time() - began < 1, "at once")
+try:
+    refused = d.client(greet=False, timeout=1).reply() == ""
+except OSError:
+    refused = True
+t.ok(refused, "nobody new is let in")
+t.ok(d.process.poll() is None, "it waits for the messages half-way")
+t.eq(code(half.content("rest\r\n.\r\n")), "250 2.0.0", "which are accepted")
+t.eq(code(half.reply()), "421 4.3.2", "before their session ends")
+t.eq(code(data.content("rest\r\n.\r\n")), "250 2.0.0", "every one")
+t.eq(d.process.wait(10), 0, "then it exits with 0")
+t.eq([m.content for m in d.queue.messages[-2:]],
+     [b"Subject: half\n\nrest\n", b"Subject: commit\n\nrest\n"],
+     "and the queue has them")
+t.eq(d.log().count(" crash "), 1, "no other session crashed")
+d.stop()
+
+# Without root: everything works, and it says what is off.
+if os.getuid() == 0:
+    d = Smtpd(program=["setpriv", "--reuid=65534", "--regid=65534",
+                       "--clear-groups"])
+    t.ok(" separation off=" in d.log(), "not root: it says so")
+    c = d.client()
+    c.begin()
+    t.eq(code(c.content(".\r\n")), "250 2.0.0", "and works")
+    c.close()
+    d.stop()
+t.done()
