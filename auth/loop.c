@@ -76,6 +76,10 @@ login_end(struct authd *a, struct login *l)
 		(void)throttle_wrong(&a->throttle, &l->guess, a->now);
 	throttle_undone(&a->throttle, &l->guess);
 	check_leave(l);
+	/* Closing is not enough: malle-spawn may have a copy, and epoll would
+	 * go on telling of it. */
+	if (l->is_watched)
+		(void)epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, l->fd, NULL);
 	close(l->fd);
 	close_client(l->client_fd);
 	*l->link = l->next;
