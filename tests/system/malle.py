@@ -143,6 +143,9 @@ class Instance:
             self.env.setdefault("MALLE_SANDBOX_DENY", "kill")
         self.process = None
         self.passwords = {}
+        # A sanitized malle-local is dynamic and cannot start in a root folder
+        # of its own: then nothing runs as root.
+        self.user_id = UID_FIRST - 1 if SANITIZED and ROOT else None
         self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
         self.settings = self._settings()
         self.settings.update(conf or {})
@@ -152,6 +155,11 @@ class Instance:
         self.ca = os.path.join(self.dir, "ca.pem")
         shutil.copy(os.path.join(self.base, "tls", "cert.pem"), self.ca)
         self.write_conf()
+        if self.user_id:
+            for where, folders, files in os.walk(self.dir):
+                for name in [""] + files:
+                    os.chown(os.path.join(where, name), self.user_id,
+                             self.user_id)
         if start:
             try:
                 self.start()
@@ -191,7 +199,9 @@ class Instance:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [os.path.join(BIN, "malle-start"), "-f", "-c", self.conf_path],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
+                user=self.user_id, group=self.user_id,
+                extra_groups=[] if self.user_id else None)
         if wait and not self.wait_log(" service_ready ", seconds,
                                        mark):
             note(self.log()[-3000:])
