@@ -67,9 +67,10 @@ def test_many():
     eq({r.result for r in w.deliver(*jobs)}, {OK},
        "more mailboxes than are kept open")
     # A mailbox that is moved aside while it is open here.
+    w.deliver(Job(1, b"open\n", mailbox="u1"))
     shutil.move(w.folder + "/u1", w.folder + "/old")
     r, = w.deliver(Job(1, b"new\n", mailbox="u1"))
-    ok(r.result == OK and len(w.files("u1")) == 1 and len(w.files("old")) == 6,
+    ok(r.result == OK and len(w.files("u1")) == 1 and len(w.files("old")) == 7,
        "an account that was put aside gets nothing more")
     eq(w.close(), (0, ""), "ends")
 
@@ -210,6 +211,13 @@ def test_links():
         w.deliver(Job(1, TEXT, mailbox="bob"))
         w.deliver(*[Job(i, TEXT, mailbox="o%d" % i) for i in range(200)])
         shutil.rmtree(w.folder + "/" + path)
+        other = {"bob": "o2", "bob/Maildir": "../o2/Maildir"}.get(
+            path, "../../o2/Maildir/" + what)
+        os.symlink(other, w.folder + "/" + path)
+        r, = w.deliver(Job(1, TEXT))
+        eq((r.result, len(w.files("o2")), w.files("o2", "tmp")),
+           (TEMPORARY, 1, []), "a link to another mailbox, for " + what)
+        os.unlink(w.folder + "/" + path)
         os.symlink(outside, w.folder + "/" + path)
         r, s = w.deliver(Job(1, TEXT), Job(2, TEXT, mailbox="o1"))
         eq((r.result, r.enhanced, s.result), (TEMPORARY, "4.3.5", OK),
