@@ -169,7 +169,7 @@ life_end(struct manager *q, struct message *m)
 	if (store_remove(&q->store, m->id) == -1 && errno != ENOENT)
 		log_error(m->id, "error", "what=remove error=%s",
 		    LOGS(strerror(errno)));
-	log_info(m->id, "done", "%s", "");
+	log_info(m->id, "done", "age=%jd", (intmax_t)life_age(q, m));
 	life_free_active(q, m->active);
 	index_remove(&q->index, m);
 }

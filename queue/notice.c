@@ -46,7 +46,8 @@ kind_of(struct manager *q, const struct active *a, const struct recipient *r,
 	switch (r->state.status) {
 	case RCPT_FAILED:
 		*kind = BOUNCE_FAILURE;
-		return (r->wants & QN_FAILURE) != 0;
+		/* A notice of ours says NEVER, but somebody must know. */
+		return (r->wants & QN_FAILURE) != 0 || a->h.notice != 0;
 	case RCPT_DELIVERED:
 		*kind = BOUNCE_SUCCESS;
 		return has_sender && (r->wants & QN_SUCCESS) != 0;
@@ -228,7 +229,8 @@ pack_one(struct manager *q, struct notice *n, const struct recipient *r,
 	const struct original *o = &n->a->e->originals[original];
 	struct bounce_recipient b;
 
-	if ((notify_wants(o->notify) & wish_of(n->kind)) == 0)
+	if ((notify_wants(o->notify) & wish_of(n->kind)) == 0 &&
+	    n->a->h.notice == 0)
 		return;
 	fill_recipient(q, n->a, r, original, fd, n->kind, &b);
 	bounce_recipient_pack(k, &b);
