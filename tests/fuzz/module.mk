@@ -6,3 +6,9 @@ fuzz_smtp_params_SRC := tests/fuzz/fuzz_smtp_params.c tests/fuzz/driver.c \
 	smtpd/params.c smtpd/proxy.c
 FUZZERS += fuzz_pop3_wire
 fuzz_pop3_wire_SRC := tests/fuzz/fuzz_pop3_wire.c tests/fuzz/driver.c pop3d/wire.c
+FUZZ_LIB := fuzz_addr fuzz_hdr fuzz_ipc fuzz_record fuzz_table fuzz_conf
+FUZZERS += $(FUZZ_LIB) fuzz_submission fuzz_trace
+$(foreach f,$(FUZZ_LIB),$(eval $(f)_SRC := tests/fuzz/$(f).c tests/fuzz/driver.c))
+fuzz_submission_SRC := tests/fuzz/fuzz_submission.c tests/fuzz/driver.c tools/submission.c
+fuzz_trace_SRC := tests/fuzz/fuzz_trace.c tests/fuzz/driver.c tools/trace.c tools/trace_tell.c \
+	tools/json.c
