@@ -192,7 +192,13 @@ get_fds(struct msghdr *msg, struct ipc_msg *m)
 int
 ipc_recv(int fd, void *space, struct ipc_msg *m)
 {
-	struct iovec iov = { space, IPC_MAX };
+	return ipc_recv_short(fd, space, IPC_MAX, m);
+}
+
+int
+ipc_recv_short(int fd, void *space, size_t cap, struct ipc_msg *m)
+{
+	struct iovec iov = { space, cap };
 	union control control;
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1,

@@ -55,6 +55,11 @@ int ipc_send(int fd, uint16_t type, const struct packer *body, const int *fds,
 int ipc_recv(int fd, void *space, struct ipc_msg *m)
     __attribute__((warn_unused_result));
 
+/* The same for answers that are known to be short: space is cap bytes, and a
+ * longer message is EBADMSG. */
+int ipc_recv_short(int fd, void *space, size_t cap, struct ipc_msg *m)
+    __attribute__((warn_unused_result));
+
 /* Takes descriptor i out of m: the caller owns it now. -1 when there is none. */
 int ipc_take_fd(struct ipc_msg *m, size_t i);
 /* Closes those that were not taken. */

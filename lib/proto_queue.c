@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 
 #define QUEUE_TIMEOUT 300	/* seconds for any one answer */
+/* Answers are short, and a session keeps little memory of its own. */
+#define ANSWER_MAX 4096
 
 int
 queue_connect(const char *path)
@@ -120,11 +122,11 @@ queue_data(int fd, struct slice content)
 	return 0;
 }
 
-/* The answer of type; space is IPC_MAX bytes. */
+/* The answer of type; space is ANSWER_MAX bytes. */
 static int
 receive(int fd, enum queue_type type, struct ipc_msg *m, void *space)
 {
-	int r = ipc_recv(fd, space, m);
+	int r = ipc_recv_short(fd, space, ANSWER_MAX, m);
 
 	if (r == -1)
 		return -1;
@@ -159,9 +161,7 @@ take_answer(struct unpacker *u, bool has_id, struct queue_answer *out)
 int
 queue_commit(int fd, struct slice last, struct queue_answer *out)
 {
-	/* Answers are short, and a session keeps little of its own memory:
-	 * what no answer needs is never touched. */
-	unsigned char space[IPC_MAX];
+	unsigned char space[ANSWER_MAX];
 	struct ipc_msg m;
 
 	if (last.len > QUEUE_PIECE) {
@@ -184,7 +184,7 @@ int
 queue_check(int fd, const char *mailbox, uint64_t size,
     struct queue_answer *out)
 {
-	unsigned char space[IPC_MAX];
+	unsigned char space[ANSWER_MAX];
 	struct packer k;
 	struct ipc_msg m;
 
