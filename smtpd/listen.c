@@ -93,10 +93,12 @@ forget_child(struct house *h, pid_t pid, int status)
 		;
 	if (i == h->nchildren)
 		return;
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
-		log_error(NULL, "crash", "pid=%ld signal=%d text=%s", (long)pid,
-		    WTERMSIG(status), LOGS("a session died; its client was "
-		    "told nothing and will come back"));
+	if (status != 0)
+		log_error(NULL, "crash", "pid=%ld signal=%d exit=%d text=%s",
+		    (long)pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		    WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+		    LOGS("a session died; its client was told nothing and "
+		    "will come back"));
 	h->children[i] = h->children[--h->nchildren];
 }
 

@@ -1,6 +1,7 @@
 /* login.c - AUTH: base64 and lines here, the mechanism in malle-authd. */
 /* SPDX-License-Identifier: ISC */
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -332,6 +333,7 @@ auth_act(void *session)
 	login(s, x);
 	explicit_bzero(x, sizeof(*x));
 	free(x);
+	(void)malloc_trim(0);	/* not kept by an idle session */
 	/* The command line may have brought the password. */
 	explicit_bzero(s->io.in, s->io.len == 0 ? BUF_IN : s->io.start);
 }

@@ -21,7 +21,6 @@
 
 /* A command line: RFC 5321 4.5.3.1.4, and what the extensions add to it. */
 #define COMMAND_LINE_MAX 2048
-#define QUEUE_TIMEOUT 120	/* seconds for any one answer of the queue */
 
 enum service {
 	SERVICE_SMTP,		/* port 25: mail for us, from anybody */
