@@ -15,6 +15,7 @@ B ?= build
 TOP_B := $(B)
 VAR ?= $(CURDIR)/var
 SAN ?=
+FUZZ ?=
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wvla -Wundef \
@@ -32,6 +33,16 @@ HARDEN_LD := -fsanitize=address,undefined
 STATIC := -pie
 endif
 
+# With FUZZ=1 (clang) the fuzzing engine stands in for tests/fuzz/driver.c.
+DRIVER :=
+ifneq ($(FUZZ),)
+HARDEN := -O1 -fno-omit-frame-pointer -DSANITIZED \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+HARDEN_LD := -fsanitize=fuzzer,address,undefined
+PIE :=
+DRIVER := tests/fuzz/driver.c
+endif
+
 CPPF := -D_GNU_SOURCE -I.
 CFLAGS ?= -g
 BIN := $(B)/bin
@@ -46,7 +57,7 @@ LIB := $(B)/libmalle.a
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 LIBS := -lcdb -lseccomp -lidn2 -lunistring -lz -lbsd -lmd -lpthread
 
-.PHONY: all progs tests deps up down install check lint fuzz bench clean FORCE
+.PHONY: all progs tests fuzzers deps up down install check lint fuzz bench clean FORCE
 all: progs
 progs: $(PROGS:%=$(BIN)/%)
 
@@ -71,11 +82,13 @@ $(BIN)/$(1): $($(1)_SRC:%.c=$(B)/%.o) $(LIB)
 	    -o $$@ $($(1)_SRC:%.c=$(B)/%.o) $$(LIB) $($(1)_LIBS) $$(LIBS)
 -include $($(1)_SRC:%.c=$(B)/%.d)
 endef
+$(foreach f,$(FUZZERS),$(eval $(f)_SRC := $(filter-out $(DRIVER),$($(f)_SRC))))
 $(foreach p,$(PROGS) $(TESTS_UNIT) $(FUZZERS),$(eval $(call program,$(p))))
 -include $(LIB_OBJ:.o=.d)
 
 # The sanitized build is in its own folder; tests/run finds it by SAN.
-tests: $(TESTS_UNIT:%=$(BIN)/%) $(FUZZERS:%=$(BIN)/%)
+tests: $(TESTS_UNIT:%=$(BIN)/%) fuzzers
+fuzzers: $(FUZZERS:%=$(BIN)/%)
 
 deps:
 	@tools/install-packages build run
@@ -102,7 +115,7 @@ lint:
 
 fuzz:
 	@tools/install-packages build lint
-	@tests/fuzz/run $(FUZZ_SECONDS) $(TESTS)
+	@MALLE_BUILD=$(TOP_B) tests/fuzz/run $(TESTS)
 
 bench:
 	@tests/bench/run $(BENCH)

@@ -42,7 +42,7 @@ try_local(struct unpacker *u, struct packer *k)
 
 	if (local_job_unpack(u, &j) == 0) {
 		check_line(j.delivered_to);
-		must(strchr(j.mailbox, '/') == NULL);
+		check_line(j.mailbox); /* a path only after addr_account() */
 		local_job_pack(k, &j);
 		unpack_init(&again_u, pack_slice(k));
 		must(!k->bad && local_job_unpack(&again_u, &again) == 0);
