@@ -240,11 +240,12 @@ timers(struct authd *a)
 	}
 }
 
-/* No new logins; those under way get their answers. */
+/* No new logins; those under way get their answers, delays end now. */
 static void
 signalled(struct authd *a)
 {
 	struct signalfd_siginfo info;
+	struct login *l;
 
 	if (read(a->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
@@ -253,6 +254,10 @@ signalled(struct authd *a)
 	a->is_ending = true;
 	a->ends = a->now + END_TIME;
 	accept_pause(a);
+	for (l = a->logins; l != NULL; l = l->next)
+		if (l->state == LOGIN_DELAYED)
+			l->due = a->now;
+	a->next_due = a->now;
 }
 
 static void

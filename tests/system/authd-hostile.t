@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""authd-hostile.t - no peer can kill, block or fill malle-authd."""
+
+import os
+import random
+import resource
+import sys
+import time
+import warnings
+
+warnings.simplefilter("ignore")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from authd import *
+
+tap = Tap()
+ok = tap.ok
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+alice = {"alice": secret_record(md5("pw"), scram=scram_keys("pw"))}
+d = Authd({"exemple.test": alice}, conf="default_domain = exemple.test\n")
+
+
+def serves():
+    return d.plain("alice", "pw", client="192.0.2.9") == \
+        (OK, b"alice@exemple.test")
+
+
+def fds():
+    return len(os.listdir("/proc/%d/fd" % d.process.pid))
+
+
+ok(serves(), "it serves")
+idle = fds()
+
+# a good message, damaged in every way
+body = struct.pack("<HHB", START, 1, SMTP) + pack("PLAIN") + \
+    pack("192.0.2.66") + pack("s") + b"\1\1" + pack(b"\0alice\0no") + \
+    pack(b"") + pack(b"") + b"\0" + pack(b"")
+random.seed(4616)
+count = 0
+for i in range(len(body)):
+    d.login(raw=body[:i] or b"x").close()
+    count += 1
+for i in range(3000):
+    b = bytearray(body)
+    for _ in range(random.randint(1, 4)):
+        where = random.randrange(len(b))
+        change = random.randrange(3)
+        if change == 0:
+            b[where] = random.randrange(256)
+        elif change == 1:
+            del b[where]
+        else:
+            b[where:where] = os.urandom(random.randint(1, 8))
+    s = d.login(raw=bytes(b))
+    if i % 50 == 0:
+        time.sleep(0.01)
+    s.close()
+ok(d.alive() and serves(), "%d damaged messages" % (count + 3000))
+
+# messages that come when they should not
+for kind in (RESPONSE, CONTINUE, OK, NO, TAKEN, 0, 65535):
+    s = d.login(raw=struct.pack("<H", kind) + pack(b"") + pack(b""))
+    ok(s.answer() == (None, None), "first message of type %d" % kind)
+    s.close()
+s = d.login()
+s.answer()
+s.s.send(body)
+ok(s.answer() == (None, None), "AUTH_START twice")
+s.close()
+s = d.login(initial=b"\0alice\0no", client="192.0.2.67")
+s.s.send(struct.pack("<H", RESPONSE) + pack(b"") + pack(b""))
+ok(s.answer() == (None, None), "a message while the password is looked at")
+s.close()
+for client in ("", "localhost", "1.2.3.4 x=y", "::1%lo"):
+    s = d.login(initial=b"\0alice\0no", client=client)
+    ok(s.answer() == (None, None), "client %r" % client)
+    s.close()
+
+# descriptors nobody asked for
+a, b = socket.socketpair()
+for _ in range(200):
+    s = d.login(initial="\0alice\0no", client="192.0.2.68", fd=b.fileno())
+    s.close()
+s = Login.__new__(Login)
+s.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.s.settimeout(10)
+s.s.connect(d.path)
+s.s.sendmsg([body], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                      array.array("i", [b.fileno()] * 100))])
+s.answer()
+s.close()
+time.sleep(0.3)
+ok(serves() and fds() <= idle + 1, "no descriptor stays behind")
+
+# more connections than it keeps: the others wait, nobody is hurt
+many = []
+for _ in range(2300):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.setblocking(False)
+    try:
+        s.connect(d.path)
+    except BlockingIOError:
+        s.close()
+        break
+    many.append(s)
+time.sleep(0.3)
+ok(fds() <= 2048 + idle + 1, "%d silent connections: %d are kept" %
+   (len(many), fds() - idle))
+for s in many:
+    s.close()
+ok(serves(), "when they are gone it serves")
+s = d.login(raw=b"x" * 2)
+s.close()
+
+# a peer that does not say anything is sent away
+start = time.monotonic()
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.settimeout(15)
+s.connect(d.path)
+ok(s.recv(10) == b"" and 8 < time.monotonic() - start < 13,
+   "silence is ended after ten seconds")
+s.close()
+
+# a peer that does not read its answer
+for _ in range(50):
+    s = d.login(mechanism="SCRAM-SHA-256", initial="n,,n=alice,r=abc")
+    s.s.shutdown(socket.SHUT_RD)
+    s.close()
+ok(serves(), "peers that are gone when they are answered")
+
+# malle-spawn does not read: the session hears of it at once
+n = 0
+while True:
+    s = d.login(service=POP3, initial="\0alice\0pw", client="192.0.2.9",
+                fd=b.fileno(), leftover=b"x" * 8192)
+    s.s.settimeout(0.1)
+    try:
+        answer = s.answer()
+        break
+    except TimeoutError:
+        n += 1
+    if n > 200:
+        answer = None
+        break
+ok(answer is not None and answer[0] == NO and answer[1][0] == TEMPORARY,
+   "malle-spawn is busy (%d waiting): a temporary failure" % n)
+ok(serves(), "SMTP goes on")
+
+# malle-registryd does not read either
+for i in range(3):
+    d.plain("alice", "pw", client="192.0.2.9")
+ok(serves() and d.alive(), "malle-registryd is not waited for")
+
+# damaged tables
+for what, bytes_ in (("empty", b""), ("garbage", os.urandom(5000)),
+                     ("cut off", open(d.auth + "/exemple.test.cdb",
+                                      "rb").read()[:2100])):
+    with open(d.auth + "/x.new", "wb") as f:
+        f.write(bytes_)
+    os.rename(d.auth + "/x.new", d.auth + "/bad.test.cdb")
+    answer = d.plain("alice@bad.test", "pw", client="192.0.2.70")
+    ok(answer[0] == NO, "a table that is %s: %r" % (what, answer[1]))
+ok(serves(), "the other domains are served")
+
+# the end: logins under way get their answers
+s = d.login(initial="\0alice\0no", client="192.0.2.71")
+time.sleep(0.1)
+ok(d.stop() == 0 and s.answer()[0] == NO, "told to end, it still answers")
+s.close()
+
+# alone, without malle-spawn and malle-registryd
+d = Authd({"exemple.test": alice}, pairs=False)
+ok(d.plain("alice@exemple.test", "pw")[0] == OK and
+   d.plain("alice", "pw")[0] == NO, "without pairs, without default domain")
+ok(d.plain("alice@exemple.test", "pw", service=POP3, fd=b.fileno())[1][0] ==
+   TEMPORARY, "POP3 without malle-spawn")
+ok(d.stop(signal.SIGHUP) == 0, "SIGHUP: ends, to be started anew")
+tap.done()
