@@ -153,6 +153,7 @@ turn(struct manager *q, int timeout)
 	int n = epoll_wait(q->epoll, events, EVENTS, timeout);
 
 	manager_clocks(q);
+	q->turns++;
 	for (int i = 0; i < n; i++) {
 		struct watch *w = events[i].data.ptr;
 

@@ -183,8 +183,7 @@ peer_close(struct manager *q, struct conn *c)
 	if (c->is_closed)
 		return;
 	c->is_closed = true;
-	manager_unwatch(q, &c->watch);
-	close(c->watch.fd);
+	close(c->watch.fd);	/* and with it the watch */
 	c->watch.fd = -1;
 	submit_forget(q, c);
 	control_free(c->control);

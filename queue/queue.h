@@ -102,6 +102,7 @@ struct manager {
 	size_t n_starving;		/* domains that wait for a worker */
 	size_t n_notices;
 	uint64_t commits;		/* in the hands of the sync thread */
+	uint64_t turns, tables_seen;	/* of the loop; the one of the last look */
 	int64_t free_checked;		/* ms */
 	uint64_t disk_free;		/* then */
 	bool is_stopping;

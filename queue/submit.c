@@ -224,9 +224,11 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 		refuse(s, QUEUE_TEMPORARY, "4.3.1",
 		    "The disk is full here: try again later");
 	}
-	if (tables_refresh(&q->tables) == -1)
+	/* Once a turn is often enough: what came together sees the same. */
+	if (q->tables_seen != q->turns && tables_refresh(&q->tables) == -1)
 		log_error(NULL, "error", "what=tables error=%s",
 		    LOGS(strerror(errno)));
+	q->tables_seen = q->turns;
 	return 0;
 }
 
