@@ -57,7 +57,7 @@ struct content {
 	enum fault fault;
 	int64_t began;
 	uint64_t read;			/* bytes from the wire */
-	bool repair, complete;
+	bool repair, complete, committed;
 	size_t len;			/* in piece */
 	size_t scanned;			/* of it, what header_scan() decided */
 	char piece[QUEUE_PIECE];
@@ -66,7 +66,13 @@ struct content {
 void
 content_free(struct session *s)
 {
-	free(s->transaction.content);
+	struct content *c = s->transaction.content;
+
+	/* The queue still waits for the rest of a message that is given up. */
+	if (c != NULL && !c->committed && c->fault == FAULT_NONE &&
+	    s->queue != -1 && queue_reset(s->queue) == -1)
+		transaction_drop_queue(s);
+	free(c);
 	s->transaction.content = NULL;
 }
 
@@ -318,9 +324,12 @@ content_end(struct session *s, struct content *c)
 	struct queue_answer answer;
 
 	finish(s, c);
-	if (c->fault == FAULT_NONE && queue_commit(s->queue,
-	    slice_make(c->piece, c->len), &answer) == -1)
-		give_up(s, c, FAULT_QUEUE);
+	if (c->fault == FAULT_NONE) {
+		c->committed = true;
+		if (queue_commit(s->queue, slice_make(c->piece, c->len),
+		    &answer) == -1)
+			give_up(s, c, FAULT_QUEUE);
+	}
 	if (c->fault != FAULT_NONE)
 		refuse(s, "data", "", faults[c->fault].code, "%s",
 		    faults[c->fault].text);

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,8 +171,12 @@ static void
 be_session(struct house *h, const struct listener *l, int fd,
     const struct ip *ip)
 {
+	static const struct rlimit none = { 0, 0 };
+
 	for (size_t i = 0; i < h->nlisteners; i++)
 		close(h->listeners[i].fd);
+	/* A session makes no processes. */
+	(void)setrlimit(RLIMIT_NPROC, &none);
 	sigprocmask(SIG_SETMASK, &h->open, NULL);
 	session_run(h->conf, h->tables, l->service, l->port, fd, ip);
 	_exit(0);

@@ -140,9 +140,6 @@ rset_act(void *session)
 {
 	struct session *s = session;
 
-	if (s->state == ST_CHUNKS && s->queue != -1 &&
-	    queue_reset(s->queue) == -1)
-		transaction_drop_queue(s);
 	session_reset(s);
 	reply(s, "250 2.0.0", "forgotten");
 }
@@ -237,9 +234,11 @@ wrong_state(struct session *s, const struct cmd *c)
 static bool
 is_idle(const struct session *s, const struct cmd *c, enum cmd_status status)
 {
+	const struct transaction *t = &s->transaction;
+
 	if (status != CMD_OK)
 		return true;
-	return !(c->act == rcpt_act && s->state == ST_RCPT) &&
+	return !(c->act == rcpt_act && t->refused < t->count) &&
 	    !(c->act == bdat_act && s->state == ST_CHUNKS);
 }
 

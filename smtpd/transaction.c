@@ -297,11 +297,17 @@ recipient_allowed(struct session *s, struct addr *rcpt, const char *to)
 static void
 too_many_recipients(struct session *s, const char *to)
 {
-	/* RFC 5321 4.5.3.1.10: the rest goes into another transaction. */
-	refuse(s, "rcpt", to, "452 4.5.3",
-	    "too many recipients: at most %llu for one message",
-	    (unsigned long long)s->conf->recipients_max);
-	if (++s->transaction.too_many > TOO_MANY_MAX) {
+	static const char text[] =
+	    "too many recipients: at most %llu for one message";
+	unsigned long long max = s->conf->recipients_max;
+
+	/* RFC 5321 4.5.3.1.10: the rest goes into another transaction. One
+	 * line in the log is enough. */
+	if (s->transaction.too_many++ == 0)
+		refuse(s, "rcpt", to, "452 4.5.3", text, max);
+	else
+		reply(s, "452 4.5.3", text, max);
+	if (s->transaction.too_many > TOO_MANY_MAX) {
 		reply(s, "421 4.7.0", "%s far too many recipients",
 		    s->conf->hostname);
 		session_close(s, "recipients");

@@ -153,8 +153,13 @@ t.eq(c.codes("BDAT 4\r\nab", "DATA", "RCPT TO:<a@exemple.test>",
 t.eq(d.queue.last().content, b"ab\n", "two chunks, one message")
 c.codes("MAIL FROM:<a@b.test>", "RCPT TO:<bob@exemple.test>",
         "BDAT 4\r\nab")
+before = d.queue.resets
 t.eq(c.codes("RSET", "MAIL FROM:<a@b.test>"), ["250 2.0.0", "250 2.1.0"],
      "RSET inside BDAT")
+c.codes("RCPT TO:<bob@exemple.test>", "BDAT 4\r\nab")
+t.eq([code(c.say(x)) for x in ("EHLO c.test", "MAIL FROM:<a@b.test>")],
+     ["250", "250 2.1.0"], "EHLO inside BDAT")
+t.eq(d.queue.resets, before + 2, "the queue was told of both")
 t.eq(c.codes("RCPT TO:<bob@exemple.test>", "BDAT 6\r\na\nbc",
              "BDAT 4 LAST\r\nde"),
      ["250 2.1.5", "550 5.6.0", "503 5.5.1"], "a bad chunk ends it")
