@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #include "deliver/failure.h"
-/* Up to so many files are synced one by one: a sync of the whole filesystem
- * also waits for what others have written. */
+/* Up to so many files, and folders, are synced one by one: a sync of the whole
+ * filesystem also waits for what others have written, but one does for all. */
 #define SYNC_ALONE 2
 
 struct group *
@@ -261,25 +261,37 @@ publish(struct group *g, struct delivery *d)
 	b->published = g->mailboxes.made = true;
 }
 
+/* How many folders have new names. */
+static size_t
+count_published(const struct mailboxes *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < MAILBOXES_KEPT; i++)
+		n += m->v[i].name[0] != '\0' && m->v[i].group == m->group &&
+		    m->v[i].published;
+	return n;
+}
+
 /* Makes the names in new durable. */
 static void
 sync_names(struct group *g)
 {
-	if (g->mailboxes.made) {
-		if (syncfs(g->mailboxes.mailfd) == -1)
+	struct mailboxes *m = &g->mailboxes;
+
+	if (m->made || count_published(m) > SYNC_ALONE) {
+		if (syncfs(m->mailfd) == -1)
 			undo_all(g, errno);
 		return;
 	}
-	for (size_t i = 0; i < g->n; i++) {
-		struct delivery *d = &g->v[i];
+	for (size_t i = 0; i < MAILBOXES_KEPT; i++) {
+		struct mailbox *b = &m->v[i];
 
-		if (d->mailbox == NULL || !d->mailbox->published)
-			continue;
-		if (fsync(d->mailbox->new) == -1) {
+		if (b->name[0] != '\0' && b->group == m->group &&
+		    b->published && fsync(b->new) == -1) {
 			undo_all(g, errno);
 			return;
 		}
-		d->mailbox->published = false;
 	}
 }
 
