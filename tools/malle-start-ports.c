@@ -122,7 +122,7 @@ say_taken(const struct conf_listen *l, const char *setting)
 	    listening_inode("/proc/net/tcp6", l->port, &inode)) {
 		if (!find_holder(inode, who, sizeof(who)))
 			snprintf(who, sizeof(who),
-			    "a process that only root may see");
+			    "a process that cannot be seen from here");
 	}
 	warnx("port %u (%s) is taken by %s: stop that program or set another "
 	    "port in the configuration", l->port, setting, who);

@@ -33,19 +33,24 @@
  */
 #define READY_WAIT 60000	/* ms that the shell waits for all programs */
 
-enum mode { MODE_START, MODE_FOREGROUND, MODE_STATUS, MODE_STOP, MODE_RELOAD };
+enum mode {
+	MODE_START, MODE_FOREGROUND, MODE_STATUS, MODE_STOP, MODE_RELOAD,
+	MODE_SETTINGS
+};
 
 static void
 usage(FILE *f)
 {
 	fprintf(f, "usage: malle-start [-fh] [-c FILE]\n"
-	    "       malle-start [-c FILE] --status | --stop | --reload\n"
+	    "       malle-start [-c FILE] --status | --stop | --reload | "
+	    "--settings\n"
 	    "  -c FILE    configuration, instead of " CONF_PATH "\n"
 	    "  -f         stay in the foreground\n"
 	    "  -h         this text\n"
 	    "  --status   show what runs, and in which sandbox\n"
 	    "  --stop     end all programs in order and wait for it\n"
-	    "  --reload   have all programs read their configuration again\n");
+	    "  --reload   have all programs read their configuration again\n"
+	    "  --settings list every setting: name, default, meaning\n");
 }
 
 /* The mode; never comes back from a wrong command line. */
@@ -56,6 +61,7 @@ parse(int argc, char **argv, const char **conf)
 		{ "status", no_argument, NULL, MODE_STATUS },
 		{ "stop", no_argument, NULL, MODE_STOP },
 		{ "reload", no_argument, NULL, MODE_RELOAD },
+		{ "settings", no_argument, NULL, MODE_SETTINGS },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -194,8 +200,10 @@ supervise(struct start *s, enum mode mode)
 		return EX_CONFIG;
 	if ((s->lockfd = state_lock(s->basefd)) == -1)
 		return EX_UNAVAILABLE;
-	if (plan_make(s) == -1)
+	if (plan_make(s) == -1) {
+		state_remove(s);
 		return EX_UNAVAILABLE;
+	}
 	/* The shell's process keeps its own standard error. */
 	if (mode == MODE_START && detach(s) == -1)
 		err(EX_OSERR, "cannot go into the background");
@@ -221,6 +229,10 @@ main(int argc, char **argv)
 
 	log_open("malle-start");
 	mode = parse(argc, argv, &conf);
+	if (mode == MODE_SETTINGS) {
+		conf_describe(stdout);
+		return EX_OK;
+	}
 	if (realpath(conf, s.conf_path) == NULL)
 		err(EX_NOINPUT, "%s", conf);
 	if (conf_load(&s.conf, s.conf_path, stderr) == -1)
@@ -234,6 +246,7 @@ main(int argc, char **argv)
 		return state_reload(&s.conf);
 	case MODE_START:
 	case MODE_FOREGROUND:
+	case MODE_SETTINGS:
 		break;
 	}
 	return supervise(&s, mode);
