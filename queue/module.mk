@@ -6,3 +6,6 @@ QUEUE_SRC := queue/manager.c queue/start.c queue/peer.c queue/submit.c queue/dra
 PROGS += malle-queued
 malle-queued_SRC := queue/malle-queued.c $(QUEUE_SRC)
 malle-queued_STATIC := 1
+PROGS += malle-queue-run
+malle-queue-run_SRC := queue/malle-queue-run.c $(QUEUE_SRC)
+malle-queue-run_STATIC := 1

@@ -5,6 +5,7 @@ malle_SRC := tools/malle.c tools/cmd_trace.c tools/trace.c tools/trace_tell.c to
 	tools/check_cert.c tools/json.c
 malle_SRC += tools/account.c tools/secret.c tools/cmd_domain.c tools/cmd_user.c tools/cmd_alias.c \
 	tools/cmd_relay.c tools/cmd_dump.c tools/cmd_journal.c
+malle_SRC += tools/cmd_queue.c queue/filter.c
 malle_LIBS := -lcrypto
 
 # malle-inject: sendmail(8) for local programs, with its names.
