@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "lib/num.h"
 #include "tools/json.h"
 #include "tools/trace.h"
 
@@ -47,7 +48,7 @@ static const struct phrase phrases[] = {
 	{ "deferred",
 	  "{to}: not delivered yet[: {text}][ ({dsn})][; next attempt {next}]",
 	  "{to} : pas encore distribué[ : {text}][ ({dsn})]"
-	  "[ ; prochain essai {next}]" },
+	  "[ ; prochain essai dans {next}]" },
 	{ "failed",
 	  "{to}: failed for good[: {text}][ ({dsn})]",
 	  "{to} : échec définitif[ : {text}][ ({dsn})]" },
@@ -73,6 +74,9 @@ static const struct phrase phrases[] = {
 	  "[: {code}][ {text}]",
 	  "refusé à {stage}[ : de {from}][ pour {to}][ ({client})]"
 	  "[ : {code}][ {text}]" },
+	{ "refused",
+	  "refused by the queue[: from {from}][: {text}][ ({dsn})]",
+	  "refusé par la file[ : de {from}][ : {text}][ ({dsn})]" },
 	{ "auth-failed",
 	  "login refused[ for the account {account}][, from {client}]"
 	  "[: {reason}]",
@@ -141,6 +145,27 @@ wants_part(struct slice part, const struct trace_line *l)
 	return true;
 }
 
+/* Seconds as people count them: the two largest units. */
+static void
+put_duration(FILE *out, struct slice s)
+{
+	uint64_t n;
+
+	if (num_parse(s, 0, UINT64_MAX, &n) == -1)
+		text_put_escaped(out, s);
+	else if (n < 60)
+		fprintf(out, "%ju s", (uintmax_t)n);
+	else if (n < 3600)
+		fprintf(out, "%ju min %ju s", (uintmax_t)(n / 60),
+		    (uintmax_t)(n % 60));
+	else if (n < 86400)
+		fprintf(out, "%ju h %ju min", (uintmax_t)(n / 3600),
+		    (uintmax_t)(n / 60 % 60));
+	else
+		fprintf(out, "%ju d %ju h", (uintmax_t)(n / 86400),
+		    (uintmax_t)(n / 3600 % 24));
+}
+
 /* Words of the log that are told in French. */
 static struct slice
 in_french(struct slice value)
@@ -175,12 +200,13 @@ put_text(FILE *out, struct slice text, const struct trace_line *l, bool french)
 		if (slice_to_cstr(key, name, sizeof(name)) == -1)
 			continue;
 		value = trace_field(l, name);
-		if (french && slice_eq(key, SLICE("kind")))
-			value = in_french(value);
-		if (slice_eq(key, SLICE("next")))
-			put_time(out, value);
+		if (slice_eq(key, SLICE("next")) ||
+		    slice_eq(key, SLICE("delay")))
+			put_duration(out, value);
 		else
-			text_put_escaped(out, value);
+			text_put_escaped(out, french &&
+			    slice_eq(key, SLICE("kind")) ? in_french(value) :
+			    value);
 	}
 }
 
@@ -251,14 +277,28 @@ put_heading(FILE *out, const struct trace_story *s, bool french)
 /* What a story lacks: its beginning, or its end. */
 struct ends {
 	bool accepted, finished;
+	size_t logins;		/* that went well: only counted */
 };
+
+static bool
+is_login(const struct trace_line *l)
+{
+	return is_event(l, "login") || is_event(l, "logout") ||
+	    is_event(l, "auth-ok") || is_event(l, "auth");
+}
 
 static void
 put_ends(FILE *out, const struct trace_story *s, const struct ends *e,
     bool french)
 {
-	if (strcmp(s->id, "-") == 0)
+	if (strcmp(s->id, "-") == 0) {
+		if (e->logins > 0)
+			fprintf(out, french ? "  et %zu ligne(s) de connexions "
+			    "réussies (--json les montre)\n" : "  and %zu "
+			    "line(s) of logins that went well (--json shows "
+			    "them)\n", e->logins);
 		return;
+	}
 	if (!e->accepted)
 		fputs(french ? "  (son début est dans un journal plus ancien)\n" :
 		    "  (its beginning is in an older log)\n", out);
@@ -271,7 +311,7 @@ put_ends(FILE *out, const struct trace_story *s, const struct ends *e,
 static size_t
 tell_story(FILE *out, const struct trace_story *s, bool french)
 {
-	struct ends e = { false, false };
+	struct ends e = { false, false, 0 };
 	struct trace_line l;
 	size_t told = 0;
 
@@ -281,12 +321,16 @@ tell_story(FILE *out, const struct trace_story *s, bool french)
 			continue;
 		e.accepted |= is_event(&l, "accepted");
 		e.finished |= is_event(&l, "done") || is_event(&l, "deleted");
+		told++;
+		if (is_login(&l)) {
+			e.logins++;
+			continue;
+		}
 		fputs("  ", out);
 		put_time(out, l.time);
 		fputs("  ", out);
 		trace_tell_line(out, &l, french);
 		putc('\n', out);
-		told++;
 	}
 	put_ends(out, s, &e, french);
 	return told;

@@ -34,6 +34,13 @@ static const struct {
 	{ AT "i delivered to=bob@x.fr mailbox=bob@x.fr",
 	  "bob@x.fr: delivered into the mailbox bob@x.fr",
 	  "bob@x.fr : distribué dans la boîte bob@x.fr" },
+	{ AT "i deferred to=bob@x.fr next=3725 dsn=4.2.2 text=full",
+	  "bob@x.fr: not delivered yet: full (4.2.2); next attempt in 1 h 2 min",
+	  "bob@x.fr : pas encore distribué : full (4.2.2) ; prochain essai dans "
+	  "1 h 2 min" },
+	{ AT "i deferred to=bob@x.fr next=soon",
+	  "bob@x.fr: not delivered yet; next attempt in soon",
+	  "bob@x.fr : pas encore distribué ; prochain essai dans soon" },
 	{ AT "i delivered to=bob@x.fr", "bob@x.fr: delivered",
 	  "bob@x.fr : distribué" },
 	{ AT "i bounced notice=j kind=delay",
