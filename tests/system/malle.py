@@ -27,6 +27,8 @@ BUILD = os.path.join(TOP, os.environ.get("MALLE_BUILD", "build"))
 BIN = os.path.join(BUILD, "bin")
 ROOT = os.geteuid() == 0
 SANITIZED = os.path.basename(BUILD.rstrip("/")) == "san"
+# True when every program has a uid and a root folder of its own.
+SEPARATE = ROOT and not SANITIZED
 PORTS = ("smtp", "submission", "submissions", "pop3", "pop3s")
 PROGRAMS = ("malle-registryd", "malle-spawn", "malle-tls", "malle-authd",
             "malle-bounce", "malle-queued", "malle-smtpd", "malle-pop3d")
@@ -184,6 +186,13 @@ class Instance:
         s["domain_uid_last"] = "64999"
         return s
 
+    def _as_user(self):
+        """Arguments of subprocess for malle-start."""
+        if not self.user_id:
+            return {}
+        return {"user": self.user_id, "group": self.user_id,
+                "extra_groups": []}
+
     def write_conf(self, **more):
         """Writes the configuration; what is given changes it."""
         self.settings.update(more)
@@ -197,11 +206,12 @@ class Instance:
         """Starts malle-start; returns when every program is ready."""
         mark = len(self.log())
         with open(self.log_path, "ab") as log:
+            if self.user_id:
+                os.fchown(log.fileno(), self.user_id, self.user_id)
             self.process = subprocess.Popen(
                 [os.path.join(BIN, "malle-start"), "-f", "-c", self.conf_path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
-                user=self.user_id, group=self.user_id,
-                extra_groups=[] if self.user_id else None)
+                **self._as_user())
         if wait and not self.wait_log(" service_ready ", seconds,
                                        mark):
             note(self.log()[-3000:])
@@ -324,6 +334,8 @@ class Instance:
     def run(self, *argv, input=None, check=True, **more):
         """A program of ours, as `malle`, with this configuration."""
         command = [os.path.join(BIN, argv[0]), "-c", self.conf_path]
+        if argv[0] == "malle-start":
+            more = dict(self._as_user(), **more)
         r = subprocess.run(command + list(argv[1:]), input=input, text=True,
                            capture_output=True, timeout=120, env=self.env,
                            **more)
