@@ -32,3 +32,16 @@ test_scram_SRC := tests/unit/test_scram.c auth/scram.c $(AUTH_PASSWORD_SRC)
 test_scram_LIBS := -lcrypto -lcrypt
 TESTS_UNIT += test_trace
 test_trace_SRC := tests/unit/test_trace.c tools/trace.c tools/trace_tell.c tools/json.c
+
+# The registry.
+TESTS_UNIT += test_registry_valid test_registry_object
+test_registry_valid_SRC := tests/unit/test_registry_valid.c registry/valid.c registry/schema.c \
+	registry/quality.c registry/worst.c registry/object.c auth/password.c auth/saslprep.c
+test_registry_valid_LIBS := -lcrypt -lcrypto
+test_registry_object_SRC := tests/unit/test_registry_object.c registry/object.c registry/schema.c \
+	registry/valid.c registry/record.c registry/spool.c registry/worst.c auth/password.c auth/saslprep.c
+test_registry_object_LIBS := -lcrypt -lcrypto
+TESTS_UNIT += test_queue_sched test_queue_file
+test_queue_sched_SRC := tests/unit/test_queue_sched.c queue/sched.c
+test_queue_file_SRC := tests/unit/test_queue_file.c queue/envelope.c queue/draft.c queue/hops.c \
+	queue/id.c queue/index.c queue/retry.c queue/proto_bounce.c
