@@ -46,7 +46,7 @@ static const struct phrase phrases[] = {
 	  "{to} : distribué[ dans la boîte {mailbox}][, {delay} après son "
 	  "arrivée]" },
 	{ "deferred",
-	  "{to}: not delivered yet[: {text}][ ({dsn})][; next attempt {next}]",
+	  "{to}: not delivered yet[: {text}][ ({dsn})][; next attempt in {next}]",
 	  "{to} : pas encore distribué[ : {text}][ ({dsn})]"
 	  "[ ; prochain essai dans {next}]" },
 	{ "failed",
