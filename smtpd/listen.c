@@ -25,7 +25,7 @@
  */
 
 #define ACCEPT_BURST 32		/* connections of one listener in a row */
-#define STOP_TIME 30		/* seconds for messages half-way at the end */
+#define STOP_TIME 20		/* seconds for messages half-way at the end */
 #define PAUSE 100		/* ms after the machine is out of something */
 
 struct child {

@@ -254,19 +254,17 @@ has_room(struct session *s, const struct destination *d, const char *to)
 		    "the queue does not answer, try again later", to);
 		return false;
 	}
-	switch (answer.result) {
-	case QUEUE_OK:
+	if (answer.result == QUEUE_OK)
 		return true;
-	case QUEUE_TEMPORARY:
-		(void)snprintf(text, sizeof(text), "the mailbox %s is full: "
-		    "its owner must make room, try again later", to);
-		refuse_recipient(s, "452 4.2.2", text, to);
-		return false;
-	case QUEUE_PERMANENT:
+	/* Room can be made in a mailbox, but no more than its quota. */
+	if (d->quota_bytes > 0 && s->transaction.mail.size > d->quota_bytes) {
 		(void)snprintf(text, sizeof(text), "the message is bigger than "
 		    "the mailbox %s may ever be", to);
 		refuse_recipient(s, "552 5.2.2", text, to);
-		return false;
+	} else {
+		(void)snprintf(text, sizeof(text), "the mailbox %s is full: "
+		    "its owner must make room, try again later", to);
+		refuse_recipient(s, "452 4.2.2", text, to);
 	}
 	return false;
 }

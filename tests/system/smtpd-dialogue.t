@@ -95,11 +95,13 @@ for to, want in [("alice@exemple.test", "250 2.1.5"),
                  ("x@closed.test", "550 5.2.1"),
                  ("x@paused.test", "450 4.2.1"),
                  ("full@exemple.test", "452 4.2.2"),
-                 ("huge@exemple.test", "552 5.2.2"),
+                 ("huge@exemple.test", "452 4.2.2"),
                  ("x@elsewhere.test", "550 5.7.1"),
                  ("x@[192.0.2.1]", "550 5.7.1"),
                  ("alice%exemple.test@elsewhere.test", "550 5.7.1")]:
     ROWS.append((["MAIL FROM:<a@b.test>", "RCPT TO:<%s>" % to], want))
+ROWS.append((["MAIL FROM:<a@b.test> SIZE=2000", "RCPT TO:<full@exemple.test>"],
+             "552 5.2.2"))
 for said, want in ROWS:
     c = d.client()
     c.say("EHLO client.test")
