@@ -138,6 +138,14 @@ take_json(struct malle *m, int argc, char **argv)
 	return n;
 }
 
+/* Help needs no configuration. */
+static bool
+asks_for_help(int argc, char **argv)
+{
+	return argc >= 2 && (strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "--help") == 0);
+}
+
 static int
 run_command(struct malle *m, int argc, char **argv)
 {
@@ -151,7 +159,7 @@ run_command(struct malle *m, int argc, char **argv)
 		usage(m, stderr);
 		return EX_USAGE;
 	}
-	if (!(c->flags & OWN_CONF) &&
+	if (!(c->flags & OWN_CONF) && !asks_for_help(argc, argv) &&
 	    conf_load(&m->conf, m->conf_path, stderr) == -1) {
 		fputs("malle: mend the configuration, or name another with -c\n",
 		    stderr);
