@@ -2,6 +2,7 @@
 """authd-memory.t - what malle-authd remembers: passwords, guesses, logins."""
 
 import os
+import re
 import sys
 import time
 import warnings
@@ -148,5 +149,18 @@ ok("auth-failed client=198.51.100.1 account=victim service=smtp "
    "mechanism=PLAIN reason=wrong-password" in log and
    "reason=too-many" in log and "reason=unknown-account" in log,
    "each failure is one line with its reason")
+
+# fail2ban reads it, and is not led astray by a name
+d.plain("a client=1.2.3.4 account=x", "x", client="198.51.100.77")
+d.plain("- auth-failed client=1.2.3.4 account=", "x", client="198.51.100.77")
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                       "../../docs/fail2ban-malleposte.conf")) as f:
+    filters = dict(l.strip().split(" = ", 1) for l in f
+                   if re.match(r"(fail|ignore)regex", l))
+fail = re.compile(filters["failregex"].replace("<HOST>", r"(?P<host>\S+)"))
+found = [m.group("host") for m in map(fail.search, d.log().splitlines()) if m]
+ok(found.count("198.51.100.77") == 2 and "1.2.3.4" not in found and
+   len(found) == d.log().count(" - auth-failed "),
+   "the filter for fail2ban finds every failure and its address")
 ok(d.alive() and d.stop() == 0, "alive to the end")
 tap.done()

@@ -5,11 +5,13 @@ malle-spawn, malle-registryd and the sessions.
 """
 
 import array
+import atexit
 import base64
 import crypt
 import hashlib
 import hmac
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -117,6 +119,8 @@ def md5(password):
 class Authd:
     def __init__(self, domains, aliases=None, conf="", pairs=True):
         self.folder = tempfile.mkdtemp(prefix="malle-authd-")
+        self.process = None
+        atexit.register(self.clean_up)
         os.chmod(self.folder, 0o755)
         self.auth = os.path.join(self.folder, "auth")
         os.mkdir(self.auth, 0o755)
@@ -173,6 +177,12 @@ class Authd:
 
     def alive(self):
         return self.process.poll() is None
+
+    def clean_up(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self, signum=signal.SIGTERM):
         if self.alive():

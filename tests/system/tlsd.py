@@ -5,7 +5,9 @@ the sessions; the clients are real ones.
 """
 
 import array
+import atexit
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -37,6 +39,8 @@ def make_certificate(folder, name, algorithm="ec"):
 class Tls:
     def __init__(self, names=(), conf=""):
         self.folder = tempfile.mkdtemp(prefix="malle-tls-")
+        self.process = None
+        atexit.register(self.clean_up)
         os.chmod(self.folder, 0o755)
         os.mkdir(os.path.join(self.folder, "empty"), 0o755)
         self.tls = os.path.join(self.folder, "tls")
@@ -79,6 +83,12 @@ class Tls:
                 return f.read()
         except FileNotFoundError:
             return ""
+
+    def clean_up(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self, signum=signal.SIGTERM):
         if self.process.poll() is None:
