@@ -139,9 +139,9 @@ static bool
 has_utf8_addresses(const struct notice_input *in)
 {
 	for (size_t i = 0; i < in->notice->recipients; i++) {
-		const struct bounce_recipient *r = &in->recipients[i];
+		struct slice address = slice_of(in->recipients[i].address);
 
-		if (!encode_is_ascii(slice_of(r->address)))
+		if (!encode_is_ascii(address) && encode_is_utf8(address))
 			return true;
 	}
 	return false;
@@ -480,8 +480,8 @@ put_report_recipient(struct compose *c, const struct bounce_recipient *r)
 	str_putc(c->out, '\n');
 	if (r->orcpt[0] != '\0')
 		put_orcpt(c, r->orcpt);
-	put_typed(c, "Final-Recipient",
-	    encode_is_ascii(address) ? "rfc822" : "utf-8", address);
+	put_typed(c, "Final-Recipient", c->utf8_addresses &&
+	    !encode_is_ascii(address) ? "utf-8" : "rfc822", address);
 	str_printf(c->out, "Action: %s\n", action_name(r->action));
 	put_status(c, r);
 	if (remote)

@@ -12,3 +12,7 @@ $(foreach f,$(FUZZ_LIB),$(eval $(f)_SRC := tests/fuzz/$(f).c tests/fuzz/driver.c
 fuzz_submission_SRC := tests/fuzz/fuzz_submission.c tests/fuzz/driver.c tools/submission.c
 fuzz_trace_SRC := tests/fuzz/fuzz_trace.c tests/fuzz/driver.c tools/trace.c tools/trace_tell.c \
 	tools/json.c
+FUZZERS += fuzz_notice fuzz_maildir
+fuzz_notice_SRC := tests/fuzz/fuzz_notice.c tests/fuzz/driver.c bounce/notice.c \
+	bounce/encode.c bounce/words.c
+fuzz_maildir_SRC := tests/fuzz/fuzz_maildir.c tests/fuzz/driver.c deliver/copy.c
