@@ -23,6 +23,7 @@
 
 #define NOT_RUNNING 3		/* as LSB says of "status" */
 #define STOP_WAIT 600		/* tenths of a second */
+#define PID_WAIT 20		/* the same */
 
 /* The pid in an open pid file; 0 when there is none. */
 static pid_t
@@ -58,6 +59,17 @@ state_lock(int basefd)
 	return -1;
 }
 
+int
+state_begin(const struct start *s)
+{
+	char pid[16];
+	int len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+
+	if (ftruncate(s->lockfd, 0) == -1)
+		return -1;
+	return fsx_pwrite_all(s->lockfd, pid, (size_t)len, 0);
+}
+
 static void
 put_row(FILE *f, const struct service *v)
 {
@@ -70,13 +82,10 @@ put_row(FILE *f, const struct service *v)
 void
 state_write(const struct start *s)
 {
-	char text[SERVICES * 160], pid[16];
+	char text[SERVICES * 160];
 	FILE *f = fmemopen(text, sizeof(text), "w");
-	int fd, len;
+	int fd;
 
-	len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	(void)!ftruncate(s->lockfd, 0);
-	(void)!pwrite(s->lockfd, pid, (size_t)len, 0);
 	if (f == NULL)
 		return;
 	for (size_t i = 0; i < SERVICES; i++) {
@@ -141,10 +150,15 @@ open_running(const struct conf *c, pid_t *pid)
 	if (conf_path(c, START_PID_FILE, path, sizeof(path)) == -1 ||
 	    (fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return -1;
-	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
-		flock(fd, LOCK_UN);
-	else
-		*pid = read_pid(fd);
+	/* One that has just taken the lock writes its pid a moment later. */
+	for (int i = 0; i < PID_WAIT && *pid == 0; i++) {
+		if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
+			flock(fd, LOCK_UN);
+			break;
+		}
+		if ((*pid = read_pid(fd)) == 0)
+			usleep(100000);
+	}
 	return fd;
 }
 

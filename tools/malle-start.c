@@ -207,6 +207,8 @@ supervise(struct start *s, enum mode mode)
 	/* The shell's process keeps its own standard error. */
 	if (mode == MODE_START && detach(s) == -1)
 		err(EX_OSERR, "cannot go into the background");
+	if (state_begin(s) == -1)
+		err(EX_OSERR, START_PID_FILE);
 	if (redirect_log(s->conf.log) == -1)
 		return EX_CANTCREAT;
 	if (close_standard(true) == -1 || chdir("/") == -1)

@@ -93,6 +93,8 @@ int start_loop(struct start *s);
 /* malle-start-state.c: who runs, for others. */
 /* Takes the lock of base. Descriptor; -1 after saying that somebody has it. */
 int state_lock(int basefd);
+/* Writes our pid, once we have the one that stays. 0 or -1. */
+int state_begin(const struct start *s);
 void state_write(const struct start *s);
 void state_remove(const struct start *s);
 /* Tells systemd, when it has started us (sd_notify(3)). */
