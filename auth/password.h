@@ -33,9 +33,10 @@
  * "login", never answered; fields, all text:
  *   address  the account, canonical "local@domain" of the main domain
  *   time     of the login, seconds since 1970, decimal
- *   old      with hash or scram: the hash that the password was checked against
- *   hash     a better hash of the same password; may be missing
- *   scram    scram_keys_text() of the same password; may be missing
+ * and sometimes also
+ *   old      the hash that the password was checked against
+ *   hash     a better hash of the same password, or old again
+ *   scram    scram_keys_text() of the same password; missing: it can have none
  * hash and scram may be taken only while the account's hash is still equal to
  * old: or else a password changed meanwhile would be undone.
  */

@@ -170,8 +170,8 @@ tell_upgrade(struct authd *a, const char *address, const struct job *job)
 	(void)registry_add(&f, "address", slice_of(address));
 	add_time(&f, when, sizeof(when));
 	(void)registry_add(&f, "old", slice_of(job->hash));
-	if (job->made)
-		(void)registry_add(&f, "hash", slice_of(job->new_hash));
+	(void)registry_add(&f, "hash", slice_of(job->made ? job->new_hash :
+	    job->hash));
 	if (job->has_scram)
 		(void)registry_add(&f, "scram",
 		    slice_of(scram_keys_text(&job->scram, scram)));
