@@ -22,7 +22,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/base64.h"
@@ -56,7 +55,6 @@ struct login {
 	const char *end;	/* why it ends; NULL: it goes on */
 	/* the command at hand */
 	struct slice line, arg;
-	/* from here on only touched when used */
 	struct buf io;
 	char space[IPC_MAX];	/* of the dialogue with malle-authd */
 	char message[AUTH_MESSAGE_MAX];	/* decoded */
@@ -516,14 +514,14 @@ converse(struct login *l)
 void
 login_serve(const struct conf *conf, const struct login_client *client)
 {
-	struct login *l = malloc(sizeof(*l));
+	/*
+	 * One a process. Not from malloc, which would tidy up the heap that
+	 * the listener left, and so copy its pages.
+	 */
+	static struct login only;
+	struct login *l = &only;
 	int on = 1;
 
-	if (l == NULL) {
-		close(client->fd);
-		return;
-	}
-	memset(l, 0, offsetof(struct login, io));
 	l->conf = conf;
 	l->client = client;
 	(void)setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on,
@@ -541,5 +539,4 @@ login_serve(const struct conf *conf, const struct login_client *client)
 	}
 	if (l->io.fd != -1)
 		close(l->io.fd);
-	free(l);
 }

@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -493,11 +492,13 @@ pop3_client_is_tls(int client)
 int
 pop3_session(const struct pop3_mailbox *m)
 {
-	/* Not on the stack, whose pages would all be touched. */
-	struct session *s = malloc(sizeof(*s));
+	/*
+	 * One a process. On the stack all of its pages would be touched, and
+	 * malloc would tidy up the heap that malle-spawn left.
+	 */
+	static struct session only;
+	struct session *s = &only;
 
-	if (s == NULL)
-		return EX_TEMPFAIL;
 	session_init(s, m);
 	if (maildrop_open(&s->drop, m->maildir) == -1) {
 		log_error(NULL, "maildir-failed", "session=%s account=%s@%s "
@@ -506,7 +507,6 @@ pop3_session(const struct pop3_mailbox *m)
 		reply_puts(&s->out, "-ERR [SYS/TEMP] the mailbox cannot be "
 		    "read now, try again later\r\n");
 		(void)reply_flush(&s->out);
-		free(s);
 		return EX_TEMPFAIL;
 	}
 	log_login(s);
@@ -515,6 +515,5 @@ pop3_session(const struct pop3_mailbox *m)
 	(void)reply_flush(&s->out);
 	log_logout(s);
 	maildrop_close(&s->drop);
-	free(s);
 	return 0;
 }

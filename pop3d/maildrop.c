@@ -26,7 +26,7 @@
 #include "lib/num.h"
 #include "pop3d/wire.h"
 
-#define LISTING 131072		/* bytes of a folder read at a time */
+#define LISTING 16384		/* bytes of a folder read at a time */
 #define PIECE 32768
 
 const char *
@@ -52,7 +52,7 @@ static int
 grow(void *array, size_t *cap, size_t want, size_t element)
 {
 	void *old, *p;
-	size_t n = *cap == 0 ? 64 : *cap;
+	size_t n = *cap == 0 ? 512 / element : *cap;
 
 	if (want <= *cap)
 		return 0;
@@ -140,10 +140,11 @@ add_entries(struct maildrop *d, const char *p, size_t len, unsigned flags)
 	return 0;
 }
 
-/* Reads all of one folder. space has LISTING bytes. */
+/* Reads all of one folder. */
 static int
-add_folder(struct maildrop *d, int fd, void *space, unsigned flags)
+add_folder(struct maildrop *d, int fd, unsigned flags)
 {
+	char space[LISTING] __attribute__((aligned(8)));
 	ssize_t n;
 
 	if (lseek(fd, 0, SEEK_SET) == -1)
@@ -239,17 +240,11 @@ forget(struct maildrop *d)
 static int
 list(struct maildrop *d)
 {
-	void *space;
-	int r = -1, saved;
+	int saved;
 
-	if ((space = malloc(LISTING)) == NULL)
-		return -1;
-	if (add_folder(d, d->folder[0], space, 0) == 0 &&
-	    add_folder(d, d->folder[1], space, MESSAGE_CUR) == 0)
-		r = 0;
-	saved = errno;
-	free(space);
-	if (r == -1) {
+	if (add_folder(d, d->folder[0], 0) == -1 ||
+	    add_folder(d, d->folder[1], MESSAGE_CUR) == -1) {
+		saved = errno;
 		forget(d);
 		errno = saved;
 		return -1;
