@@ -9,6 +9,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -178,8 +179,10 @@ take(const struct spawn *s, struct children *c, int fd)
 	bool from_queue = fd == s->queue;
 	struct ipc_msg m = { .nfds = 0 };
 	int r = ipc_recv(fd, space, &m);
+	size_t used = sizeof(space);
 
 	if (r == 1) {
+		used = (size_t)(m.body.p - space) + m.body.len;
 		r = from_queue ? take_local(s, c, &m) : take_pop3(s, c, &m);
 		if (r == -1)
 			log_error(NULL, "bad_request", "from=%s type=%u",
@@ -188,7 +191,8 @@ take(const struct spawn *s, struct children *c, int fd)
 	} else if (r == -1 && errno != EAGAIN && errno != EINTR)
 		log_error(NULL, "bad_request", "from=%s reason=%s",
 		    from_queue ? "queue" : "auth", LOGS(strerror(errno)));
-	explicit_bzero(space, sizeof(space));
+	/* Not more: each page touched here is copied for the next child. */
+	explicit_bzero(space, used);
 }
 
 /* SIGTERM: what has begun is finished by the children, who are told. */
@@ -298,6 +302,8 @@ confine(const struct spawn *s)
 		    LOGS(strerror(errno)));
 		return -1;
 	}
+	/* What making the filters left is not for every child to copy. */
+	(void)malloc_trim(0);
 	sandbox_log(SANDBOX_SPAWN, &got);
 	return 0;
 }
