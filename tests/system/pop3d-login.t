@@ -23,6 +23,7 @@ PUBLIC = os.path.join(TOP, "public")
 START, RESPONSE, CONTINUE, OK, NO, TAKEN = 1, 2, 32, 33, 34, 35
 BAD, TEMPORARY, SYNTAX, NO_MECHANISM = range(4)
 count = failed = 0
+os.environ.setdefault("MALLE_SANDBOX_DENY", "kill")
 
 
 def ok(cond, name, *facts):

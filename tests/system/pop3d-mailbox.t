@@ -18,6 +18,7 @@ BUILD = os.environ.get("MALLE_BUILD", "build")
 HARNESS = os.path.join(BUILD, "bin", "test_pop3_mailbox")
 TOP = tempfile.mkdtemp(prefix="pop3d-mailbox.")
 count = failed = 0
+os.environ.setdefault("MALLE_SANDBOX_DENY", "kill")
 
 
 def ok(cond, name, *facts):
