@@ -204,25 +204,32 @@ compile_note(struct registry *r, const struct object *before,
 
 /* Each object of a table, as its record. */
 
+/* Tables that are made in one walk over the same objects. */
+#define BIT(table) (1u << (table))
+#define OF_DOMAIN (BIT(TABLE_ADDRESSES) | BIT(TABLE_SECRETS))
+#define OF_ALL (BIT(TABLE_DOMAINS) | BIT(TABLE_MAINS))
+
 struct build {
 	struct registry *r;
-	enum table_name table;
-	struct domain_facts facts;	/* of its domain */
+	unsigned tables;		/* BIT() of each, of one walk */
+	struct domain_facts facts;	/* of the domain */
 	int64_t now;
 	/* Gets each record; 0 or -1. */
-	int (*put)(void *arg, struct slice key, struct slice value);
+	int (*put)(void *arg, enum table_name t, struct slice key,
+	    struct slice value);
 	void *arg;
 	unsigned char *space;		/* RECORD_MAX */
 };
 
 static int
-put_packed(struct build *b, struct slice key, const struct packer *k)
+put_packed(struct build *b, enum table_name t, struct slice key,
+    const struct packer *k)
 {
 	if (k->bad) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	return b->put(b->arg, key, pack_slice(k));
+	return b->put(b->arg, t, key, pack_slice(k));
 }
 
 static int
@@ -235,14 +242,39 @@ each_address(void *arg, struct slice key, struct slice value)
 	(void)key;
 	if (object_decode(value, &o) == -1)
 		return -1;
-	pack_init(&k, b->space, RECORD_MAX);
-	if (b->table == TABLE_ADDRESSES)
+	if (b->tables & BIT(TABLE_ADDRESSES)) {
+		pack_init(&k, b->space, RECORD_MAX);
 		record_address(&k, &o);
-	else if (o.kind == &kind_user)
-		record_secret(&k, &o, &b->facts);
-	else
+		if (put_packed(b, TABLE_ADDRESSES, address_local(o.name),
+		    &k) == -1)
+			return -1;
+	}
+	if (!(b->tables & BIT(TABLE_SECRETS)) || o.kind != &kind_user)
 		return 0;
-	return put_packed(b, address_local(o.name), &k);
+	pack_init(&k, b->space, RECORD_MAX);
+	record_secret(&k, &o, &b->facts);
+	return put_packed(b, TABLE_SECRETS, address_local(o.name), &k);
+}
+
+/* d, whose main domain is principal. */
+static int
+put_domain(struct build *b, const struct object *d,
+    const struct object *principal)
+{
+	struct slice key = slice_of(d->name);
+	struct packer k;
+
+	if (b->tables & BIT(TABLE_MAINS)) {
+		pack_init(&k, b->space, RECORD_MAX);
+		pack_raw(&k, slice_of(principal->name));
+		if (put_packed(b, TABLE_MAINS, key, &k) == -1)
+			return -1;
+	}
+	if (!(b->tables & BIT(TABLE_DOMAINS)))
+		return 0;
+	pack_init(&k, b->space, RECORD_MAX);
+	record_domain(&k, d, principal);
+	return put_packed(b, TABLE_DOMAINS, key, &k);
 }
 
 static int
@@ -253,27 +285,19 @@ each_domain(void *arg, struct slice key, struct slice value)
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	struct slice alias_of;
 	char name[ADDR_DOMAIN_MAX + 1];
-	struct packer k;
 	int r = -1;
 
 	(void)key;
 	if (object_decode(value, &d) == -1)
 		return -1;
-	principal = d;
 	alias_of = object_get(&d, "alias-of");
-	if (alias_of.p != NULL && (
-	    slice_to_cstr(alias_of, name, sizeof(name)) == -1 ||
-	    registry_domain(b->r, name, &bytes, &principal) != 1)) {
+	if (alias_of.p == NULL)
+		return put_domain(b, &d, &d);
+	if (slice_to_cstr(alias_of, name, sizeof(name)) == -1 ||
+	    registry_domain(b->r, name, &bytes, &principal) != 1)
 		errno = EBADMSG;	/* the operations see to it */
-		goto out;
-	}
-	pack_init(&k, b->space, RECORD_MAX);
-	if (b->table == TABLE_MAINS)
-		pack_raw(&k, slice_of(principal.name));
 	else
-		record_domain(&k, &d, alias_of.p != NULL ? &principal : &d);
-	r = put_packed(b, slice_of(d.name), &k);
-out:
+		r = put_domain(b, &d, &principal);
 	str_free(&bytes);
 	return r;
 }
@@ -300,7 +324,7 @@ each_relay(void *arg, struct slice key, struct slice value)
 	}
 	pack_init(&k, b->space, RECORD_MAX);
 	access_record_pack(&k, &rec);
-	return put_packed(b, record_access_key(&o, text), &k);
+	return put_packed(b, TABLE_ACCESS, record_access_key(&o, text), &k);
 }
 
 static int
@@ -320,41 +344,40 @@ build_facts(struct build *b, const char *domain)
 	return r == 1 ? 0 : -1;
 }
 
-/* Gives every record of a table to put. */
+/* Gives every record of the tables to put. */
 static int
 build_records(struct build *b, const char *domain)
 {
 	char prefix[STORE_KEY_MAX];
-	int n;
 
 	b->now = time(NULL);
-	switch (b->table) {
-	case TABLE_ADDRESSES:
-	case TABLE_SECRETS:
+	if (b->tables & OF_DOMAIN) {
 		if (build_facts(b, domain) == -1)
 			return -1;
-		n = snprintf(prefix, sizeof(prefix), "address/%s/", domain);
-		return store_each(b->r->store, slice_make(prefix, (size_t)n),
-		    SLICE_EMPTY, each_address, b);
-	case TABLE_ACCESS:
-		b->r->access_until = 0;
-		return store_each(b->r->store, SLICE("relay/"), SLICE_EMPTY,
-		    each_relay, b);
-	case TABLE_DOMAINS:
-	case TABLE_MAINS:
-	case TABLE_NAMES:
-		break;
+		snprintf(prefix, sizeof(prefix), "address/%s/", domain);
+		return store_each(b->r->store, slice_of(prefix), SLICE_EMPTY,
+		    each_address, b);
 	}
-	return store_each(b->r->store, SLICE("domain/"), SLICE_EMPTY,
-	    each_domain, b);
+	if (b->tables & OF_ALL)
+		return store_each(b->r->store, SLICE("domain/"), SLICE_EMPTY,
+		    each_domain, b);
+	b->r->access_until = 0;
+	return store_each(b->r->store, SLICE("relay/"), SLICE_EMPTY,
+	    each_relay, b);
 }
 
 /* Writing them. */
 
+struct writers {
+	struct table_writer *w[TABLE_NAMES];
+};
+
 static int
-put_table(void *arg, struct slice key, struct slice value)
+put_table(void *arg, enum table_name t, struct slice key, struct slice value)
 {
-	return table_put(arg, key, value);
+	const struct writers *w = arg;
+
+	return table_put(w->w[t], key, value);
 }
 
 /* Counts the generation up; its new value in space. */
@@ -377,31 +400,59 @@ next_generation(struct registry *r, enum table_name t, const char *domain,
 	return store_put(r->store, name, *value);
 }
 
-static int
-write_table(struct registry *r, enum table_name t, const char *domain)
+/* Begins a table aside, with its generation. NULL with errno. */
+static struct table_writer *
+begin_table(struct registry *r, enum table_name t, const char *domain)
 {
 	unsigned char generation[GENERATION_MAX];
 	char file[FILE_MAX];
-	struct build b = { .r = r, .table = t, .put = put_table };
-	struct table_writer *w = NULL;
+	struct table_writer *w;
 	struct slice value;
 
-	if ((b.space = malloc(RECORD_MAX)) == NULL ||
-	    next_generation(r, t, domain, generation, &value) == -1)
-		goto bad;
+	if (next_generation(r, t, domain, generation, &value) == -1)
+		return NULL;
 	w = table_create(table_folder(r, t),
 	    table_file(t, domain, ".next", file), places[t].mode);
-	if (w == NULL || table_put(w, GENERATION_KEY, value) == -1)
-		goto bad;
-	b.arg = w;
-	if (build_records(&b, domain) != 0)
-		goto bad;
+	if (w != NULL && table_put(w, GENERATION_KEY, value) == -1) {
+		table_abandon(w);
+		return NULL;
+	}
+	return w;
+}
+
+/* Ends all of them: with ok, durable. */
+static int
+end_tables(struct writers *w, bool ok)
+{
+	for (enum table_name t = 0; t < TABLE_NAMES; t++) {
+		if (w->w[t] == NULL)
+			continue;
+		if (ok)
+			ok = table_commit(w->w[t]) == 0;
+		else
+			table_abandon(w->w[t]);
+	}
+	return ok ? 0 : -1;
+}
+
+/* Writes those tables of one walk that are in the set. */
+static int
+write_tables(struct registry *r, unsigned tables, const char *domain)
+{
+	struct writers w = { { NULL } };
+	struct build b = { .r = r, .tables = tables, .put = put_table,
+		.arg = &w };
+	bool ok;
+
+	if (tables == 0)
+		return 0;
+	ok = (b.space = malloc(RECORD_MAX)) != NULL;
+	for (enum table_name t = 0; ok && t < TABLE_NAMES; t++)
+		if (tables & BIT(t))
+			ok = (w.w[t] = begin_table(r, t, domain)) != NULL;
+	ok = ok && build_records(&b, domain) == 0;
 	free(b.space);
-	return table_commit(w);
-bad:
-	table_abandon(w);
-	free(b.space);
-	return -1;
+	return end_tables(&w, ok);
 }
 
 static int
@@ -444,26 +495,34 @@ has_tables(struct registry *r, const char *domain)
 	return found;
 }
 
+static int
+stage(struct registry *r, struct stale *s)
+{
+	unsigned tables = 0;
+	int there;
+
+	if (s->domain[0] != '\0') {
+		if ((there = has_tables(r, s->domain)) == -1)
+			return -1;
+		/* The order of changes is lost: the registry knows. */
+		s->what = there ? s->what & ~STALE_GONE : STALE_GONE;
+	}
+	for (enum table_name t = 0; t < TABLE_NAMES; t++)
+		if (s->what & places[t].stale)
+			tables |= BIT(t);
+	if (write_tables(r, tables & OF_DOMAIN, s->domain) == -1 ||
+	    write_tables(r, tables & OF_ALL, s->domain) == -1)
+		return -1;
+	return write_tables(r, tables & BIT(TABLE_ACCESS), s->domain);
+}
+
 int
 compile_stage(struct registry *r)
 {
-	struct stale *s;
-	int there;
-
 	merge(r);
-	for (size_t i = 0; i < r->stale_n; i++) {
-		s = &r->stale[i];
-		if (s->domain[0] != '\0') {
-			if ((there = has_tables(r, s->domain)) == -1)
-				return -1;
-			/* The order of changes is lost: the registry knows. */
-			s->what = there ? s->what & ~STALE_GONE : STALE_GONE;
-		}
-		for (enum table_name t = 0; t < TABLE_NAMES; t++)
-			if ((s->what & places[t].stale) &&
-			    write_table(r, t, s->domain) == -1)
-				return -1;
-	}
+	for (size_t i = 0; i < r->stale_n; i++)
+		if (stage(r, &r->stale[i]) == -1)
+			return -1;
 	return 0;
 }
 
@@ -663,10 +722,13 @@ tell(struct comparison *c, struct slice key, const char *english,
 }
 
 static int
-compare_record(void *arg, struct slice key, struct slice value)
+compare_record(void *arg, enum table_name t, struct slice key,
+    struct slice value)
 {
 	struct comparison *c = arg;
 	struct slice have;
+
+	(void)t;		/* one at a time */
 
 	c->records++;
 	switch (table_get(&c->table, key, &have)) {
@@ -702,7 +764,7 @@ compare_count(struct comparison *c)
 static int
 compare_table(struct comparison *c, enum table_name t, const char *domain)
 {
-	struct build b = { .r = c->r, .table = t, .put = compare_record,
+	struct build b = { .r = c->r, .tables = BIT(t), .put = compare_record,
 		.arg = c };
 	int result;
 

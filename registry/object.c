@@ -1,4 +1,4 @@
-/* object.c - one object of the registry: in memory, in bytes, in the store. */
+/* object.c - one object of the registry: in memory and in bytes. */
 /* SPDX-License-Identifier: ISC */
 
 /*
@@ -239,17 +239,4 @@ object_key(const struct kind *k, const char *name, char *key)
 		n = snprintf(key, STORE_KEY_MAX, "%s/%s", k->space, name);
 	/* ADDR_TEXT_MAX and a space's name are far below STORE_KEY_MAX. */
 	return (size_t)n;
-}
-
-int
-object_load(struct store *s, const struct kind *k, const char *name,
-    struct str *bytes, struct object *out)
-{
-	char key[STORE_KEY_MAX];
-	size_t len = object_key(k, name, key);
-	int r;
-
-	if ((r = store_get(s, slice_make(key, len), bytes)) != 1)
-		return r;
-	return object_decode(str_slice(bytes), out) == -1 ? -1 : 1;
 }

@@ -1,4 +1,4 @@
-/* object.h - one object of the registry: in memory, in bytes, in the store. */
+/* object.h - one object of the registry: in memory and in bytes. */
 #ifndef REGISTRY_OBJECT_H
 #define REGISTRY_OBJECT_H
 /* SPDX-License-Identifier: ISC */
@@ -51,12 +51,6 @@ int object_decode(struct slice bytes, struct object *out)
  * "SPACE/DOMAIN/LOCAL", so that a domain's addresses are together. Returns its
  * length in key[STORE_KEY_MAX]. */
 size_t object_key(const struct kind *k, const char *name, char *key);
-
-/* Reads the object of this name in k's space: its kind may be another one.
- * bytes holds what *out points into. 1, 0, -1. */
-int object_load(struct store *s, const struct kind *k, const char *name,
-    struct str *bytes, struct object *out)
-    __attribute__((warn_unused_result));
 
 /* The parts of an address that name_address() made. */
 const char *address_domain(const char *address);

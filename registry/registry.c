@@ -35,6 +35,19 @@ registry_stale(struct registry *r, const char *domain, unsigned what)
 }
 
 int
+object_load(struct store *s, const struct kind *k, const char *name,
+    struct str *bytes, struct object *out)
+{
+	char key[STORE_KEY_MAX];
+	size_t len = object_key(k, name, key);
+	int r;
+
+	if ((r = store_get(s, slice_make(key, len), bytes)) != 1)
+		return r;
+	return object_decode(str_slice(bytes), out) == -1 ? -1 : 1;
+}
+
+int
 registry_domain(struct registry *r, const char *name, struct str *bytes,
     struct object *out)
 {

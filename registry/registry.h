@@ -55,6 +55,11 @@ int registry_change(struct registry *r, const struct actor *who,
 int registry_stale(struct registry *r, const char *domain, unsigned what)
     __attribute__((warn_unused_result));
 
+/* Reads the object of this name in k's space: its kind may be another one.
+ * bytes holds what *out points into. 1, 0, -1. */
+int object_load(struct store *s, const struct kind *k, const char *name,
+    struct str *bytes, struct object *out)
+    __attribute__((warn_unused_result));
 /* Reads a domain: 1, 0, -1. */
 int registry_domain(struct registry *r, const char *name, struct str *bytes,
     struct object *out) __attribute__((warn_unused_result));

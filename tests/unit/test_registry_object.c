@@ -1,0 +1,195 @@
+/* test_registry_object.c - objects, their bytes, their records, the spool. */
+/* SPDX-License-Identifier: ISC */
+
+#include "registry/object.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/pack.h"
+#include "registry/record.h"
+#include "registry/spool.h"
+#include "registry/worst.h"
+#include "tests/unit/tap.h"
+
+static void
+test_round_trip(void)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct object o, back;
+	struct text why;
+	int name;
+
+	object_init(&o, &kind_user, "bob@a.test");
+	name = kind_attribute(&kind_user, SLICE("full-name"));
+	ok(object_is(&o, "state", "active") && object_is(&o, "hash", "!"),
+	    "a new user has its initial values");
+	ok(object_set(&o, name, slice_of("Bob É."), &why) == 0 &&
+	    object_encode(&o, &bytes) == 0, "encoded");
+	ok(object_decode(str_slice(&bytes), &back) == 0 &&
+	    back.kind == &kind_user && strcmp(back.name, o.name) == 0 &&
+	    object_is(&back, "full-name", "Bob É.") &&
+	    object_is(&back, "quota-bytes", "0") &&
+	    object_get(&back, "scram").p == NULL, "decoded the same");
+	ok(object_set(&o, name, SLICE_EMPTY, &why) == 0 &&
+	    object_get(&o, "full-name").p == NULL, "an empty name is none");
+	name = kind_attribute(&kind_user, SLICE("state"));
+	ok(object_set(&o, name, SLICE_EMPTY, &why) == -1 &&
+	    object_is(&o, "state", "active"),
+	    "a refused value changes nothing");
+	object_free(&o);
+	str_free(&bytes);
+}
+
+/* Every cut and every changed byte: never read past the end, never crash. */
+static void
+test_damage(void)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct object o, back = { .kind = NULL };
+	size_t taken = 0;
+	char *copy;
+
+	object_init(&o, &kind_alias, "info@a.test");
+	ok(object_put(&o, "targets", SLICE("a@a.test\nb@a.test")) == 0 &&
+	    object_encode(&o, &bytes) == 0, "an alias is encoded");
+	for (size_t len = 0; len < bytes.len; len++) {
+		copy = malloc(len + 1);
+		memcpy(copy, bytes.p, len);
+		taken += object_decode(slice_make(copy, len), &back) == 0;
+		free(copy);
+	}
+	ok(taken == 0 && back.kind == NULL, "no cut object is taken");
+	copy = malloc(bytes.len);
+	for (size_t i = 0; i < bytes.len; i++) {
+		memcpy(copy, bytes.p, bytes.len);
+		copy[i] ^= 0x41;
+		(void)!object_decode(slice_make(copy, bytes.len), &back);
+	}
+	free(copy);
+	str_putc(&bytes, 'x');
+	ok(object_decode(str_slice(&bytes), &back) == -1,
+	    "bytes behind the end are refused");
+	object_free(&o);
+	str_free(&bytes);
+}
+
+static void
+test_keys(void)
+{
+	char key[STORE_KEY_MAX];
+	size_t len = object_key(&kind_user, "bob@a.test", key);
+
+	ok(slice_eq(slice_make(key, len), SLICE("address/a.test/bob")),
+	    "a user's key");
+	len = object_key(&kind_alias, "bob@a.test", key);
+	ok(slice_eq(slice_make(key, len), SLICE("address/a.test/bob")),
+	    "an alias of that name has the same key");
+	len = object_key(&kind_removed, "a.test", key);
+	ok(slice_eq(slice_make(key, len), SLICE("removed/a.test")),
+	    "a removed domain's key");
+}
+
+static void
+test_records(void)
+{
+	const struct domain_facts suspended = { 64300, ACCOUNT_SUSPENDED };
+	unsigned char *space = malloc(RECORD_MAX);
+	struct secret_record secret;
+	struct address_record address;
+	struct domain_record domain;
+	struct object u, d, m;
+	struct packer k;
+	char key[64];
+
+	object_init(&u, &kind_user, "bob@a.test");
+	ok(object_put(&u, "quota-bytes", SLICE("1000")) == 0 &&
+	    object_put(&u, "pop3", SLICE("no")) == 0, "a user");
+	pack_init(&k, space, RECORD_MAX);
+	record_secret(&k, &u, &suspended);
+	ok(secret_record_unpack(pack_slice(&k), &secret) == 0 &&
+	    secret.uid == 64300 && secret.state == ACCOUNT_SUSPENDED &&
+	    !secret.may_pop3 && secret.may_smtp &&
+	    slice_eq(secret.hash, SLICE("!")) && secret.scram_iterations == 0,
+	    "a suspended domain suspends the login");
+	pack_init(&k, space, RECORD_MAX);
+	record_address(&k, &u);
+	ok(address_record_unpack(pack_slice(&k), &address) == 0 &&
+	    address.kind == ADDRESS_MAILBOX && address.quota_bytes == 1000 &&
+	    address.state == ACCOUNT_ACTIVE, "its address");
+	object_init(&m, &kind_domain, "a.test");
+	object_init(&d, &kind_domain, "b.test");
+	ok(object_put(&m, "uid", SLICE("64300")) == 0 &&
+	    object_put(&m, "state", SLICE("disabled")) == 0 &&
+	    object_put(&d, "language", SLICE("en")) == 0, "two domains");
+	pack_init(&k, space, RECORD_MAX);
+	record_domain(&k, &d, &m);
+	ok(domain_record_unpack(pack_slice(&k), &domain) == 0 &&
+	    domain.uid == 64300 && domain.state == ACCOUNT_DISABLED &&
+	    strcmp(domain.alias_of, "a.test") == 0 &&
+	    strcmp(domain.language, "en") == 0, "a domain alias");
+	object_free(&u);
+	object_free(&m);
+	object_free(&d);
+	object_init(&d, &kind_relay, "192.0.2.0/24");
+	ok(slice_eq(record_access_key(&d, key), SLICE("192.0.2.0/120")),
+	    "the bits of a net count in the 128-bit form");
+	ok(object_put(&d, "until", SLICE("1970-01-02")) == 0 &&
+	    record_access_valid(&d, 2 * 86400 - 1) &&
+	    !record_access_valid(&d, 2 * 86400), "a permission ends");
+	object_free(&d);
+	free(space);
+}
+
+/* In memory and through a file, taken in the order they were put. */
+static void
+test_spool(size_t messages, size_t size)
+{
+	struct spool s = SPOOL_INIT;
+	char *space = malloc(70000), *want = malloc(70000);
+	uint16_t type = 0;
+	size_t len = 0, good = 0;
+
+	for (size_t i = 0; i < messages; i++) {
+		memset(space, (int)(i % 251), size);
+		spool_put(&s, (uint16_t)i, slice_make(space, size));
+	}
+	for (size_t i = 0; i < messages; i++) {
+		memset(want, (int)(i % 251), size);
+		if (spool_take(&s, &type, space, 70000, &len) != 1)
+			break;
+		if (i % 7 == 3) {	/* another try */
+			spool_untake(&s, len);
+			if (spool_take(&s, &type, space, 70000, &len) != 1)
+				break;
+		}
+		good += type == (uint16_t)i && len == size &&
+		    (size == 0 || memcmp(space, want, size) == 0);
+	}
+	ok(good == messages && spool_take(&s, &type, space, 70000, &len) == 0,
+	    "%zu messages of %zu bytes%s", messages, size,
+	    s.fd != -1 ? " through a file" : "");
+	spool_clear(&s);
+	free(space);
+	free(want);
+}
+
+int
+main(void)
+{
+	size_t sorted = 0;
+
+	test_round_trip();
+	test_damage();
+	test_keys();
+	test_records();
+	test_spool(0, 10);
+	test_spool(10, 0);
+	test_spool(100, 100);
+	test_spool(3000, 200);
+	test_spool(40, 65000);
+	for (size_t i = 1; i < worst_count; i++)
+		sorted += strcmp(worst_words[i - 1], worst_words[i]) < 0;
+	ok(sorted == worst_count - 1, "the worst words are sorted");
+	return done();
+}
