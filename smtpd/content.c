@@ -76,7 +76,7 @@ content_free(struct session *s)
 	s->transaction.content = NULL;
 }
 
-/* Tells the queue about a message, and makes room for it. 0, or -1: answered. */
+/* Tells the queue of a message, and makes room for it. 0, or -1: answered. */
 static int
 content_begin(struct session *s, bool is_chunk)
 {
@@ -135,8 +135,9 @@ add_from(const struct session *s, struct str *out)
 	char text[ADDR_TEXT_MAX];
 
 	if (from.local[0] == '\0') {
-		strcpy(from.local, s->account_local);
-		strcpy(from.domain, s->account_domain);
+		memcpy(from.local, s->account_local, sizeof(from.local));
+		memcpy(from.domain, s->account_domain,
+		    sizeof(from.domain));
 	}
 	if (from.local[0] != '\0')
 		str_printf(out, "From: <%s>\n",
@@ -413,8 +414,8 @@ receive_chunk(struct session *s, struct content *c, uint64_t size)
 	struct slice in;
 
 	for (uint64_t have = 0; have < size; have += in.len) {
-		if (content_read(s, c->began, c->read, size - have, &in) == -1 ||
-		    is_endless(s, c->read)) {
+		if (content_read(s, c->began, c->read, size - have,
+		    &in) == -1 || is_endless(s, c->read)) {
 			transaction_drop_queue(s);
 			return -1;
 		}

@@ -25,13 +25,10 @@ struct marks {
 };
 
 static const char *
-next_mark(const char *known, const char *p, const char *end, char c)
+find_mark(const char *p, const char *end, char c)
 {
-	const char *found;
+	const char *found = memchr(p, c, (size_t)(end - p));
 
-	if (known >= p)
-		return known;
-	found = memchr(p, c, (size_t)(end - p));
 	return found != NULL ? found : end;
 }
 
@@ -57,8 +54,10 @@ copy_run(struct data *d, const char *p, const char *end, struct marks *m,
 {
 	size_t n;
 
-	m->cr = next_mark(m->cr, p, end, '\r');
-	m->lf = next_mark(m->lf, p, end, '\n');
+	if (m->cr < p)
+		m->cr = find_mark(p, end, '\r');
+	if (m->lf < p)
+		m->lf = find_mark(p, end, '\n');
 	n = (size_t)((m->cr < m->lf ? m->cr : m->lf) - p);
 	memcpy(out + *len, p, n);
 	*len += n;
@@ -109,8 +108,12 @@ size_t
 data_feed(struct data *d, struct slice in, char *out, size_t *len)
 {
 	const char *p = in.p, *end = in.p + in.len;
-	struct marks m = { NULL, NULL };
+	struct marks m;
 
+	if (in.len == 0)
+		return 0;
+	m.cr = find_mark(p, end, '\r');
+	m.lf = find_mark(p, end, '\n');
 	while (p < end && d->state != DATA_END) {
 		switch (d->state) {
 		case DATA_LINE_START:

@@ -142,8 +142,8 @@ fill_start(const struct session *s, const struct auth_params *arg,
 {
 	memset(out, 0, sizeof(*out));
 	out->service = AUTH_SMTP;
-	strcpy(out->mechanism, arg->mechanism);	/* one of ours: it fits */
-	strcpy(out->client, s->client);
+	memcpy(out->mechanism, arg->mechanism, sizeof(out->mechanism));
+	memcpy(out->client, s->client, sizeof(out->client));
 	memcpy(out->session, s->id, strlen(s->id) + 1);
 	out->tls = s->has_tls;
 	out->tls_exporter = slice_make(s->tls.exporter, s->tls.exporter_len);
@@ -178,8 +178,8 @@ take_account(struct session *s, const char *account)
 	if (addr_parse(slice_of(account), &a) != ADDR_OK ||
 	    a.local[0] == '\0' || a.domain[0] == '\0')
 		return -1;
-	strcpy(s->account_local, a.local);
-	strcpy(s->account_domain, a.domain);
+	memcpy(s->account_local, a.local, sizeof(s->account_local));
+	memcpy(s->account_domain, a.domain, sizeof(s->account_domain));
 	return 0;
 }
 
@@ -224,7 +224,8 @@ login_failed(struct session *s, const struct auth_reply *verdict)
 static void
 settle(struct session *s, const struct auth_reply *verdict)
 {
-	if (verdict->type == AUTH_OK && take_account(s, verdict->account) == 0) {
+	if (verdict->type == AUTH_OK &&
+	    take_account(s, verdict->account) == 0) {
 		log_login(s, verdict->account, "ok");
 		reply(s, "235 2.7.0", "welcome");
 	} else if (verdict->type == AUTH_NO)
@@ -245,7 +246,7 @@ first_response(struct session *s, struct exchange *x,
 		r = decode(x, arg->initial);
 	if (r == GOT_RESPONSE && strcmp(arg->mechanism, "LOGIN") == 0) {
 		r = ask_login(s, x, arg->has_initial);
-		strcpy(start->mechanism, "PLAIN");
+		memcpy(start->mechanism, "PLAIN", sizeof("PLAIN"));
 	} else if (r == GOT_RESPONSE && !arg->has_initial)
 		return r;
 	start->has_initial = true;

@@ -333,7 +333,7 @@ params_auth(struct slice arg, struct auth_params *out)
 
 	if (slice_to_cstr(mechanism, out->mechanism,
 	    sizeof(out->mechanism)) == -1)
-		strcpy(out->mechanism, "?");	/* no name of a mechanism */
+		memcpy(out->mechanism, "?", 2);	/* no name of one */
 	for (char *p = out->mechanism; *p != '\0'; p++)
 		*p = (char)toupper((unsigned char)*p);
 	out->has_initial = arg.p != NULL;
@@ -355,7 +355,7 @@ params_helo(struct slice arg, char *out)
 		unsigned char c = (unsigned char)arg.p[i];
 
 		out[i] = isascii(c) && (isalnum(c) ||
-		    memchr("-._:[]", c, 6) != NULL) ? (char)c : '?';
+		    (c != '\0' && strchr("-._:[]", c) != NULL)) ? (char)c : '?';
 	}
 	out[arg.len] = '\0';
 	return PARAMS_OK;

@@ -12,13 +12,9 @@
 /* Limits: an answer is one line, whatever its text was made of. */
 
 static void
-format_text(char *out, size_t cap, const char *fmt, va_list ap)
+keep_one_line(char *text)
 {
-	int n = vsnprintf(out, cap, fmt, ap);
-
-	if (n < 0)
-		out[0] = '\0';
-	for (char *p = out; *p != '\0'; p++)
+	for (char *p = text; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
 }
@@ -26,12 +22,13 @@ format_text(char *out, size_t cap, const char *fmt, va_list ap)
 void
 reply(struct session *s, const char *code, const char *fmt, ...)
 {
-	char text[TEXT_MAX];
+	char text[TEXT_MAX] = "";
 	va_list ap;
 
 	va_start(ap, fmt);
-	format_text(text, sizeof(text), fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	keep_one_line(text);
 	buf_printf(&s->io, "%s %s\r\n", code, text);
 }
 
@@ -39,12 +36,13 @@ void
 refuse(struct session *s, const char *stage, const char *to, const char *code,
     const char *fmt, ...)
 {
-	char text[TEXT_MAX], from[ADDR_TEXT_MAX];
+	char text[TEXT_MAX] = "", from[ADDR_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	format_text(text, sizeof(text), fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	keep_one_line(text);
 	addr_text(&s->transaction.mail.sender, from, sizeof(from));
 	log_info(NULL, "reject",
 	    "session=%s stage=%s client=%s from=%s to=%s code=%.3s text=%s",

@@ -97,7 +97,7 @@ take_helo(struct session *s, bool esmtp)
 	session_reset(s);
 	s->state = ST_READY;
 	s->esmtp = esmtp;
-	strcpy(s->helo, s->arg.helo);
+	memcpy(s->helo, s->arg.helo, sizeof(s->helo));
 }
 
 static void
@@ -242,20 +242,14 @@ is_idle(const struct session *s, const struct cmd *c, enum cmd_status status)
 	    !(c->act == bdat_act && s->state == ST_CHUNKS);
 }
 
+/* What is answered to a command that is not obeyed. */
 static void
-obey(struct session *s, struct slice line)
+refuse_command(struct session *s, const struct cmd *c, enum cmd_status status,
+    int code)
 {
-	const struct cmd *c;
-	enum cmd_status status;
-	int code;
-
-	status = cmd_dispatch(commands, s, s->state, s->io.len > 0, line, &c,
-	    &code);
 	switch (status) {
 	case CMD_OK:
-		break;
 	case CMD_UNKNOWN:
-		refuse(s, "command", "", "500 5.5.1", "unknown command");
 		break;
 	case CMD_WRONG_STATE:
 		wrong_state(s, c);
@@ -275,10 +269,26 @@ obey(struct session *s, struct slice line)
 		break;
 	}
 	/* What follows is content, and would be taken for commands. */
-	if (c != NULL && ((status == CMD_NOT_LAST && c->act == data_act) ||
-	    ((status == CMD_REFUSED || status == CMD_NO_ARG) &&
-	    c->act == bdat_act)))
+	if ((c->act == data_act && status == CMD_NOT_LAST) ||
+	    (c->act == bdat_act && status != CMD_OK))
 		session_close(s, "protocol");
+}
+
+static void
+obey(struct session *s, struct slice line)
+{
+	const struct cmd *c;
+	enum cmd_status status;
+	int code;
+
+	status = cmd_dispatch(commands, s, s->state, s->io.len > 0, line, &c,
+	    &code);
+	if (c == NULL) {
+		refuse(s, "command", "", "500 5.5.1", "unknown command");
+		s->idle_commands++;
+		return;
+	}
+	refuse_command(s, c, status, code);
 	if (is_idle(s, c, status))
 		s->idle_commands++;
 }

@@ -65,8 +65,9 @@ fill_mail(const struct session *s, struct queue_mail *m)
 	addr_text(&from->sender, m->sender, sizeof(m->sender));
 	memcpy(m->envid, from->envid, sizeof(m->envid));
 	if (session_has_login(s)) {
-		strcpy(account.local, s->account_local);
-		strcpy(account.domain, s->account_domain);
+		memcpy(account.local, s->account_local, sizeof(account.local));
+		memcpy(account.domain, s->account_domain,
+		    sizeof(account.domain));
 		addr_text(&account, m->account, sizeof(m->account));
 	}
 	memcpy(m->client, s->client, sizeof(m->client));
@@ -333,7 +334,8 @@ rcpt_act(void *session)
 
 	/* RFC 5321 4.1.1.3: <postmaster> alone is the one of our domain. */
 	if (rcpt->domain[0] == '\0' && s->conf->default_domain[0] != '\0')
-		strcpy(rcpt->domain, s->conf->default_domain);
+		memcpy(rcpt->domain, s->conf->default_domain,
+		    sizeof(rcpt->domain));
 	addr_text(rcpt, to, sizeof(to));
 	if (t->count >= s->conf->recipients_max) {
 		too_many_recipients(s, to);

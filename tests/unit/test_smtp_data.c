@@ -91,7 +91,6 @@ run(const struct row *r, bool is_chunk, size_t step, size_t number)
 		free(in);
 		if (len > OUT_MAX || len - had > n + 1 || used > n)
 			exit(1);
-		out[len] = '\0';
 		at += used;
 		if (used < n && d.state != DATA_END)
 			exit(1);
