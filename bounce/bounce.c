@@ -37,8 +37,10 @@
 
 static const char usage_text[] =
     "usage: malle-bounce [-c FILE]\n"
-    "Writes delivery status notifications for malle-queued. malle-start starts\n"
-    "it, with the descriptor \"queue\" in MALLE_FDS; see malle-bounce(8).\n"
+    "       malle-bounce -h\n"
+    "Writes delivery status notifications for malle-queued. malle-start\n"
+    "starts it, with the descriptor \"queue\" in MALLE_FDS; see\n"
+    "malle-bounce(8).\n"
     "  -c FILE  configuration, default " CONF_PATH "\n";
 
 struct job {

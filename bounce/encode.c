@@ -339,6 +339,12 @@ word_put(struct str *out, const struct encoded_word *w)
 	return true;
 }
 
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 void
 encode_decode_words(struct str *out, struct slice value)
 {
@@ -348,11 +354,10 @@ encode_decode_words(struct str *out, struct slice value)
 		struct encoded_word w;
 		size_t spaces = 0;
 
-		while (spaces < value.len &&
-		    memchr(" \t\r\n", value.p[spaces], 4) != NULL)
+		while (spaces < value.len && is_space(value.p[spaces]))
 			spaces++;
 		if (word_at(slice_skip(value, spaces), &w)) {
-			/* RFC 2047 6.2: spaces between two words are nothing. */
+			/* RFC 2047 6.2: spaces between words are nothing. */
 			if (!after_word)
 				str_put(out, slice_make(value.p, spaces));
 			value = slice_skip(value, spaces);

@@ -25,7 +25,7 @@
 /* How the original is returned. */
 enum original_form {
 	ORIGINAL_FULL,		/* message/rfc822 or message/global */
-	ORIGINAL_HEADER,	/* text/rfc822-headers or message/global-headers */
+	ORIGINAL_HEADER,	/* text/rfc822-headers, message/global-headers */
 	ORIGINAL_HEADER_QP	/* the same, quoted-printable */
 };
 

@@ -29,7 +29,7 @@ struct words {
 	const char *retried;		/* how long: number of days or hours */
 	const char *hours, *days;	/* number; at least 2 */
 	const char *retry_until;	/* date */
-	const char *relayed, *delivered, *expanded;	/* fate of a recipient */
+	const char *relayed, *delivered, *expanded;	/* a recipient's fate */
 	const char *your_message;	/* heading of the facts */
 	const char *fact_subject, *fact_date, *fact_sender, *fact_id;
 	const char *original_full, *original_header;

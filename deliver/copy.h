@@ -39,7 +39,7 @@ struct copier {
 enum copy_status {
 	COPY_OK,
 	COPY_LOOP,		/* this address had it before */
-	COPY_SOURCE,		/* the queue's file: errno, ENODATA: too short */
+	COPY_SOURCE,		/* the queue's file: errno; ENODATA: short */
 	COPY_TARGET		/* our file: errno */
 };
 

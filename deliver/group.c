@@ -309,7 +309,7 @@ succeed(struct delivery *d)
 		d->result.used_bytes = b->usage.bytes;
 		d->result.used_messages = b->usage.messages;
 	}
-	/* The accounting is corrected by itself: its failure matters to nobody. */
+	/* The accounting mends itself: its failure matters to nobody. */
 	if (b->added_messages != 0)
 		(void)!maildir_usage_add(b->fd, b->added_bytes,
 		    b->added_messages);

@@ -18,7 +18,7 @@ enum delivery_state {
 struct delivery {
 	struct local_job job;
 	int from;		/* the queue's file; owned */
-	int to;			/* our file while it is to be synced alone; -1 */
+	int to;			/* our file, if it is to be synced alone; -1 */
 	enum delivery_state state;
 	struct mailbox *mailbox;
 	uint64_t size;

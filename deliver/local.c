@@ -19,7 +19,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -31,6 +30,7 @@
 
 static const char usage_text[] =
     "usage: malle-local DOMAIN HOSTNAME\n"
+    "       malle-local -h\n"
     "Delivers messages into the mailboxes of DOMAIN. malle-spawn starts it,\n"
     "with the descriptors \"queue\" and \"mail\" in MALLE_FDS;\n"
     "see malle-local(8).\n";
@@ -241,7 +241,8 @@ catch_signals(sigset_t *waiting)
 int
 main(int argc, char **argv)
 {
-	struct worker *w;
+	static struct worker worker;
+	struct worker *w = &worker;
 	sigset_t waiting;
 	int mail, r;
 
@@ -250,7 +251,7 @@ main(int argc, char **argv)
 		fputs(usage_text, stdout);
 		return EX_OK;
 	}
-	if (argc != 3 || (w = calloc(1, sizeof(*w))) == NULL) {
+	if (argc != 3) {
 		fputs(usage_text, stderr);
 		return EX_USAGE;
 	}
@@ -275,6 +276,5 @@ main(int argc, char **argv)
 		log_error(NULL, "queue", "domain=%s error=%s", LOGS(argv[1]),
 		    LOGS(strerror(errno)));
 	group_free(w->group);
-	free(w);
 	return r == 0 ? EX_OK : EX_PROTOCOL;
 }

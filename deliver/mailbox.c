@@ -163,7 +163,7 @@ fill_place(struct mailboxes *m, struct mailbox *b, const char *name)
 	}
 	b->dev = st.st_dev;
 	b->ino = st.st_ino;
-	strcpy(b->name, name);
+	memcpy(b->name, name, strlen(name) + 1);
 	b->cleaned = 0;
 	return 0;
 }

@@ -8,7 +8,8 @@
  * changed meanwhile it is removed again, so a change that was appended to its
  * predecessor is never lost for long. It is never synced: after a crash it is
  * whole, old, or damaged, and damaged means counting anew.
- * Limits: names of 255 bytes, a maildirsize of 5120 bytes, one level of folders.
+ * Limits: names of 255 bytes, a maildirsize of 5120 bytes, folders one level
+ * deep.
  */
 
 #include "lib/maildir.h"
@@ -420,9 +421,8 @@ maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
 		return errno == ENOENT ? 0 : -1;
 	n = snprintf(line, sizeof(line), "%lld %lld\n", (long long)bytes,
 	    (long long)messages);
-	if (fstat(fd, &st) == -1)
-		r = -1;
-	else if (!S_ISREG(st.st_mode) || st.st_size > SIZEFILE_MAX)
+	if (fstat(fd, &st) == 0 &&
+	    (!S_ISREG(st.st_mode) || st.st_size > SIZEFILE_MAX))
 		r = unlinkat(maildirfd, SIZEFILE, 0);
 	/* One write: lines of several programs do not mix. */
 	else if (write(fd, line, (size_t)n) != n)

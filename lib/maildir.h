@@ -23,7 +23,7 @@ struct maildir_name {
 	struct slice flags;	/* after ":2,"; empty */
 };
 
-/* 0, or -1 for a name that is no message (a dot first, '/' inside, too long). */
+/* 0, or -1 for a name that is no message: a dot first, '/' inside, too long. */
 int maildir_name_parse(struct slice name, struct maildir_name *out)
     __attribute__((warn_unused_result));
 
@@ -65,7 +65,7 @@ int maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
 /* The age at which a file in tmp belongs to nobody any more. */
 #define MAILDIR_TMP_AGE (36 * 3600)
 /* Removes from the folder tmp what is older than that at the time now: the
- * leavings of crashes. Looks at a bounded number of names; errors do not matter. */
+ * leavings of crashes. Looks at so many names at most; errors do not matter. */
 void maildir_clean_tmp(int tmpfd, time_t now);
 
 #endif

@@ -13,6 +13,8 @@
 #define RANDOM "0123456789abcdef0123456789abcdef"
 #define BOUNDARY "malle-" RANDOM "-"
 
+#define SET(field, text) snprintf(field, sizeof(field), "%s", text)
+
 static struct bounce_notice notice;
 static struct bounce_recipient recipient;
 
@@ -24,12 +26,12 @@ fresh(void)
 	notice.kind = BOUNCE_FAILURE;
 	notice.recipients = 1;
 	notice.arrival = 1795300000;
-	strcpy(notice.id, "1i6v3a8u00t-00abcd12345");
-	strcpy(notice.to, "alice@exemple.test");
-	strcpy(notice.language, "fr");
-	strcpy(recipient.address, "bob@exemple.test");
-	strcpy(recipient.status, "5.1.1");
-	strcpy(recipient.text, "No such mailbox.");
+	SET(notice.id, "1i6v3a8u00t-00abcd12345");
+	SET(notice.to, "alice@exemple.test");
+	SET(notice.language, "fr");
+	SET(recipient.address, "bob@exemple.test");
+	SET(recipient.status, "5.1.1");
+	SET(recipient.text, "No such mailbox.");
 }
 
 /* Composes with original, into out (cleared first). */
@@ -85,11 +87,12 @@ is_sound(struct slice s)
 static char *
 filled(const char *head, char c, size_t n, const char *tail)
 {
-	char *p = malloc(strlen(head) + n + strlen(tail) + 1);
+	size_t before = strlen(head), after = strlen(tail);
+	char *p = malloc(before + n + after + 1);
 
-	strcpy(p, head);
-	memset(p + strlen(head), c, n);
-	strcpy(p + strlen(head) + n, tail);
+	snprintf(p, before + 1, "%s", head);
+	memset(p + before, c, n);
+	snprintf(p + before + n, after + 1, "%s", tail);
 	return p;
 }
 
@@ -224,9 +227,9 @@ test_recipients(struct str *out)
 	    "the report of our own failure");
 	ok(count(str_slice(out), "Original-Recipient") == 0,
 	    "no Original-Recipient without ORCPT");
-	strcpy(recipient.orcpt, "rfc822;B+2Bb@exemple.test");
-	strcpy(recipient.remote, "mx.free.test");
-	strcpy(recipient.text, "550 5.1.1 no");
+	SET(recipient.orcpt, "rfc822;B+2Bb@exemple.test");
+	SET(recipient.remote, "mx.free.test");
+	SET(recipient.text, "550 5.1.1 no");
 	ok(compose(SLICE("Subject: x\n\n"), true, out, &facts) == 0 &&
 	    count(str_slice(out), "\nOriginal-Recipient: rfc822; "
 	    "B+b@exemple.test\n") == 1 &&
@@ -234,7 +237,7 @@ test_recipients(struct str *out)
 	    "Diagnostic-Code: smtp; 550 5.1.1 no\n") == 1,
 	    "the report of a remote failure");
 	fresh();
-	strcpy(recipient.address, "zo\xc3\xa9@exemple.test");
+	SET(recipient.address, "zo\xc3\xa9@exemple.test");
 	ok(compose(SLICE("Subject: x\n\n"), true, out, &facts) == 0 &&
 	    count(str_slice(out), "message/global-delivery-status") == 1 &&
 	    count(str_slice(out), "report-type=global-delivery-status") == 1 &&
@@ -242,14 +245,14 @@ test_recipients(struct str *out)
 	    "zo\xc3\xa9@exemple.test\n") == 1 && facts.has_8bit &&
 	    !facts.has_utf8, "an address in UTF-8");
 	fresh();
-	strcpy(notice.to, "zo\xc3\xa9@exemple.test");
+	SET(notice.to, "zo\xc3\xa9@exemple.test");
 	ok(compose(SLICE("Subject: x\n\n"), true, out, &facts) == 0 &&
 	    facts.has_utf8, "a notice to an address in UTF-8");
 	fresh();
 	notice.kind = BOUNCE_DELAY;
 	recipient.action = ACTION_DELAYED;
 	recipient.retry_until = 1795700000;
-	strcpy(recipient.status, "4.4.1");
+	SET(recipient.status, "4.4.1");
 	ok(compose(SLICE("Subject: x\n\n"), true, out, &facts) == 0 &&
 	    count(str_slice(out), "\nAction: delayed\nStatus: 4.4.1\n") == 1 &&
 	    count(str_slice(out), "\nWill-Retry-Until: ") == 1,
@@ -265,7 +268,7 @@ test_refused(struct str *out)
 
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
 		fresh();
-		strcpy(notice.to, addresses[i]);
+		SET(notice.to, addresses[i]);
 		ok(compose(SLICE("Subject: x\n\n"), true, out, &facts) == -1,
 		    "no notice to \"%s\"", addresses[i]);
 	}
