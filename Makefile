@@ -118,7 +118,7 @@ fuzz:
 	@MALLE_BUILD=$(TOP_B) tests/fuzz/run $(TESTS)
 
 bench:
-	@tests/bench/run $(BENCH)
+	@BENCH="$(BENCH)" BENCH_ARGS="$(BENCH_ARGS)" tests/bench/run
 
 clean:
 	rm -rf $(B)
