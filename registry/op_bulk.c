@@ -106,6 +106,9 @@ load_kind(struct loading *l, struct object *o)
 	}
 	if (o->kind == &kind_user || o->kind == &kind_alias)
 		return check_domain(l->q, o->name);
+	if (o->kind == &kind_removed &&
+	    keep_uid(l->q->r, object_number(o, "uid")) == -1)
+		return say_failed(l->q);
 	return REGISTRY_OK;
 }
 

@@ -80,7 +80,9 @@ keep_uid(struct registry *r, uint64_t uid)
 {
 	uint64_t next;
 
-	if (r->conf.domain_uid_first == r->conf.domain_uid_last)
+	/* One of another machine's range will not be given out here. */
+	if (r->conf.domain_uid_first == r->conf.domain_uid_last ||
+	    uid < r->conf.domain_uid_first || uid > r->conf.domain_uid_last)
 		return 0;
 	if (read_uid_next(r, &next) == -1)
 		return -1;

@@ -166,14 +166,14 @@ class Registry:
                                        for k, v in fields.items()]))
             return answer(s)
 
-    def ask_as(self, uid, operation, gid=None, **fields):
+    def ask_as(self, as_uid, operation, as_gid=None, **fields):
         """The same as another user of this machine (root only)."""
         r, w = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.setgroups([])
-            os.setgid(uid if gid is None else gid)
-            os.setuid(uid)
+            os.setgid(as_uid if as_gid is None else as_gid)
+            os.setuid(as_uid)
             try:
                 text = repr(self.ask(operation, **fields))
             except OSError as e:
