@@ -36,6 +36,7 @@
 
 static const char usage[] =
     "usage: malle-authd [-c FILE]\n"
+    "       malle-authd -h\n"
     "\n"
     "Checks passwords for the sessions of malle-smtpd and malle-pop3d. It is\n"
     "started by malle-start, which gives it its sockets.\n"
@@ -127,9 +128,10 @@ prepare(struct authd *a, const struct conf *c)
 int
 main(int argc, char **argv)
 {
+	static struct authd daemon_state;
+	struct authd *a = &daemon_state;
 	const char *path = NULL;
 	struct conf conf;
-	struct authd *a;
 	int option;
 
 	log_open("malle-authd");
@@ -148,8 +150,7 @@ main(int argc, char **argv)
 	if (conf_load(&conf, path, stderr) == -1)
 		return EX_CONFIG;
 	/* The system's openssl.cnf is none of our business. */
-	if ((a = calloc(1, sizeof(*a))) == NULL ||
-	    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
 	    OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
 		return EX_OSERR;
 	if (take_descriptors(a) == -1 || confine(a, &conf) == -1 ||

@@ -3,6 +3,7 @@
 
 #include "auth/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include <openssl/evp.h>
@@ -145,6 +146,7 @@ memory_get(struct memory *m, const struct memory_key *key)
 	m->entries[i].chain = *bucket;
 	*bucket = i;
 	link_newest(m, i);
+	assert(m->values != NULL);
 	value = m->values + (size_t)i * m->value_size;
 	memset(value, 0, m->value_size);
 	return value;

@@ -44,6 +44,7 @@
 
 static const char usage[] =
     "usage: malle-tls [-c FILE]\n"
+    "       malle-tls -h\n"
     "\n"
     "Speaks TLS for the sessions of malle-smtpd and malle-pop3d. It is started\n"
     "by malle-start, which gives it its socket.\n"

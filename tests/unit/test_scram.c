@@ -189,6 +189,12 @@ test_binding(void)
 }
 
 static void
+put(char *out, struct slice text)
+{
+	memcpy(out, text.p, text.len);
+}
+
+static void
 test_limits(void)
 {
 	char message[SCRAM_FIRST_MAX + 2], out[SCRAM_SERVER_MAX];
@@ -196,10 +202,10 @@ test_limits(void)
 	memset(message, 'a', sizeof(message));
 	ok(scram_begin(&s, false, &none, slice_make(message,
 	    SCRAM_FIRST_MAX + 1)) == SCRAM_SYNTAX, "too long a first");
-	memcpy(message, "n,,n=", 5);
+	put(message, SLICE("n,,n="));
 	ok(scram_begin(&s, false, &none, slice_make(message,
 	    SCRAM_FIRST_MAX)) == SCRAM_SYNTAX, "too long a name");
-	memcpy(message, "n,,n=u,r=", 9);
+	put(message, SLICE("n,,n=u,r="));
 	ok(scram_begin(&s, false, &none, slice_make(message,
 	    9 + SCRAM_NONCE_MAX + 1)) == SCRAM_SYNTAX, "too long a nonce");
 	ok(scram_begin(&s, false, &none, slice_make(message,
