@@ -55,7 +55,7 @@ include $(wildcard $(MODULES:%=%/module.mk))
 
 LIB := $(B)/libmalle.a
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
-LIBS := -lcdb -lseccomp -lidn2 -lunistring -lz -lbsd -lmd -lpthread
+LIBS := -lcdb -lresolv -lseccomp -lidn2 -lunistring -lz -lbsd -lmd -lpthread
 
 .PHONY: all progs tests fuzzers deps up down install check lint fuzz bench clean FORCE
 all: progs

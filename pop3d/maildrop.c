@@ -24,7 +24,7 @@
 
 #include "lib/fsx.h"
 #include "lib/num.h"
-#include "pop3d/wire.h"
+#include "lib/wire.h"
 
 #define LISTING 16384		/* bytes of a folder read at a time */
 #define PIECE 32768

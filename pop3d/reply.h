@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "lib/slice.h"
-#include "pop3d/wire.h"
+#include "lib/wire.h"
 
 /*
  * lib/buf.h has room for command lines; this one has room for a piece of a

@@ -5,7 +5,7 @@ fuzz_smtp_data_SRC := tests/fuzz/fuzz_smtp_data.c tests/fuzz/driver.c \
 fuzz_smtp_params_SRC := tests/fuzz/fuzz_smtp_params.c tests/fuzz/driver.c \
 	smtpd/params.c smtpd/proxy.c
 FUZZERS += fuzz_pop3_wire
-fuzz_pop3_wire_SRC := tests/fuzz/fuzz_pop3_wire.c tests/fuzz/driver.c pop3d/wire.c
+fuzz_pop3_wire_SRC := tests/fuzz/fuzz_pop3_wire.c tests/fuzz/driver.c
 FUZZ_LIB := fuzz_addr fuzz_hdr fuzz_ipc fuzz_record fuzz_table fuzz_conf
 FUZZERS += $(FUZZ_LIB) fuzz_submission fuzz_trace
 $(foreach f,$(FUZZ_LIB),$(eval $(f)_SRC := tests/fuzz/$(f).c tests/fuzz/driver.c))

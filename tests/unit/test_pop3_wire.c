@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "pop3d/wire.h"
+#include "lib/wire.h"
 #include "tests/unit/tap.h"
 
 /* clang-format off */

@@ -1,7 +1,7 @@
-/* wire.c - from a stored message to the bytes that POP3 sends. */
+/* wire.c - from a stored message to the bytes that POP3 and SMTP send. */
 /* SPDX-License-Identifier: ISC */
 
-#include "pop3d/wire.h"
+#include "lib/wire.h"
 
 static char *
 put_crlf(struct wire *w, char *out)
@@ -19,7 +19,7 @@ put_text(struct wire *w, const char *p, size_t len, char *out)
 {
 	if (len == 0)
 		return out;
-	if (!w->in_line && *p == '.')
+	if (!w->in_line && !w->raw && *p == '.')
 		*out++ = '.';
 	w->in_line = true;
 	memcpy(out, p, len);
@@ -72,6 +72,8 @@ wire_end(struct wire *w, char *out)
 
 	if (w->cr || w->in_line)
 		out = put_crlf(w, out);
+	if (w->raw)
+		return (size_t)(out - start);
 	memcpy(out, ".\r\n", 3);
 	return (size_t)(out + 3 - start);
 }

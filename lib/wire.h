@@ -1,6 +1,6 @@
-/* wire.h - from a stored message to the bytes that POP3 sends. */
-#ifndef POP3D_WIRE_H
-#define POP3D_WIRE_H
+/* wire.h - from a stored message to the bytes that POP3 and SMTP send. */
+#ifndef LIB_WIRE_H
+#define LIB_WIRE_H
 /* SPDX-License-Identifier: ISC */
 
 #include <stdint.h>
@@ -10,23 +10,25 @@
 /*
  * Pure functions: bytes in, bytes out. A stored message has LF line ends; on
  * the wire every line ends in CRLF and a leading dot is doubled (RFC 1939
- * section 3). Files from elsewhere may have CRLF, which stays as it is, and a
+ * section 3, RFC 5321 4.5.2), unless raw (BDAT, RFC 3030). Files from elsewhere may have CRLF, which stays as it is, and a
  * bare CR, which becomes CRLF: neither a bare CR nor a bare LF ever leaves.
  * Every other byte, NUL and 8-bit included, is sent as it was stored.
  */
 struct wire {
 	bool in_line;		/* the line has begun: a dot is only a dot */
 	bool cr;		/* a CR was the last byte, and is not sent yet */
+	bool raw;		/* no dot is doubled, no dot ends it */
 };
 
-#define WIRE_INIT ((struct wire){ false, false })
+#define WIRE_INIT ((struct wire){ false, false, false })
+#define WIRE_INIT_RAW ((struct wire){ false, false, true })
 /* Room that wire_feed needs for n bytes, and wire_end. */
 #define WIRE_ROOM(n) (2 * (n) + 2)
 #define WIRE_END_ROOM 5
 
 /* Turns the next piece of a message into out; returns the bytes written. */
 size_t wire_feed(struct wire *w, struct slice in, char *out);
-/* Ends the last line if it has no end, and the answer: ".\r\n". */
+/* Ends the last line if it has no end, and, unless raw, the text: ".\r\n". */
 size_t wire_end(struct wire *w, char *out);
 
 /*

@@ -1,0 +1,320 @@
+/* dns.c - the DNS as mail needs it: MX, addresses, TLSA, TXT. */
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/dns.h"
+
+#include <arpa/inet.h>
+#include <arpa/nameser.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/num.h"
+
+#define ANSWER_MAX 65535
+#define DNS_PORT 53
+
+struct resolver {
+	struct __res_state state;
+	unsigned char answer[ANSWER_MAX];
+};
+
+/* "ADDRESS", "ADDRESS:PORT" (IPv4). 0, or -1. */
+static int
+set_server(struct resolver *r, const char *server)
+{
+	struct slice port = slice_of(server), host = slice_cut(&port, ':');
+	struct sockaddr_in *sin = &r->state.nsaddr_list[0];
+	char text[IP_TEXT_MAX];
+	uint64_t n = DNS_PORT;
+
+	if (port.p != NULL && num_parse(port, 1, 65535, &n) == -1)
+		return -1;
+	if (slice_to_cstr(host, text, sizeof(text)) == -1)
+		return -1;
+	memset(sin, 0, sizeof(*sin));
+	sin->sin_family = AF_INET;
+	sin->sin_port = htons((uint16_t)n);
+	if (inet_pton(AF_INET, text, &sin->sin_addr) != 1)
+		return -1;
+	r->state.nscount = 1;
+	return 0;
+}
+
+int
+dns_open(struct dns *d, const char *server, unsigned timeout)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return -1;
+	if (res_ninit(&r->state) != 0 ||
+	    (server[0] != '\0' && set_server(r, server) == -1)) {
+		free(r);
+		errno = EINVAL;
+		return -1;
+	}
+	r->state.retrans = (int)timeout;
+	r->state.retry = 2;
+	/* Names are complete; the AD bit of a trusted resolver is wanted
+	 * (RFC 6840 5.7), which glibc hides without RES_TRUSTAD. */
+	r->state.options &= ~(unsigned long)(RES_DNSRCH | RES_DEFNAMES);
+	r->state.options |= RES_USE_EDNS0 | RES_TRUSTAD;
+	d->impl = r;
+	return 0;
+}
+
+void
+dns_close(struct dns *d)
+{
+	struct resolver *r = d->impl;
+
+	if (r != NULL)
+		res_nclose(&r->state);
+	free(r);
+	d->impl = NULL;
+}
+
+/* One parsed answer. */
+struct answer {
+	ns_msg msg;
+	bool authentic;
+};
+
+static enum dns_status
+query(struct dns *d, const char *name, int type, struct answer *a)
+{
+	struct resolver *r = d->impl;
+	int n = res_nquery(&r->state, name, ns_c_in, type, r->answer,
+	    sizeof(r->answer));
+
+	if (n < 0) {
+		switch (r->state.res_h_errno) {
+		case HOST_NOT_FOUND:
+			return DNS_NO_NAME;
+		case NO_DATA:
+			return DNS_NO_DATA;
+		default:
+			return DNS_TEMPORARY;
+		}
+	}
+	if (n > (int)sizeof(r->answer) ||
+	    ns_initparse(r->answer, n, &a->msg) == -1)
+		return DNS_TEMPORARY;
+	a->authentic = ns_msg_getflag(a->msg, ns_f_ad) != 0;
+	return DNS_OK;
+}
+
+/* A name inside record data, canonical; the root is "". 0, or -1. */
+static int
+expand(const struct answer *a, const unsigned char *p, char *out)
+{
+	char text[NS_MAXDNAME];
+
+	if (ns_name_uncompress(ns_msg_base(a->msg), ns_msg_end(a->msg), p,
+	    text, sizeof(text)) == -1)
+		return -1;
+	if (text[0] == '\0' || strcmp(text, ".") == 0) {
+		out[0] = '\0';
+		return 0;
+	}
+	return addr_domain(slice_of(text), out);
+}
+
+static void
+shorten(uint32_t *ttl, const ns_rr *rr)
+{
+	if (ns_rr_ttl(*rr) < *ttl)
+		*ttl = ns_rr_ttl(*rr);
+}
+
+/* Inserts by preference, behind equal ones; the worst falls out when full. */
+static void
+insert_mx(struct dns_mx *mx, uint16_t preference, const char *host)
+{
+	size_t at = mx->n;
+
+	while (at > 0 && mx->v[at - 1].preference > preference)
+		at--;
+	if (at == DNS_MX_MAX)
+		return;
+	if (mx->n < DNS_MX_MAX)
+		mx->n++;
+	memmove(&mx->v[at + 1], &mx->v[at],
+	    (mx->n - 1 - at) * sizeof(mx->v[0]));
+	mx->v[at].preference = preference;
+	memcpy(mx->v[at].host, host, strlen(host) + 1);
+}
+
+enum dns_status
+dns_mx(struct dns *d, const char *domain, struct dns_mx *out)
+{
+	char host[ADDR_DOMAIN_MAX + 1];
+	enum dns_status status;
+	struct answer a;
+	ns_rr rr;
+
+	if ((status = query(d, domain, ns_t_mx, &a)) != DNS_OK)
+		return status;
+	out->n = 0;
+	out->ttl = UINT32_MAX;
+	out->authentic = a.authentic;
+	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an); i++) {
+		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
+			return DNS_TEMPORARY;
+		shorten(&out->ttl, &rr);
+		if (ns_rr_type(rr) != ns_t_mx || ns_rr_rdlen(rr) < 3 ||
+		    expand(&a, ns_rr_rdata(rr) + 2, host) == -1)
+			continue;
+		insert_mx(out, ns_get16(ns_rr_rdata(rr)), host);
+	}
+	return out->n > 0 ? DNS_OK : DNS_NO_DATA;
+}
+
+static void
+take_address(struct dns_addresses *out, const struct answer *a, const ns_rr *rr)
+{
+	static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
+	struct ip *ip = &out->v[out->n];
+
+	if (ns_rr_type(*rr) == ns_t_cname) {
+		char name[ADDR_DOMAIN_MAX + 1];
+
+		if (expand(a, ns_rr_rdata(*rr), name) == 0)
+			memcpy(out->canonical, name, sizeof(name));
+		return;
+	}
+	if (out->n == DNS_ADDRESS_MAX)
+		return;
+	if (ns_rr_type(*rr) == ns_t_aaaa && ns_rr_rdlen(*rr) == 16)
+		memcpy(ip->b, ns_rr_rdata(*rr), 16);
+	else if (ns_rr_type(*rr) == ns_t_a && ns_rr_rdlen(*rr) == 4) {
+		memcpy(ip->b, v4_prefix, sizeof(v4_prefix));
+		memcpy(ip->b + sizeof(v4_prefix), ns_rr_rdata(*rr), 4);
+	} else
+		return;
+	out->n++;
+}
+
+static enum dns_status
+add_addresses(struct dns *d, const char *host, int type,
+    struct dns_addresses *out)
+{
+	enum dns_status status;
+	struct answer a;
+	ns_rr rr;
+
+	if ((status = query(d, host, type, &a)) != DNS_OK)
+		return status;
+	out->authentic = out->authentic && a.authentic;
+	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an); i++) {
+		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
+			return DNS_TEMPORARY;
+		shorten(&out->ttl, &rr);
+		take_address(out, &a, &rr);
+	}
+	return DNS_OK;
+}
+
+enum dns_status
+dns_addresses(struct dns *d, const char *host, struct dns_addresses *out)
+{
+	enum dns_status six, four;
+
+	*out = (struct dns_addresses){ .ttl = UINT32_MAX, .authentic = true };
+	snprintf(out->canonical, sizeof(out->canonical), "%s", host);
+	six = add_addresses(d, host, ns_t_aaaa, out);
+	four = add_addresses(d, host, ns_t_a, out);
+	if (out->n > 0)
+		return DNS_OK;
+	if (six == DNS_TEMPORARY || four == DNS_TEMPORARY)
+		return DNS_TEMPORARY;
+	return six == DNS_NO_NAME && four == DNS_NO_NAME ? DNS_NO_NAME :
+	    DNS_NO_DATA;
+}
+
+enum dns_status
+dns_tlsa(struct dns *d, const char *host, uint16_t port, struct dns_tlsa *out)
+{
+	char name[ADDR_DOMAIN_MAX + 16];
+	enum dns_status status;
+	struct answer a;
+	ns_rr rr;
+
+	snprintf(name, sizeof(name), "_%u._tcp.%s", port, host);
+	if ((status = query(d, name, ns_t_tlsa, &a)) != DNS_OK)
+		return status;
+	out->n = 0;
+	out->ttl = UINT32_MAX;
+	out->authentic = a.authentic;
+	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an) &&
+	    out->n < DNS_TLSA_MAX; i++) {
+		const unsigned char *p;
+		size_t len;
+
+		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
+			return DNS_TEMPORARY;
+		shorten(&out->ttl, &rr);
+		p = ns_rr_rdata(rr);
+		len = ns_rr_rdlen(rr);
+		if (ns_rr_type(rr) != ns_t_tlsa || len < 4 ||
+		    len - 3 > sizeof(out->v[0].data))
+			continue;
+		out->v[out->n].usage = p[0];
+		out->v[out->n].selector = p[1];
+		out->v[out->n].matching = p[2];
+		memcpy(out->v[out->n].data, p + 3, len - 3);
+		out->v[out->n++].len = len - 3;
+	}
+	return out->n > 0 ? DNS_OK : DNS_NO_DATA;
+}
+
+/* Joins the character strings of one TXT record (RFC 7208 3.3). 0, or -1. */
+static int
+join_txt(const ns_rr *rr, char *out, size_t cap)
+{
+	const unsigned char *p = ns_rr_rdata(*rr);
+	size_t left = ns_rr_rdlen(*rr), n = 0;
+
+	while (left > 0) {
+		size_t len = p[0];
+
+		if (len + 1 > left || n + len >= cap)
+			return -1;
+		memcpy(out + n, p + 1, len);
+		n += len;
+		p += len + 1;
+		left -= len + 1;
+	}
+	out[n] = '\0';
+	return strlen(out) == n ? 0 : -1;
+}
+
+enum dns_status
+dns_txt(struct dns *d, const char *name, const char *prefix, char *out,
+    size_t cap)
+{
+	enum dns_status status;
+	char text[4096];
+	struct answer a;
+	ns_rr rr;
+
+	if ((status = query(d, name, ns_t_txt, &a)) != DNS_OK)
+		return status;
+	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an); i++) {
+		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
+			return DNS_TEMPORARY;
+		if (ns_rr_type(rr) != ns_t_txt ||
+		    join_txt(&rr, text, sizeof(text)) == -1 ||
+		    strncmp(text, prefix, strlen(prefix)) != 0)
+			continue;
+		if (strlen(text) >= cap)
+			return DNS_NO_DATA;
+		memcpy(out, text, strlen(text) + 1);
+		return DNS_OK;
+	}
+	return DNS_NO_DATA;
+}

@@ -1,0 +1,85 @@
+/* dns.h - the DNS as mail needs it: MX, addresses, TLSA, TXT. */
+#ifndef LIB_DNS_H
+#define LIB_DNS_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stdint.h>
+
+#include "lib/addr.h"
+
+/*
+ * glibc's stub resolver (res_nquery), asked through one or two resolvers that
+ * we trust as much as our own machine; every answer is still hostile input.
+ * The only file that includes the resolver's headers. Blocking, with bounds.
+ */
+enum dns_status {
+	DNS_OK,
+	DNS_NO_DATA,		/* the name exists, not this type */
+	DNS_NO_NAME,		/* NXDOMAIN */
+	DNS_TEMPORARY		/* time-out, SERVFAIL, nonsense */
+};
+
+struct dns {
+	void *impl;
+};
+
+/*
+ * server: "ADDRESS" or "ADDRESS:PORT" of a resolver, or "" for those of
+ * /etc/resolv.conf (which is read now, before any chroot). timeout in seconds
+ * for one try, two tries. 0, or -1 with errno.
+ */
+int dns_open(struct dns *d, const char *server, unsigned timeout)
+    __attribute__((warn_unused_result));
+void dns_close(struct dns *d);
+
+#define DNS_MX_MAX 20
+struct dns_mx {
+	struct {
+		uint16_t preference;
+		char host[ADDR_DOMAIN_MAX + 1];	/* canonical; "" is a null MX */
+	} v[DNS_MX_MAX];
+	size_t n;
+	uint32_t ttl;		/* seconds, of the shortest-lived record */
+	bool authentic;		/* the resolver says that DNSSEC validated */
+};
+
+/* The MX records of domain, best first, order within a preference as the
+ * resolver gave it. More than DNS_MX_MAX: the best ones. */
+enum dns_status dns_mx(struct dns *d, const char *domain, struct dns_mx *out);
+
+#define DNS_ADDRESS_MAX 16
+struct dns_addresses {
+	struct ip v[DNS_ADDRESS_MAX];
+	size_t n;
+	uint32_t ttl;
+	bool authentic;		/* of both look-ups and of the CNAMEs on the way */
+	char canonical[ADDR_DOMAIN_MAX + 1];	/* where the CNAMEs end */
+};
+
+/* AAAA and A of host, CNAMEs followed by the resolver. DNS_TEMPORARY only when
+ * nothing was found and one of the two look-ups failed. */
+enum dns_status dns_addresses(struct dns *d, const char *host,
+    struct dns_addresses *out);
+
+#define DNS_TLSA_MAX 16
+struct dns_tlsa {
+	struct {
+		uint8_t usage, selector, matching;
+		uint8_t data[512];
+		size_t len;
+	} v[DNS_TLSA_MAX];
+	size_t n;
+	uint32_t ttl;
+	bool authentic;
+};
+
+/* TLSA of _port._tcp.host (RFC 6698, RFC 7672). */
+enum dns_status dns_tlsa(struct dns *d, const char *host, uint16_t port,
+    struct dns_tlsa *out);
+
+/* The first TXT record of name that starts with prefix, its strings joined;
+ * out gets at most cap - 1 bytes and a NUL (longer: DNS_NO_DATA). */
+enum dns_status dns_txt(struct dns *d, const char *name, const char *prefix,
+    char *out, size_t cap);
+
+#endif
