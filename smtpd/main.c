@@ -70,8 +70,10 @@ take_listeners(const char *name, enum service service)
 	int fd, one = 1;
 
 	while ((fd = proc_fd(name)) != -1) {
-		if (nlisteners == LISTENERS_MAX)
+		if (nlisteners == LISTENERS_MAX) {
+			errno = E2BIG;
 			fail(name, "too many listening sockets", EX_CONFIG);
+		}
 		/* What is accepted inherits TCP_NODELAY. */
 		if (fcntl(fd, F_SETFL, O_NONBLOCK) == -1 || (setsockopt(fd,
 		    IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == -1 &&
@@ -156,6 +158,9 @@ main(int argc, char **argv)
 	take_listeners("smtp", SERVICE_SMTP);
 	take_listeners("submission", SERVICE_SUBMISSION);
 	take_listeners("submissions", SERVICE_SUBMISSIONS);
+	if (nlisteners == 0)
+		log_notice(NULL, "start", "text=%s", LOGS("no listening socket "
+		    "in MALLE_FDS: nobody can connect"));
 	tables_fd = open_tables_folder(&conf);
 	if (listen_signals() == -1)
 		fail("signals", "cannot catch them", EX_OSERR);

@@ -5,8 +5,10 @@ malle-queued, malle-authd and malle-tls, and the clients.
 """
 
 import array
+import atexit
 import base64
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -415,6 +417,7 @@ class Smtpd:
                 [os.path.join(BUILD, "bin", "malle-smtpd"), "-c", self.conf],
                 env=env, stderr=log, stdout=log,
                 pass_fds=[s.fileno() for s in self.sockets])
+        atexit.register(self.discard)
         for _ in range(200):
             if " ready " in self.log():
                 return
@@ -477,8 +480,14 @@ class Smtpd:
         code = self.process.wait(40)
         for s in self.sockets:
             s.close()
-        subprocess.run(["rm", "-rf", self.folder], check=True)
+        self.discard()
         return code
+
+    def discard(self):
+        """Leaves nothing behind, also when the test itself has died."""
+        if self.process.poll() is None:
+            self.process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Client:
