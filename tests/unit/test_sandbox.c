@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <linux/seccomp.h>
+
 #include "tests/unit/tap.h"
 
 /* Made before the sandbox, as a program would have them. */
@@ -296,18 +298,28 @@ try_all(enum sandbox_role role)
 	}
 }
 
+/* Asked of the kernel itself: a sandbox that forgets Landlock must not pass
+ * for a kernel without it. */
+static bool
+kernel_has_all(void)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u);
+	unsigned action = SECCOMP_RET_KILL_PROCESS;
+
+	return abi >= 6 &&
+	    syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
 int
 main(void)
 {
 	char name[] = "/tmp/malle-sandbox-XXXXXX";
-	struct sandbox_got got;
-	pid_t pid = fork();
-	int status = 0;
 
-	if (pid == 0)
-		_exit(sandbox_enter(SANDBOX_TLS, NULL, 0, &got) == 0 &&
-		    got.landlock_abi >= 6 && got.seccomp ? 0 : 1);
-	if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0) {
+#ifdef SANITIZED
+	printf("1..0 # SKIP a sanitized build has no sandbox\n");
+	return 0;
+#endif
+	if (!kernel_has_all()) {
 		printf("1..0 # SKIP no Landlock (ABI 6) or seccomp here\n");
 		return 0;
 	}
