@@ -188,20 +188,6 @@ journal_forget(struct registry *r, uint64_t next, size_t text_len)
 	r->journal_text.bad = false;
 }
 
-void
-journal_flush(struct registry *r)
-{
-	struct slice text = str_slice(&r->journal_text);
-
-	if (!str_ok(&r->journal_text))
-		log_error(NULL, "journal", "error=%s",
-		    LOGS("too long a change: the text journal is completed at "
-		    "the next start"));
-	else if (fsx_write_all(r->journal_fd, text.p, text.len) == -1)
-		log_error(NULL, "journal", "error=%s", LOGS(strerror(errno)));
-	str_free(&r->journal_text);
-}
-
 static int
 entry_unpack(struct slice bytes, struct journal_entry *out)
 {
@@ -297,27 +283,77 @@ last_line(int fd, uint64_t *last)
 	return 0;
 }
 
+/* The pending lines, all or none: half a line would spoil the next. */
+static int
+write_text(struct registry *r)
+{
+	off_t size = lseek(r->journal_fd, 0, SEEK_END);
+	struct slice text = str_slice(&r->journal_text);
+	int saved, result = -1;
+
+	errno = ENOBUFS;
+	if (size != -1 && str_ok(&r->journal_text))
+		result = fsx_write_all(r->journal_fd, text.p, text.len);
+	saved = errno;
+	if (result == -1 && size != -1 && ftruncate(r->journal_fd, size) == -1)
+		log_error(NULL, "journal", "error=%s", LOGS(strerror(errno)));
+	str_free(&r->journal_text);
+	errno = saved;
+	return result;
+}
+
 static int
 append_line(void *arg, const struct journal_entry *e)
 {
 	struct registry *r = arg;
 
 	journal_line(e, &r->journal_text);
-	if (r->journal_text.len > TAIL_BYTES)
-		journal_flush(r);
+	return r->journal_text.len > TAIL_BYTES ? write_text(r) : 0;
+}
+
+/* Gives the text journal the entries of the store that it lacks. */
+static int
+complete(struct registry *r)
+{
+	uint64_t last;
+
+	if (last_line(r->journal_fd, &last) == -1)
+		return -1;
+	if (last + 1 >= r->journal_next)
+		return 0;
+	if (journal_each(r, last, append_line, r) == -1 ||
+	    write_text(r) == -1)
+		return -1;
+	log_notice(NULL, "journal", "completed=%" PRIu64,
+	    r->journal_next - 1 - last);
 	return 0;
+}
+
+void
+journal_flush(struct registry *r)
+{
+	if (r->journal_behind) {
+		str_free(&r->journal_text);
+		r->journal_behind = complete(r) == -1;
+	} else {
+		r->journal_behind = write_text(r) == -1;
+	}
+	if (r->journal_behind)
+		log_error(NULL, "journal", "error=%s remedy=%s",
+		    LOGS(strerror(errno)),
+		    LOGS("it is completed with the next change"));
 }
 
 int
 journal_open(struct registry *r)
 {
 	struct str key = STR_INIT(STORE_KEY_MAX);
-	uint64_t last, stored = 0;
+	uint64_t stored = 0;
 	int result;
 
 	r->journal_fd = open(JOURNAL_FILE,
 	    O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (r->journal_fd == -1 || last_line(r->journal_fd, &last) == -1)
+	if (r->journal_fd == -1)
 		return -1;
 	result = store_last(r->store, SLICE(JOURNAL_PREFIX), &key);
 	if (result == 1)
@@ -328,12 +364,5 @@ journal_open(struct registry *r)
 	if (result == -1)
 		return -1;
 	r->journal_next = stored + 1;
-	if (last < stored) {
-		if (journal_each(r, last, append_line, r) == -1)
-			return -1;
-		journal_flush(r);
-		log_notice(NULL, "journal", "completed=%" PRIu64,
-		    stored - last);
-	}
-	return 0;
+	return complete(r);
 }

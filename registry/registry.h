@@ -30,6 +30,7 @@ struct registry {
 	char id[2 * REGISTRY_ID + 1];		/* of this very registry */
 	uint64_t journal_next;			/* id of the next entry */
 	struct str journal_text;		/* lines of this transaction */
+	bool journal_behind;			/* the text lacks some */
 	struct stale *stale;
 	size_t stale_n, stale_cap;
 	int64_t access_until;			/* a permission ends then; 0 */

@@ -446,9 +446,11 @@ settle(struct registry *r, bool lazy)
 	result = lazy && r->stale_n == 0 && r->journal_text.len == 0 ?
 	    store_commit_lazy(r->store) : store_commit(r->store);
 	if (result == -1) {
-		log_error(NULL, "commit", "error=%s", LOGS(strerror(errno)));
-		if (errno == ENOTRECOVERABLE)
+		/* A sync that failed is never tried again: what is on the
+		 * disk is known by recovery only. A full disk kept all out. */
+		if (errno != ENOSPC && errno != ENOMEM)
 			die("store");
+		log_error(NULL, "commit", "error=%s", LOGS(strerror(errno)));
 		compile_discard(r);
 		return -1;
 	}
