@@ -20,7 +20,6 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 
-#include "lib/fsx.h"
 
 /*
  * A role is a set of groups, a group is a list of calls with the reason why.
@@ -117,7 +116,7 @@ static const struct {
 	    "fchownat capget capset setrlimit getrlimit" },
 	/* ... and confine themselves; malle-local makes its own filter */
 	{ G_ROOT, "landlock_create_ruleset landlock_add_rule "
-	    "landlock_restrict_self seccomp memfd_create" },
+	    "landlock_restrict_self seccomp pipe2" },
 };
 
 /* Nobody's business: tried only by somebody who has taken a process over. */
@@ -278,29 +277,45 @@ add_rules(scmp_filter_ctx ctx, unsigned groups)
 	return add_list(ctx, SCMP_ACT_KILL_PROCESS, never);
 }
 
-/* Takes the filter's code out of libseccomp. 0 or -1. */
+/* The whole of a filter that waits in a pipe. 0 or -1. */
+static int
+read_code(int fd, enum sandbox_role role)
+{
+	struct sock_filter *code = malloc(BPF_MAXINSNS * sizeof(*code));
+	size_t len = 0, cap = BPF_MAXINSNS * sizeof(*code);
+	ssize_t n = 0;
+
+	while (code != NULL && len < cap &&
+	    (n = read(fd, (char *)code + len, cap - len)) > 0)
+		len += (size_t)n;
+	if (code == NULL || n == -1 || len == 0) {
+		free(code);
+		return -1;
+	}
+	ready[role].code = code;
+	ready[role].n = (unsigned short)(len / sizeof(*code));
+	return 0;
+}
+
+/*
+ * Takes the filter's code out of libseccomp, through a pipe, which holds the
+ * longest one: a process that may write no file (RLIMIT_FSIZE 0) is killed when
+ * it writes to a memfd. 0 or -1.
+ */
 static int
 export_code(scmp_filter_ctx ctx, enum sandbox_role role)
 {
-	struct sock_filter *code = NULL;
-	off_t size;
-	int fd, r = -1;
+	int fd[2], error, r = -1;
 
-	if ((fd = memfd_create("filter", MFD_CLOEXEC)) == -1)
+	if (pipe2(fd, O_CLOEXEC) == -1)
 		return -1;
-	if ((errno = -seccomp_export_bpf(ctx, fd)) != 0 ||
-	    (size = lseek(fd, 0, SEEK_CUR)) <= 0)
-		goto out;
-	if ((code = malloc((size_t)size)) == NULL ||
-	    fsx_pread_all(fd, code, (size_t)size, 0) == -1)
-		goto out;
-	ready[role].code = code;
-	ready[role].n = (unsigned short)((size_t)size / sizeof(*code));
-	code = NULL;
-	r = 0;
-out:
-	free(code);
-	close(fd);
+	error = -seccomp_export_bpf(ctx, fd[1]);
+	close(fd[1]);
+	if (error == 0)
+		r = read_code(fd[0], role);
+	else
+		errno = error;
+	close(fd[0]);
 	return r;
 }
 
