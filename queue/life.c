@@ -442,27 +442,11 @@ has_room(const struct manager *q, uint8_t lane)
 	    q->n_active[lane] == 0);
 }
 
-static void
-log_recipients(const struct active *a)
-{
-	char to[ADDR_TEXT_MAX];
-
-	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
-		const struct recipient *r = &a->e->recipients[i];
-
-		log_info(a->m->id, "recipient", "n=%u to=%s %s=%s", i,
-		    LOGQ(a->e->originals[r->original].address),
-		    r->kind == RCPT_MAILBOX ? "mailbox" : "remote",
-		    LOGS(recipient_text(r, to, sizeof(to))));
-	}
-}
-
 void
 life_accept(struct manager *q, struct active *a)
 {
 	struct message *m = a->m;
 
-	log_recipients(a);
 	if (has_room(q, m->lane) && !q->is_stopping) {
 		begin(q, a);
 		return;

@@ -83,19 +83,23 @@ parse_options(int argc, char **argv, struct options *o, int *status)
 	return -1;
 }
 
-/* Runs libexec/name with one descriptor, named "queue". Its pid, or -1. */
+/* Runs libexec/name with a descriptor named "queue", and one named "auth" when
+ * auth is not -1. Its pid, or -1. */
 static pid_t
-run_helper(const struct conf *c, const char *name, const char *conf, int fd)
+run_helper(const struct conf *c, const char *name, const char *conf, int queue,
+    int auth)
 {
-	char path[1200], fds[32];
+	char path[1200], fds[64];
 	pid_t pid = fork();
 
 	if (pid != 0)
 		return pid;
-	if (fcntl(fd, F_SETFD, 0) == -1)
+	if (fcntl(queue, F_SETFD, 0) == -1 ||
+	    (auth != -1 && fcntl(auth, F_SETFD, 0) == -1))
 		_exit(EX_OSERR);
 	snprintf(path, sizeof(path), "%s/%s", c->libexec, name);
-	snprintf(fds, sizeof(fds), "queue=%d", fd);
+	snprintf(fds, sizeof(fds), auth != -1 ? "queue=%d,auth=%d" :
+	    "queue=%d", queue, auth);
 	if (setenv("MALLE_FDS", fds, 1) == -1)
 		_exit(EX_OSERR);
 	if (conf != NULL)
@@ -202,10 +206,12 @@ on_term(int sig)
 static int
 one_pass(struct manager *q, const struct options *o)
 {
-	int spawn[2], bounce[2], status;
+	/* Nobody logs in through us, but malle-spawn wants both of its pairs. */
+	int spawn[2], bounce[2], auth[2], status;
 	pid_t pid;
 
-	if (ipc_pair(spawn) == -1 || ipc_pair(bounce) == -1)
+	if (ipc_pair(spawn) == -1 || ipc_pair(bounce) == -1 ||
+	    ipc_pair(auth) == -1)
 		return EX_OSERR;
 	q->spawn = spawn[0];
 	q->bounce = bounce[0];
@@ -214,8 +220,13 @@ one_pass(struct manager *q, const struct options *o)
 	manager_pid = pid;
 	signal(SIGTERM, on_term);
 	signal(SIGINT, on_term);
-	helpers[0] = run_helper(&q->conf, "malle-spawn", o->conf, spawn[1]);
-	helpers[1] = run_helper(&q->conf, "malle-bounce", o->conf, bounce[1]);
+	helpers[0] = run_helper(&q->conf, "malle-spawn", o->conf, spawn[1],
+	    auth[1]);
+	helpers[1] = run_helper(&q->conf, "malle-bounce", o->conf,
+	    bounce[1], -1);
+	/* Whatever a helper that died has not read must show as lost. */
+	close(spawn[1]);
+	close(bounce[1]);
 	status = pid == -1 ? EX_OSERR : wait_for(pid);
 	stop_helpers();
 	return status;

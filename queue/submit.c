@@ -657,6 +657,21 @@ discard(struct manager *q, struct commit *k)
 }
 
 static void
+log_recipients(const struct active *a)
+{
+	char to[ADDR_TEXT_MAX];
+
+	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
+		const struct recipient *r = &a->e->recipients[i];
+
+		log_info(a->m->id, "recipient", "n=%u to=%s %s=%s", i,
+		    LOGQ(a->e->originals[r->original].address),
+		    r->kind == RCPT_MAILBOX ? "mailbox" : "remote",
+		    LOGS(recipient_text(r, to, sizeof(to))));
+	}
+}
+
+static void
 accept_commit(struct manager *q, struct commit *k)
 {
 	const struct envelope *e = k->a->e;
@@ -669,6 +684,7 @@ accept_commit(struct manager *q, struct commit *k)
 	    (uintmax_t)k->a->h.content_length, e->n_recipients,
 	    LOGQ(e->account), LOGQ(e->client), (int)k->a->h.lane);
 	answer(q, k->c, QUEUE_OK, id, "2.6.0", "Message accepted");
+	log_recipients(k->a);
 	if (k->c->notice != NULL)
 		notice_done(q, k->c, id);
 	life_accept(q, k->a);

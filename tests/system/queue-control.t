@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import done, eq, ok, skip
+from smtpd_peers import mailbox
 from queuelab import Lab, OK, PERMANENT, TEMPORARY
 
 LATER = (TEMPORARY, "4.2.0", "not now")
@@ -125,4 +127,32 @@ with Lab("retry_first = 1h\nretry_max = 1h\nlibexec = %s\n" % malle.BIN) as lab:
        "alone, it leaves what is not due")
     if p.returncode:
         malle.note(p.stderr)
+
+if malle.ROOT and os.path.exists(malle.BIN + "/malle-spawn"):
+    with Lab("retry_first = 1s\nretry_max = 1s\nlibexec = %s\n"
+             "domain_uid_first = 69000\ndomain_uid_last = 71000\n" %
+             malle.BIN) as lab:
+        os.chmod(lab.base + "/mail", 0o711)
+        lab.workers.policy = lambda j: LATER
+        c = lab.client()
+        for i in range(10):
+            c.submit(["bob@exemple.test", "carol@exemple.test"])
+        ok(lab.wait(lambda: lab.logged("deferred") >= 20), "ten wait")
+        lab.stop()
+        lab.tables(addresses={"bob": mailbox(), "alice": mailbox(),
+                              "postmaster": mailbox()})
+        time.sleep(1.5)
+        p = subprocess.run([malle.BIN + "/malle-queue-run", "-c", lab.conf,
+                            "--limit", "20"], capture_output=True, text=True)
+        eq((p.returncode, p.stdout),
+           (0, "20 delivered, 0 deferred, 10 failed, 0 left\n"),
+           "malle-queue-run delivers what is due, with its own helpers")
+        new = lab.base + "/mail/exemple.test/%s/Maildir/new/"
+        eq([len(os.listdir(new % u)) for u in ("bob", "alice")], [10, 10],
+           "into the mailboxes; the failures are told in the same pass")
+        eq(lab.files(), [], "nothing is left")
+        if p.stdout[:2] != "20":
+            malle.note(p.stderr)
+else:
+    skip("malle-queue-run with workers: needs root and malle-spawn")
 done()

@@ -283,7 +283,7 @@ class Lab:
     def __init__(self, settings="", workers=True, bouncer=True, start=True):
         self.base = tempfile.mkdtemp(prefix="malle-queue-")
         os.chmod(self.base, 0o755)
-        for name in ("queue", "public/tables/domains", "mail"):
+        for name in ("queue", "public/tables/domains", "mail", "empty"):
             os.makedirs(self.base + "/" + name)
         if malle.ROOT:
             os.chown(self.base + "/queue", 65534, 65534)
