@@ -217,6 +217,13 @@ check_socket(struct check *k, const char *name)
 		report(k, WRONG, mend_start(k), "%s: %s", path, strerror(errno));
 }
 
+/* A key that begins with NUL is the registry's own note, no name. */
+static bool
+is_note(struct slice key)
+{
+	return key.len > 0 && key.p[0] == '\0';
+}
+
 /* Every record of a table of addresses. */
 static void
 check_addresses(struct check *k, int tables, const char *domain)
@@ -231,15 +238,15 @@ check_addresses(struct check *k, int tables, const char *domain)
 	snprintf(name, sizeof(name), "domains/%s.cdb", domain);
 	if (table_open(&t, tables, name) == 0)
 		while ((r = table_next(&t, &pos, &key, &value)) == 1)
-			if (address_record_unpack(value, &a) == -1) {
+			if (!is_note(key) &&
+			    address_record_unpack(value, &a) == -1) {
 				r = -1;
 				break;
 			}
 	if (r == -1)
-		report(k, WRONG, T(k, "Compile it again: malle user set ... or "
-		    "any change in that domain, or restart the service.",
-		    "Recompilez-la : toute modification dans ce domaine, ou un "
-		    "redémarrage du service."), T(k, "the table of %s: %s",
+		report(k, WRONG, T(k, "Compile all tables again: malle "
+		    "recompile", "Recompilez toutes les tables : malle "
+		    "recompile"), T(k, "the table of %s: %s",
 		    "la table de %s : %s"), domain, strerror(errno));
 	table_close(&t);
 }
@@ -258,8 +265,11 @@ check_tables(struct check *k)
 	if ((fd = fsx_open_dir(k->base, "public/tables")) != -1 &&
 	    table_open(&t, fd, "domains.cdb") == 0) {
 		while ((r = table_next(&t, &pos, &key, &value)) == 1) {
+			if (is_note(key))
+				continue;
 			if (addr_domain(key, domain) == -1 ||
 			    domain_record_unpack(value, &d) == -1) {
+				errno = EBADMSG;
 				r = -1;
 				break;
 			}
@@ -392,9 +402,8 @@ registry_row(void *arg, const struct registry_fields *row)
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 		    "%s%.*s: %.*s", i > 0 ? ", " : "",
 		    SLICE_FMT(row->v[i].name), SLICE_FMT(row->v[i].value));
-	report(k, WRONG, T(k, "See malle-registryd(8), \"check\" and "
-	    "\"recompile\".", "Voir malle-registryd(8), « check » et "
-	    "« recompile »."), "%s", text);
+	report(k, WRONG, T(k, "Compile all tables again: malle recompile",
+	    "Recompilez toutes les tables : malle recompile"), "%s", text);
 }
 
 static void

@@ -29,12 +29,10 @@ static const struct phrase phrases[] = {
 	{ "accepted",
 	  "accepted[ from {from}][-from  (a notice, without a sender)]"
 	  "[, {size} bytes][, {recipients} recipient(s)]"
-	  "[, sent by the account {account}][, from the host {client}]"
-	  "[, by the local user {uid}][, notice about {notice_of}]",
+	  "[, submitted by {account}][, from {client}]",
 	  "accepté[, expéditeur {from}][-from  (un avis, sans expéditeur)]"
 	  "[, {size} octets][, {recipients} destinataire(s)]"
-	  "[, envoyé par le compte {account}][, depuis l'hôte {client}]"
-	  "[, par l'utilisateur local {uid}][, avis à propos de {notice_of}]" },
+	  "[, remis par {account}][, depuis {client}]" },
 	{ "recipient",
 	  "recipient {to}[: goes to the mailbox {mailbox}]"
 	  "[: goes to another server ({remote})]",
