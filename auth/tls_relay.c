@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdbool.h>
 
@@ -16,6 +17,7 @@
 #define RECORD 16384		/* bytes of plain text in a TLS record */
 #define STALL_TIME 300000	/* ms for a client to read what waits for it */
 #define LINGER_TIME 2000	/* ms for a client to answer our close_notify */
+#define IDLE_TIME 1000		/* ms; who is silent for longer needs less memory */
 
 /*
  * Each direction has one record's room and ends by itself: what one side has
@@ -37,6 +39,7 @@ struct relay {
 	short read_wants, write_wants;	/* poll events for SSL_read, SSL_write */
 	struct stream up, down;		/* client to session, and back */
 	bool broken;			/* TLS can go on no more */
+	bool is_trimmed;		/* memory was given back */
 };
 
 /* What SSL_read or SSL_write wait for; 0 when they never will go on. */
@@ -167,6 +170,13 @@ wait_for_more(struct relay *r)
 	for (int i = 0; i < 2; i++)
 		if (fds[i].events == 0)
 			fds[i].fd = -1;
+	if (!r->is_trimmed) {
+		int n = tls_poll(fds, clock_ms() + IDLE_TIME);
+
+		if (n != 0)
+			return n > 0;
+		r->is_trimmed = malloc_trim(0) >= 0;
+	}
 	if (r->down.len > 0)
 		deadline = clock_ms() + STALL_TIME;
 	return tls_poll(fds, deadline) > 0;
@@ -212,7 +222,9 @@ tls_relay(SSL *ssl, int client_fd, int session_fd)
 		moved |= write_session(&r);
 		moved |= read_session(&r);
 		moved |= write_client(&r);
-		if (!moved && !r.broken && !wait_for_more(&r))
+		if (moved)
+			r.is_trimmed = false;
+		else if (!r.broken && !wait_for_more(&r))
 			return;
 	}
 	finish(&r);
