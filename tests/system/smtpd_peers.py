@@ -154,8 +154,14 @@ class Queue(threading.Thread):
             except OSError:
                 return
             self.connections.append(c)
-            threading.Thread(target=self.serve, args=(c,),
+            threading.Thread(target=self.converse, args=(c,),
                              daemon=True).start()
+
+    def converse(self, c):
+        try:
+            self.serve(c)
+        except BrokenPipeError:
+            c.close()
 
     def serve(self, c):
         m = None
@@ -410,7 +416,7 @@ class Smtpd:
             names.append("%s=%d" % (name, s.fileno()))
         env = dict(os.environ)
         env["MALLE_FDS"] = ",".join(names)
-        env["MALLE_SANDBOX_DENY"] = "kill"
+        env.setdefault("MALLE_SANDBOX_DENY", "kill")
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 (program or []) +
