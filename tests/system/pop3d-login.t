@@ -512,6 +512,24 @@ def test_limits():
        "SIGTERM ends idle connections at once")
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return f.read().split()
+
+
+def test_reaping():
+    d = Daemon()
+    c = Client(d.ports[0])
+    there = children(d.p.pid)
+    c.ask(b"QUIT")
+    c.close()
+    end = time.monotonic() + 5
+    while children(d.p.pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    ok(len(there) == 1 and children(d.p.pid) == [], "children are reaped while nobody comes")
+    d.stop()
+
+
 def test_hangup():
     d = Daemon()
     c = Client(d.ports[0])
@@ -558,6 +576,7 @@ try:
     ok(daemon.stop() == 0 and daemon.said("stopped served=[0-9]+ cut=0"), "SIGTERM")
     test_clear_refused()
     test_limits()
+    test_reaping()
     test_hangup()
     test_term_in_login()
     print(f"1..{count}")

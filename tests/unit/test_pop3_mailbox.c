@@ -69,6 +69,7 @@ static void
 test_listing(void)
 {
 	struct maildrop d;
+	uint64_t size;
 
 	put_file("new/1000.b.h,S=3,W=4", "b\n\n");
 	put_file("cur/999.z.h,S=2,W=3:2,S", "z\n");
@@ -89,6 +90,16 @@ test_listing(void)
 	ok(maildrop_measure(&d, &d.messages[1]) == 0 &&
 	    d.messages[1].wire == 3 && d.messages[1].size == 2,
 	    "a name without sizes is measured");
+	unlinkat(maildir, "cur/odd", 0);
+	unlinkat(maildir, "new/1000.a.h", 0);
+	if (mkfifoat(maildir, "cur/odd", 0600) == -1 ||
+	    symlinkat("1000.b.h,S=3,W=4", maildir, "new/1000.a.h") == -1)
+		err(1, "mkfifo");
+	ok(maildrop_read(&d, &d.messages[3], &size) == -1 &&
+	    maildrop_read(&d, &d.messages[1], &size) == -1,
+	    "nor what became one of them since");
+	unlinkat(maildir, "new/1000.a.h", 0);
+	unlinkat(maildir, "cur/odd", 0);
 	maildrop_close(&d);
 	unlinkat(maildir, "cur/2.folder", AT_REMOVEDIR);
 	unlinkat(maildir, "cur/3.link", 0);
