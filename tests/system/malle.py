@@ -268,7 +268,7 @@ class Instance:
         os.kill(old, sig)
         if wait:
             until(lambda: self.pid(program) not in (None, old), 40)
-            until(lambda: any(program in l and " ready " in l
+            until(lambda: any(program in l and " ready" in l
                               for l in self.log()[mark:].split("\n")), 40)
         return old
 

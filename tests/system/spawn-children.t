@@ -250,8 +250,10 @@ def main():
         test_limits(s)
         test_confined(s)
         test_stop(s)
-    finally:
+    except BaseException:
         malle.note(s.log()[-1500:])
+        raise
+    finally:
         s.close()
     malle.done()
 
