@@ -185,7 +185,7 @@ def enumerate_change(r, change, first):
     malle.ok(deaths >= tried / 2, change[0] + ": the kills hit")
     malle.ok(not bad, change[0] + ": whole or nothing at each call")
     for line in bad[:10]:
-        malle.note(line)
+        malle.note(line[:300])
 
 
 def interrupt(r, i):
@@ -229,7 +229,7 @@ def enumerate_start(r):
     malle.ok(not bad, "a start that is killed anywhere is made good by the "
              "next")
     for line in bad[:10]:
-        malle.note(line)
+        malle.note(line[:300])
 
 
 with registryd.Registry() as r:
