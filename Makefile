@@ -4,10 +4,11 @@
 #   PROGS += malle-smtpd
 #   malle-smtpd_SRC := smtpd/main.c smtpd/session.c
 # and, where it needs them: malle-x_LIBS := -lssl, malle-x_STATIC := 1.
-# A unit test is tests/unit/test_NAME.c and one line in tests/unit/module.mk.
+# A unit test is tests/unit/test_NAME.c and one line in tests/unit/module.mk; what
+# other tests run is in TEST_TOOLS.
 
 .DEFAULT_GOAL := all
-MODULES := lib registry auth smtpd queue deliver bounce pop3d tools tests/unit tests/fuzz
+MODULES := lib registry auth smtpd queue deliver bounce pop3d tools tests/unit tests/fuzz tests/crash
 
 CC := $(shell sed -n 1p conf-cc)
 LD := $(shell sed -n 1p conf-ld)
@@ -50,6 +51,7 @@ BIN := $(B)/bin
 PROGS :=
 TESTS_UNIT :=
 FUZZERS :=
+TEST_TOOLS :=
 LIB_SRC :=
 include $(wildcard $(MODULES:%=%/module.mk))
 
@@ -83,11 +85,11 @@ $(BIN)/$(1): $($(1)_SRC:%.c=$(B)/%.o) $(LIB)
 -include $($(1)_SRC:%.c=$(B)/%.d)
 endef
 $(foreach f,$(FUZZERS),$(eval $(f)_SRC := $(filter-out $(DRIVER),$($(f)_SRC))))
-$(foreach p,$(PROGS) $(TESTS_UNIT) $(FUZZERS),$(eval $(call program,$(p))))
+$(foreach p,$(PROGS) $(TESTS_UNIT) $(FUZZERS) $(TEST_TOOLS),$(eval $(call program,$(p))))
 -include $(LIB_OBJ:.o=.d)
 
 # The sanitized build is in its own folder; tests/run finds it by SAN.
-tests: $(TESTS_UNIT:%=$(BIN)/%) fuzzers
+tests: $(TESTS_UNIT:%=$(BIN)/%) $(TEST_TOOLS:%=$(BIN)/%) fuzzers
 fuzzers: $(FUZZERS:%=$(BIN)/%)
 
 deps:

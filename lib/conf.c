@@ -117,6 +117,8 @@ static const struct setting settings[] = {
 	  "local delivery programs at a time" },
 	{ "worker_idle", TYPE_TIME, AT(worker_idle), 1, 86400, "60s",
 	  "how long an idle delivery program is kept" },
+	{ "restart_pause_max", TYPE_TIME, AT(restart_pause_max), 0, 3600, "30s",
+	  "longest pause before a program that keeps dying is started again" },
 	{ "password_cache", TYPE_TIME, AT(password_cache), 0, 86400, "10m",
 	  "how long a verified password is remembered, as a keyed hash" },
 	{ "password_min", TYPE_COUNT, AT(password_min), 6, 128, "12",

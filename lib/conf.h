@@ -64,6 +64,7 @@ struct conf {
 	uint64_t queue_free_min;		/* bytes kept free on the disk */
 	uint64_t workers_max;			/* malle-local at a time */
 	uint64_t worker_idle;			/* kept for so long */
+	uint64_t restart_pause_max;		/* before what died starts */
 	uint64_t password_cache;
 	uint64_t password_min;			/* characters */
 };

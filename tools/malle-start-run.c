@@ -20,7 +20,6 @@
 #include "lib/num.h"
 
 #define PAUSE_FIRST 100		/* ms before the first restart */
-#define PAUSE_MAX 30000
 #define GOOD_RUN 60000		/* after this the pause is the first again */
 #define FDS_ABOVE 200		/* higher than any place that a program is given */
 #define ENV_MAX 16
@@ -177,6 +176,7 @@ void
 service_ended(struct start *s, struct service *v, int status)
 {
 	int64_t now = clock_ms(), ran = now - v->started;
+	int64_t most = (int64_t)s->conf.restart_pause_max * 1000;
 	bool anew = v->told_hup && WIFEXITED(status) &&
 	    WEXITSTATUS(status) == 0;
 
@@ -194,12 +194,12 @@ service_ended(struct start *s, struct service *v, int status)
 	if (anew)
 		return;
 	if (ran >= GOOD_RUN || v->pause == 0)
-		v->pause = PAUSE_FIRST;
+		v->pause = PAUSE_FIRST < most ? PAUSE_FIRST : most;
 	v->due += v->pause;
 	v->restarts++;
 	log_notice(NULL, "restart", "program=%s in=%lld.%llds", v->program,
 	    (long long)(v->pause / 1000), (long long)(v->pause % 1000 / 100));
-	v->pause = v->pause * 2 < PAUSE_MAX ? v->pause * 2 : PAUSE_MAX;
+	v->pause = v->pause * 2 < most ? v->pause * 2 : most;
 }
 
 /* True for a child of ours, of that group (0: any): fields 4 and 5 of

@@ -13,6 +13,7 @@
 
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -55,8 +56,12 @@ static volatile sig_atomic_t stop;
 static void
 on_signal(int number)
 {
+	static const struct itimerval again = { { 0, 10000 }, { 0, 10000 } };
+
 	(void)number;
 	stop = 1;
+	/* It may have come right before the wait. */
+	setitimer(ITIMER_REAL, &again, NULL);
 }
 
 static bool
@@ -195,7 +200,8 @@ trace(struct killer *k)
 		int status, give;
 		pid_t tid = waitpid(-1, &status, __WALL);
 
-		if (tid == -1 && errno == EINTR && stop)
+		/* What it holds is let go when it ends. */
+		if (stop || (k->hit && k->error == 0))
 			break;
 		if (tid == -1 && errno == EINTR)
 			continue;
@@ -307,6 +313,7 @@ main(int argc, char **argv)
 	k.pid = (pid_t)number(argv[optind]);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGALRM, &sa, NULL);
 	attach(&k);
 	return trace(&k);
 }
