@@ -65,6 +65,10 @@ struct conf {
 	uint64_t workers_max;			/* malle-local at a time */
 	uint64_t worker_idle;			/* kept for so long */
 	uint64_t restart_pause_max;		/* before what died starts */
+	char resolver[64];			/* ADDRESS[:PORT]; "" the machine's */
+	char authorities[1024];			/* file of CA certificates; or "" */
+	uint64_t remote_port;			/* of MX hosts: 25 */
+	uint64_t connect_timeout;
 	uint64_t password_cache;
 	uint64_t password_min;			/* characters */
 };

@@ -1,0 +1,81 @@
+/* sts_find.c - the resolver's way to a domain's MTA-STS policy (RFC 8461). */
+/* SPDX-License-Identifier: ISC */
+
+#include "remote/carrier.h"
+
+#include <unistd.h>
+
+#include "remote/proto_sts.h"
+
+/* "v=STSv1; id=20160831085700Z;": the id. 0, or -1: no such record. */
+static int
+parse_record(const char *text, char id[STS_ID_MAX + 1])
+{
+	struct slice rest = slice_of(text);
+	bool has_id = false;
+
+	if (!slice_eq(slice_trim(slice_cut(&rest, ';')), SLICE("v=STSv1")))
+		return -1;
+	while (rest.p != NULL) {
+		struct slice value = slice_trim(slice_cut(&rest, ';'));
+		struct slice name = slice_trim(slice_cut(&value, '='));
+
+		if (value.p == NULL || !slice_eq(name, SLICE("id")))
+			continue;
+		value = slice_trim(value);
+		if (value.len == 0 || has_id ||
+		    slice_to_cstr(value, id, STS_ID_MAX + 1) == -1)
+			return -1;
+		has_id = true;
+	}
+	return has_id ? 0 : -1;
+}
+
+/* Sends the question. The pair to wait on, or -1. */
+static int
+ask(int sts, const char *domain, const char *id)
+{
+	unsigned char space[512];
+	struct packer k;
+	int pair[2];
+
+	if (ipc_pair(pair) == -1)
+		return -1;
+	pack_init(&k, space, sizeof(space));
+	pack_bytes(&k, slice_of(domain));
+	pack_bytes(&k, slice_of(id));
+	if (ipc_timeout(pair[0], STS_WAIT) == -1 ||
+	    ipc_send(sts, STS_FETCH, &k, &pair[1], 1) == -1) {
+		close(pair[0]);
+		pair[0] = -1;
+	}
+	close(pair[1]);
+	return pair[0];
+}
+
+void
+sts_find(struct remote *r, int sts, const char *domain, struct remote_found *f)
+{
+	static unsigned char space[IPC_MAX];
+	char name[ADDR_DOMAIN_MAX + 16] = "_mta-sts.", text[512];
+	char id[STS_ID_MAX + 1];
+	struct slice patterns;
+	struct ipc_msg m;
+	uint8_t mode;
+	int fd;
+
+	memcpy(name + 9, domain, strlen(domain) + 1);
+	if (dns_txt(&r->dns, name, "v=STSv1", text, sizeof(text)) != DNS_OK ||
+	    parse_record(text, id) == -1 || (fd = ask(sts, domain, id)) == -1)
+		return;
+	if (ipc_recv(fd, space, &m) == 1) {
+		ipc_close_fds(&m);
+		mode = unpack_u8(&m.body);
+		patterns = unpack_bytes(&m.body, STS_MX_MAX);
+		if (m.type == STS_POLICY && unpack_end(&m.body) &&
+		    mode <= STS_ENFORCE && slice_to_cstr(patterns, f->sts_mx,
+		    sizeof(f->sts_mx)) == 0)
+			f->sts = (enum sts_mode)mode;
+	}
+	close(fd);
+}
