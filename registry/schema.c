@@ -3,7 +3,7 @@
 
 /*
  * To teach the registry a new kind or attribute, add a row here, and what it
- * does to compile.c; dump, load, journal, show, set and the commands follow.
+ * does to record.c and build.c; dump, load, journal, show, set and the commands follow.
  */
 
 #include "registry/schema.h"
