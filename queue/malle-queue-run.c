@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -26,6 +27,7 @@
 
 #define LIMIT_DEFAULT 600
 #define ASK_TIMEOUT 30
+#define STOP_TRIES 250		/* of 20 ms */
 
 static struct manager manager;
 
@@ -171,15 +173,23 @@ ask_daemon(const struct conf *c)
 
 static pid_t helpers[2] = { -1, -1 };
 
-/* Ends what we have started, and nothing else. */
+/* Ends what we have started, and nothing else; the hard way after a while. */
 static void
 stop_helpers(void)
 {
-	for (size_t i = 0; i < 2; i++)
-		if (helpers[i] > 0) {
-			kill(helpers[i], SIGTERM);
-			(void)waitpid(helpers[i], NULL, 0);
+	static const struct timespec pause = { 0, 20000000 };
+
+	for (size_t i = 0; i < 2; i++) {
+		int left = STOP_TRIES;
+
+		if (helpers[i] <= 0 || kill(helpers[i], SIGTERM) == -1)
+			continue;
+		while (waitpid(helpers[i], NULL, WNOHANG) == 0) {
+			if (left-- == 0)
+				kill(helpers[i], SIGKILL);
+			nanosleep(&pause, NULL);
 		}
+	}
 }
 
 /* The manager's exit status. It alone is told of a SIGTERM that we get. */
@@ -217,13 +227,14 @@ one_pass(struct manager *q, const struct options *o)
 	q->bounce = bounce[0];
 	if ((pid = fork()) == 0)
 		_exit(run_manager(q, o->limit));
-	manager_pid = pid;
-	signal(SIGTERM, on_term);
-	signal(SIGINT, on_term);
 	helpers[0] = run_helper(&q->conf, "malle-spawn", o->conf, spawn[1],
 	    auth[1]);
 	helpers[1] = run_helper(&q->conf, "malle-bounce", o->conf,
 	    bounce[1], -1);
+	/* Only now: a helper must not inherit a handler that swallows its end. */
+	manager_pid = pid;
+	signal(SIGTERM, on_term);
+	signal(SIGINT, on_term);
 	/* Whatever a helper that died has not read must show as lost. */
 	close(spawn[1]);
 	close(bounce[1]);
