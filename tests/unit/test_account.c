@@ -6,6 +6,7 @@
 #include "lib/pack.h"
 #include "tests/unit/tap.h"
 
+#define UID "\2\10\0\0\0\160\21\1\0\0\0\0\0"	/* a good field: 70000 */
 #define KEY32 "0123456789abcdef0123456789abcdef"
 
 static unsigned char space[4096];
@@ -31,6 +32,12 @@ test_domain(void)
 
 	begin();
 	domain_record_pack(&k, &d);
+	ok(domain_record_unpack(SLICE("\1" UID), &back) == 0 &&
+	    back.uid == 70000, "the least of a domain");
+	ok(domain_record_unpack(SLICE("\1" UID "\4\2\0\0\0.."), &back) == -1,
+	    "a main domain that is a path");
+	ok(domain_record_unpack(SLICE("\1" UID "\3\2\0\0\0F\n"), &back) == -1,
+	    "a language that is none");
 	ok(domain_record_unpack(packed(), &back) == 0 &&
 	    back.state == d.state && back.uid == d.uid &&
 	    strcmp(back.language, "fr") == 0 &&
@@ -114,10 +121,11 @@ static const struct {
 	{ SLICE("\1\1\10\0\0\0"), "a length and no bytes" },
 	{ SLICE("\1\1\10\0\0\0\0\0\0\0"), "bytes cut off" },
 	{ SLICE("\1\1\xff\xff\xff\xff\0"), "a length of four gigabytes" },
-	{ SLICE("\1\1\10\0\0\0\7\0\0\0\0\0\0\0"), "a state that is none" },
-	{ SLICE("\1\1\1\0\0\0\0"), "a number of one byte" },
+	{ SLICE("\1" UID "\1\10\0\0\0\7\0\0\0\0\0\0\0"), "a state that is none" },
+	{ SLICE("\1" UID "\1\10\0\0\0\0\0\0\0\1\0\0\0"), "a state of 64 bits" },
+	{ SLICE("\1" UID "\1\1\0\0\0\0"), "a number of one byte" },
+	{ SLICE("\1" UID "\1"), "a tag and no length, behind a good field" },
 	{ SLICE("\1\2\10\0\0\0\xff\xff\xff\xff\0\0\0\0"), "uid -1" },
-	{ SLICE("\1\4\2\0\0\0.."), "a domain that is a path" },
 };
 /* clang-format on */
 
