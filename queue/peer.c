@@ -280,6 +280,16 @@ has_too_many(const struct manager *q, unsigned roles, uid_t uid)
 	return n >= CONNS_OF_STRANGER;
 }
 
+/* No descriptor or no memory: whoever comes waits until the housekeeping. */
+static void
+pause_accept(struct manager *q, int error)
+{
+	log_error(NULL, "error", "what=accept error=%s",
+	    LOGS(strerror(error)));
+	q->is_deaf = true;
+	manager_events(q, &q->listener, 0);
+}
+
 void
 peer_accept(struct manager *q, struct watch *w, uint32_t events)
 {
@@ -292,8 +302,12 @@ peer_accept(struct manager *q, struct watch *w, uint32_t events)
 		uid_t uid;
 		gid_t gid;
 
-		if (fd == -1)
+		if (fd == -1) {
+			if (errno != EAGAIN && errno != ECONNABORTED &&
+			    errno != EINTR)
+				pause_accept(q, errno);
 			return;
+		}
 		if (ipc_peer(fd, &pid, &uid, &gid) == -1) {
 			close(fd);
 			continue;
@@ -315,6 +329,10 @@ peer_expire(struct manager *q)
 {
 	struct conn *c, *next;
 
+	if (q->is_deaf && q->listener.fd != -1) {
+		q->is_deaf = false;
+		manager_events(q, &q->listener, EPOLLIN);
+	}
 	for (c = TAILQ_FIRST(&q->conns); c != NULL; c = next) {
 		int64_t silent = q->now - c->last;
 

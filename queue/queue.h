@@ -105,6 +105,7 @@ struct manager {
 	uint64_t turns, tables_seen;	/* of the loop; the one of the last look */
 	int64_t free_checked;		/* ms */
 	uint64_t disk_free;		/* then */
+	bool is_deaf;			/* accepts nobody until housekeeping */
 	bool is_stopping;
 	bool is_one_pass;		/* malle-queue-run */
 	int64_t pass_end;		/* one pass: ms after which nothing begins */

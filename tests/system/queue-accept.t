@@ -4,12 +4,13 @@
 
 import os
 import re
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import eq, ok
-from queuelab import (FAILURE, Lab, OK, PERMANENT, QM_NO_TRACE, TEMPORARY)
+from queuelab import (Lab, OK, PERMANENT, Q_CHECKED, QM_NO_TRACE, TEMPORARY, pb)
 
 with Lab() as lab:
     c = lab.client()
@@ -92,6 +93,36 @@ with Lab("message_max = 100k\nrecipients_max = 100\n") as lab:
        "too many recipients: refused")
     eq(lab.files(), [], "no file stays")
     ok(c.submit("bob@exemple.test").result == OK, "the next one is accepted")
+
+with Lab() as lab:
+    def check(mailbox, size):
+        c.send(6, pb(mailbox) + struct.pack("<Q", size))
+        a = c.answer()
+        return a.type, a.result, a.enhanced
+
+    c = lab.client()
+    eq(check("bob@exemple.test", 1 << 40), (Q_CHECKED, OK, "2.1.5"),
+       "room: no quota, no limit")
+    eq(lab.workers.started, [], "and nobody is asked")
+    lab.workers.usage = (900, 3)
+    eq(check("small+x@alias.test", 50), (Q_CHECKED, OK, "2.1.5"),
+       "room: 900 + 50 of 1000")
+    eq(check("small@exemple.test", 101), (Q_CHECKED, PERMANENT, "5.2.2"),
+       "room: 900 + 101 of 1000")
+    eq(lab.workers.started, ["exemple.test"], "one worker was asked, once")
+
+    # A client should wait for each answer; one that does not loses nothing.
+    for i in range(40):
+        c.mail()
+        c.rcpt("bob@exemple.test" if i % 3 else "nobody@exemple.test")
+        c.send(4, b"n\n\n")
+    got = [c.answer() for _ in range(40)]
+    eq(sum(a.result == OK for a in got), 26, "40 messages sent at once")
+    eq(sum(a.result == PERMANENT for a in got), 14, "all answered")
+    ids = [a.id for a in got if a.result == OK]
+    eq(ids, sorted(ids), "those that are kept in their order")
+    ok(lab.wait(lambda: len(lab.workers.delivered) == 26), "all delivered")
+    ok(max(lab.workers.batches) > 1, "in batches")
 
 with Lab("queue_free_min = 1024G\n") as lab:
     a = lab.client().submit("bob@exemple.test")
