@@ -152,6 +152,22 @@ deny_kills(void)
 	return deny != NULL && strcmp(deny, "kill") == 0;
 }
 
+/* Comparisons with an argument, all of values: the low 32 bits, as the kernel
+ * takes an int; and those where mask has bits. */
+static struct scmp_arg_cmp
+is(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_MASKED_EQ,
+		.datum_a = UINT32_MAX, .datum_b = value };
+}
+
+static struct scmp_arg_cmp
+is_masked(unsigned arg, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_MASKED_EQ,
+		.datum_a = mask, .datum_b = value };
+}
+
 /* One rule for each call of a list of names. 0 or -1. */
 static int
 add_list(scmp_filter_ctx ctx, uint32_t action, const char *calls)
@@ -176,27 +192,26 @@ add_list(scmp_filter_ctx ctx, uint32_t action, const char *calls)
 	return 0;
 }
 
-/* Rules that look at arguments: all values, no pointers. 0 or -errno. */
+/* Rules that look at arguments. 0 or -errno. */
 static int
 add_base_rules(scmp_filter_ctx ctx)
 {
 	static const int prctls[] = { PR_SET_NAME, PR_SET_PDEATHSIG,
 		PR_SET_DUMPABLE, PR_GET_DUMPABLE, PR_SET_NO_NEW_PRIVS,
 		PR_GET_NO_NEW_PRIVS };
-	static const uint64_t allow_mask = PROT_EXEC;
 	int r = 0;
 
 	/* No memory that can be run appears after the start. */
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-	    SCMP_A2_64(SCMP_CMP_MASKED_EQ, allow_mask, 0));
+	    is_masked(2, PROT_EXEC, 0));
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-	    SCMP_A2_64(SCMP_CMP_MASKED_EQ, allow_mask, 0));
+	    is_masked(2, PROT_EXEC, 0));
 	/* Limits of oneself only. */
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-	    SCMP_A0_32(SCMP_CMP_EQ, 0));
+	    is(0, 0));
 	for (size_t i = 0; i < sizeof(prctls) / sizeof(prctls[0]); i++)
 		r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-		    SCMP_A0_32(SCMP_CMP_EQ, (unsigned)prctls[i]));
+		    is(0, (unsigned)prctls[i]));
 	/* Its arguments are behind a pointer: the C library takes clone then.
 	 * (What equals the default cannot be added, and need not be.) */
 	if (deny_kills())
@@ -204,12 +219,12 @@ add_base_rules(scmp_filter_ctx ctx)
 		    SCMP_SYS(clone3), 0);
 	/* FIONREAD and FIONBIO: how much waits, do not wait. */
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-	    SCMP_A1_32(SCMP_CMP_EQ, 0x541B));
+	    is(1, 0x541B));
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-	    SCMP_A1_32(SCMP_CMP_EQ, 0x5421));
+	    is(1, 0x5421));
 	/* stdio asks whether descriptor 2 is a terminal. */
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1,
-	    SCMP_A1_32(SCMP_CMP_EQ, 0x5401));
+	    is(1, 0x5401));
 	return r;
 }
 
@@ -217,7 +232,7 @@ static int
 allow_socket(scmp_filter_ctx ctx, int call, int family)
 {
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
-	    SCMP_A0_32(SCMP_CMP_EQ, (unsigned)family));
+	    is(0, (unsigned)family));
 }
 
 static int
@@ -229,7 +244,7 @@ add_group_rules(scmp_filter_ctx ctx, unsigned groups)
 		static const uint64_t mask = O_ACCMODE | O_CREAT | O_TRUNC;
 
 		r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-		    SCMP_A2_32(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
+		    is_masked(2, mask, O_RDONLY));
 	}
 	if (groups & (G_ACCEPT | G_CONNECT))
 		r |= allow_socket(ctx, SCMP_SYS(socketpair), AF_UNIX);
@@ -241,17 +256,17 @@ add_group_rules(scmp_filter_ctx ctx, unsigned groups)
 	}
 	if (groups & G_FORK)
 		r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-		    SCMP_A0_64(SCMP_CMP_MASKED_EQ, clone_forbidden, 0));
+		    is_masked(0, clone_forbidden, 0));
 	else if (groups & G_THREADS)
 		r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-		    SCMP_A0_64(SCMP_CMP_MASKED_EQ,
+		    is_masked(0,
 		    clone_forbidden | CLONE_THREAD, CLONE_THREAD));
 	if (groups & G_ROOT) {
 		/* Only what was opened at the start, never a path. */
 		r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(execveat),
-		    1, SCMP_A4_32(SCMP_CMP_EQ, AT_EMPTY_PATH));
+		    1, is(4, AT_EMPTY_PATH));
 		r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-		    SCMP_A0_32(SCMP_CMP_EQ, PR_SET_SECCOMP));
+		    is(0, PR_SET_SECCOMP));
 	}
 	return r;
 }

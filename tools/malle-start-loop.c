@@ -58,7 +58,8 @@ may_start(const struct start *s, const struct service *v)
 	for (size_t i = 0; i < SERVICES && !s->announced; i++) {
 		const struct service *o = &s->services[i];
 
-		if (o->wanted && !o->is_ready && o->start_after < v->start_after)
+		if (o->wanted && !o->is_ready &&
+		    o->start_after < v->start_after)
 			return false;
 	}
 	return true;

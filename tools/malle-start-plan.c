@@ -16,17 +16,20 @@
 
 enum who { REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, QUEUED, SMTPD, POP3D };
 
+#define ROW(name, starts, stops, port) { .program = (name), \
+	.start_after = (starts), .stop_step = (stops), .needs_port = (port) }
+
 /* clang-format off */
 static const struct service table[SERVICES] = {
-	/*              program            starts stops  port */
-	[REGISTRYD] = { "malle-registryd", 0,     5,     false },
-	[SPAWN]     = { "malle-spawn",     0,     6,     false },
-	[TLS]       = { "malle-tls",       0,     1,     false },
-	[AUTHD]     = { "malle-authd",     1,     2,     false },
-	[BOUNCE]    = { "malle-bounce",    1,     4,     false },
-	[QUEUED]    = { "malle-queued",    1,     3,     false },
-	[SMTPD]     = { "malle-smtpd",     2,     0,     true },
-	[POP3D]     = { "malle-pop3d",     2,     0,     true },
+	/*              program      starts, stops, port */
+	[REGISTRYD] = ROW("malle-registryd", 0, 5, false),
+	[SPAWN]     = ROW("malle-spawn",     0, 6, false),
+	[TLS]       = ROW("malle-tls",       0, 1, false),
+	[AUTHD]     = ROW("malle-authd",     1, 2, false),
+	[BOUNCE]    = ROW("malle-bounce",    1, 4, false),
+	[QUEUED]    = ROW("malle-queued",    1, 3, false),
+	[SMTPD]     = ROW("malle-smtpd",     2, 0, true),
+	[POP3D]     = ROW("malle-pop3d",     2, 0, true),
 };
 
 /* The sockets in public/: who listens, under which name; who may connect. */

@@ -144,7 +144,8 @@ try_run_memory(void)
 static int
 try_user_namespace(void)
 {
-	long pid = syscall(SYS_clone, 0x10000000 | SIGCHLD, NULL, NULL, NULL, 0);
+	long pid = syscall(SYS_clone, 0x10000000 | SIGCHLD, NULL, NULL, NULL,
+	    0);
 
 	if (pid == 0)
 		_exit(0);
