@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""queue-crash.t - 250 means kept: kills under load, failing syncs and writes."""
+# SPDX-License-Identifier: ISC
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
+from malle import done, eq, ok, skip
+from queuelab import Lab, OK, TEMPORARY
+
+SESSIONS, ROUNDS = 8, 10
+
+
+def session(lab, kept, n):
+    try:
+        c = lab.client()
+        while True:
+            a = c.submit(["bob@exemple.test", "alice@exemple.test"],
+                         b"Subject: %d\n\n" % n + b"x" * 1000 * (n % 40))
+            if a.result == OK:
+                kept.append(a.id)
+    except (OSError, EOFError):
+        pass
+
+
+with Lab() as lab:
+    kept = []
+    for round_ in range(ROUNDS):
+        threads = [threading.Thread(target=session, args=(lab, kept, n))
+                   for n in range(SESSIONS)]
+        for t in threads:
+            t.start()
+        time.sleep(0.15 + 0.05 * round_)
+        lab.stop(signal.SIGKILL)
+        for t in threads:
+            t.join()
+        lab.start()
+    ok(len(kept) > 100, "%d messages kept over %d kills" % (len(kept), ROUNDS))
+    ok(lab.wait(lambda: not lab.files(), 30), "the queue empties")
+    got = {}
+    for j in lab.workers.delivered:
+        got[j.id, j.recipient] = got.get((j.id, j.recipient), 0) + 1
+    lost = [k for k in kept for r in (0, 1) if (k, r) not in got]
+    eq(lost, [], "nothing that was acknowledged is lost")
+    ok(sum(n > 1 for n in got.values()) <= ROUNDS * 128,
+       "doubled: no more than was in flight")
+    eq(lab.files("corrupt"), [], "nothing is damaged")
+
+strace = shutil.which("strace")
+if strace is None or malle.SANITIZED:
+    skip("failing system calls need strace")
+else:
+    for call, error in (("syncfs,fsync", "EIO"), ("pwritev", "ENOSPC"),
+                        ("openat", "EMFILE")):
+        with Lab(start=False) as lab:
+            # Only what comes after the start fails, and only for a while.
+            first = {"openat": 400}.get(call, 5 if "sync" in call else 1)
+            lab.start(wrap=[strace, "-f", "-qq", "-o", "/dev/null",
+                            "-e", "trace=" + call, "-e",
+                            "inject=%s:error=%s:when=%d..%d" %
+                            (call, error, first, first + 5)],
+                      env={"MALLE_SANDBOX_DENY": "errno"})
+            c, answers = lab.client(), []
+            for i in range(300 if call == "openat" else 30):
+                try:
+                    answers.append(c.submit("bob@exemple.test"))
+                except (OSError, EOFError):
+                    c = lab.client()
+            ok(all(a.result in (OK, TEMPORARY) for a in answers),
+               "%s %s: later, never lost" % (call, error))
+            ok(any(a.result == TEMPORARY for a in answers) or
+               call == "openat", "%s %s: noticed" % (call, error))
+            eq(answers[-1].result, OK, "service comes back by itself")
+            kept = sorted(a.id for a in answers if a.result == OK)
+            ok(lab.wait(lambda: sorted({j.id for j in lab.workers.delivered})
+                        == kept, 10) or call == "openat",
+               "what was kept, and only that, is delivered")
+            lab.process.send_signal(signal.SIGTERM)
+done()
