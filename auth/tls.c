@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "auth/tls.h"
+#include "auth/tls_memory.h"
 
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -145,6 +146,7 @@ serve_one(struct server *s)
 	}
 	if ((pid = fork()) == 0) {
 		close(s->listen_fd);
+		tls_memory_child();
 		tls_session(&s->keys, fd);
 		_exit(EX_OK);
 	}
@@ -222,8 +224,6 @@ confine(struct server *s, const struct conf *c)
 	}
 	if (tls_keys_warm_up(&s->keys) == -1)
 		goto out;
-	/* What was freed is put in order once here, not in each child. */
-	(void)malloc_trim(0);
 	close(dirfd);
 	dirfd = -1;
 	if (sandbox_enter(SANDBOX_TLS, NULL, 0, &got) == -1) {
@@ -232,6 +232,8 @@ confine(struct server *s, const struct conf *c)
 		goto out;
 	}
 	sandbox_log(SANDBOX_TLS, &got);
+	/* What was freed is put in order once here, not in each child. */
+	(void)malloc_trim(0);
 	r = 0;
 out:
 	if (dirfd != -1)
@@ -242,6 +244,11 @@ out:
 static int
 start(struct server *s, const struct conf *c)
 {
+	if (tls_memory_init() == -1) {
+		log_error(NULL, "start-failed", "reason=%s",
+		    LOGS("the memory of OpenSSL is in use already"));
+		return -1;
+	}
 	s->listen_fd = proc_fd("tls");
 	if (s->listen_fd == -1) {
 		log_error(NULL, "start-failed", "reason=%s",

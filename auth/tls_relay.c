@@ -38,6 +38,7 @@ struct relay {
 	int client_fd, session_fd;
 	short read_wants, write_wants;	/* poll events for SSL_read, SSL_write */
 	struct stream up, down;		/* client to session, and back */
+	bool client_ready, session_ready;	/* to be read without waiting */
 	bool broken;			/* TLS can go on no more */
 	bool is_trimmed;		/* memory was given back */
 };
@@ -63,10 +64,13 @@ read_client(struct relay *r)
 	size_t n;
 	int result;
 
-	if (s->ended || s->len > 0)
+	if (!r->client_ready || s->ended || s->len > 0)
 		return false;
 	ERR_clear_error();
 	result = SSL_read_ex(r->ssl, s->data, sizeof(s->data), &n);
+	/* What is left in the kernel shows at the next poll, which costs less
+	 * than a read in vain; what OpenSSL has read ahead would not. */
+	r->client_ready = result == 1 && SSL_has_pending(r->ssl) == 1;
 	if (result == 1) {
 		s->start = 0;
 		s->len = n;
@@ -115,8 +119,9 @@ read_session(struct relay *r)
 	struct stream *s = &r->down;
 	ssize_t n;
 
-	if (s->ended || s->len > 0)
+	if (!r->session_ready || s->ended || s->len > 0)
 		return false;
+	r->session_ready = false;
 	n = recv(r->session_fd, s->data, sizeof(s->data), MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
@@ -149,6 +154,17 @@ write_client(struct relay *r)
 	return false;
 }
 
+/* Remembers what a poll has found. Its result, as a truth. */
+static bool
+note_ready(struct relay *r, const struct pollfd *fds, int n)
+{
+	if (fds[0].revents != 0)
+		r->client_ready = true;
+	if (fds[1].revents != 0)
+		r->session_ready = true;
+	return n > 0;
+}
+
 /* Waits until one of the four can go on. False: it never will. */
 static bool
 wait_for_more(struct relay *r)
@@ -174,12 +190,12 @@ wait_for_more(struct relay *r)
 		int n = tls_poll(fds, clock_ms() + IDLE_TIME);
 
 		if (n != 0)
-			return n > 0;
+			return note_ready(r, fds, n);
 		r->is_trimmed = malloc_trim(0) >= 0;
 	}
 	if (r->down.len > 0)
 		deadline = clock_ms() + STALL_TIME;
-	return tls_poll(fds, deadline) > 0;
+	return note_ready(r, fds, tls_poll(fds, deadline));
 }
 
 /* Says goodbye; then waits a little, as closing with input unread would make
@@ -216,6 +232,7 @@ tls_relay(SSL *ssl, int client_fd, int session_fd)
 	r.client_fd = client_fd;
 	r.session_fd = session_fd;
 	r.read_wants = r.write_wants = POLLIN;
+	r.client_ready = SSL_has_pending(ssl) == 1;
 	while (!r.broken && !(r.down.ended && r.down.len == 0)) {
 		bool moved = read_client(&r);
 
