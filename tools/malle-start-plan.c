@@ -14,7 +14,9 @@
 #include "lib/ipc.h"
 #include "lib/proc.h"
 
-enum who { REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, QUEUED, SMTPD, POP3D };
+enum who {
+	REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, REMOTE, QUEUED, SMTPD, POP3D
+};
 
 #define ROW(name, starts, stops, port) { .program = (name), \
 	.start_after = (starts), .stop_step = (stops), .needs_port = (port) }
@@ -27,6 +29,7 @@ static const struct service table[SERVICES] = {
 	[TLS]       = ROW("malle-tls",       0, 1, false),
 	[AUTHD]     = ROW("malle-authd",     1, 2, false),
 	[BOUNCE]    = ROW("malle-bounce",    1, 4, false),
+	[REMOTE]    = ROW("malle-remote",    1, 4, false),
 	[QUEUED]    = ROW("malle-queued",    1, 3, false),
 	[SMTPD]     = ROW("malle-smtpd",     2, 0, true),
 	[POP3D]     = ROW("malle-pop3d",     2, 0, true),
@@ -57,6 +60,7 @@ static const struct {
 	{ AUTHD,  "spawn",    SPAWN,     "auth" },
 	{ AUTHD,  "registry", REGISTRYD, "auth" },
 	{ QUEUED, "bounce",   BOUNCE,    "queue" },
+	{ QUEUED, "remote",   REMOTE,    "queue" },
 };
 
 /* The ports. */
