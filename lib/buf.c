@@ -138,6 +138,7 @@ buf_printf(struct buf *b, const char *fmt, ...)
 static ssize_t
 fill(struct buf *b)
 {
+	bool answered = b->outlen > 0;
 	ssize_t n;
 
 	if (buf_flush(b) == -1)
@@ -146,6 +147,9 @@ fill(struct buf *b)
 		memmove(b->in, b->in + b->start, b->len);
 		b->start = 0;
 	}
+	/* Who has just been answered has not spoken yet: no read in vain. */
+	if (answered && wait_for(b, POLLIN) == -1)
+		return -1;
 	for (;;) {
 		n = recv(b->fd, b->in + b->len, BUF_IN - b->len, MSG_DONTWAIT);
 		if (n >= 0) {

@@ -23,11 +23,16 @@ fsx_make_dir(int dirfd, const char *name, mode_t mode)
 {
 	struct stat st;
 
-	if (mkdirat(dirfd, name, mode) == 0)
-		return 0;
-	if (errno != EEXIST ||
-	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return -1;
+	/* Looked at first: to try to make what is there locks its folder. */
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+		if (errno != ENOENT)
+			return -1;
+		if (mkdirat(dirfd, name, mode) == 0)
+			return 0;
+		if (errno != EEXIST ||
+		    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+			return -1;
+	}
 	if (!S_ISDIR(st.st_mode)) {
 		errno = ENOTDIR;
 		return -1;
