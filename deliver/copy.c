@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/fsx.h"
+#include "lib/wire.h"
 
 #define ID_TIME_DIGITS 7	/* malle-queue(5): seconds, base 32 */
 
@@ -80,24 +81,16 @@ copy_was_delivered_to(struct slice text, struct slice address)
 	return false;
 }
 
-uint64_t
-copy_line_feeds(struct slice text)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++)
-		n += text.p[i] == '\n';
-	return n;
-}
-
 enum copy_status
 copy_message(struct copier *c, const struct local_job *j, int from, int to,
     uint64_t *size, uint64_t *wire_size)
 {
 	char prefix[COPY_PREFIX_MAX], *piece = c->space + COPY_PREFIX_MAX;
 	size_t head = copy_prefix(j, prefix), part;
-	uint64_t done = 0, feeds = 2;
+	struct wire_size wire = WIRE_SIZE_INIT;
+	uint64_t done = 0;
 
+	wire_size_feed(&wire, slice_make(prefix, head));
 	do {
 		part = j->length - done < COPY_PIECE ?
 		    (size_t)(j->length - done) : COPY_PIECE;
@@ -114,10 +107,10 @@ copy_message(struct copier *c, const struct local_job *j, int from, int to,
 		if (fsx_write_all(to, done == 0 ? piece - head : piece,
 		    done == 0 ? head + part : part) == -1)
 			return COPY_TARGET;
-		feeds += copy_line_feeds(slice_make(piece, part));
+		wire_size_feed(&wire, slice_make(piece, part));
 		done += part;
 	} while (done < j->length);
 	*size = head + j->length;
-	*wire_size = *size + feeds;
+	*wire_size = wire_size_end(&wire);
 	return COPY_OK;
 }

@@ -27,9 +27,6 @@ size_t copy_prefix(const struct local_job *j, char *out);
 /* True when the header at the start of text has "Delivered-To: address". */
 bool copy_was_delivered_to(struct slice text, struct slice address);
 
-/* Line feeds in text: each becomes CRLF on the wire. */
-uint64_t copy_line_feeds(struct slice text);
-
 /* Room for a piece of content, with the prefix in front of the first one. */
 #define COPY_PIECE (256 * 1024)
 struct copier {
