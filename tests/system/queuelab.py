@@ -266,7 +266,6 @@ class Bouncer(threading.Thread):
                 n.recipients.append(one)
             n.content = os.pread(fds[1], n.length, n.offset)
             os.close(fds[1])
-            self.notices.append(n)
             job = Client(sock=socket.socket(fileno=fds[0]))
             if not self.refuse:
                 job.mail(sender="", lane=1, flags=QM_NO_TRACE, trace="",
@@ -274,6 +273,8 @@ class Bouncer(threading.Thread):
                 job.rcpt(n.to, NEVER)
                 n.answer = job.commit(b"Subject: notice\n\nabout %s\n" %
                                       n.id.encode())
+            # Whoever waits for it looks at the answer next.
+            self.notices.append(n)
             job.close()
 
 
@@ -343,7 +344,7 @@ class Lab:
         self.process = subprocess.Popen(
             list(wrap) + [malle.BIN + "/malle-queued", "-c", self.conf],
             pass_fds=[s.fileno() for s in fds.values()], env=environment,
-            stderr=open(self.log, "a"))
+            stderr=open(self.log, "a"), start_new_session=True)
         listen.close()
         self.wait_log("ready", count=self.logged("ready") + 1)
 
@@ -351,7 +352,8 @@ class Lab:
         if self.process is None:
             return None
         if self.process.poll() is None:
-            self.process.send_signal(how)
+            # What it is wrapped in, and malle-queued itself.
+            os.killpg(self.process.pid, how)
         status = self.process.wait(15)
         self.process = None
         return status
