@@ -184,12 +184,14 @@ address_record_unpack(struct slice value, struct address_record *out)
 	struct address_record a = { .targets = SLICE_EMPTY };
 	struct unpacker u;
 	struct field f;
-	bool bad = !begin(&u, value);
+	bool bad = !begin(&u, value), has_kind = false;
 	int r = 0;
 
-	while (!bad && (r = next_field(&u, &f)) == 1)
+	while (!bad && (r = next_field(&u, &f)) == 1) {
 		address_field(&a, &f, &bad);
-	if (bad || r == -1 || (a.kind == ADDRESS_ALIAS && a.targets.len == 0))
+		has_kind |= f.tag == TAG_KIND;
+	}
+	if (bad || r == -1 || !has_kind || (a.kind == ADDRESS_ALIAS && a.targets.len == 0))
 		return damaged();
 	*out = a;
 	return 0;

@@ -63,6 +63,9 @@ test_address(void)
 	ok(address_record_unpack(packed(), &back) == 0 &&
 	    back.kind == ADDRESS_MAILBOX && back.quota_bytes == 1000 &&
 	    back.quota_messages == 10 && back.targets.len == 0, "a mailbox");
+	ok(address_record_unpack(SLICE("\1"), &back) == -1 &&
+	    address_record_unpack(SLICE("\1\1\10\0\0\0\0\0\0\0\0\0\0\0"),
+	    &back) == -1, "an address that does not say what it is");
 	a.targets = SLICE_EMPTY;
 	begin();
 	address_record_pack(&k, &a);
