@@ -64,9 +64,10 @@ has_high(struct slice s)
 	return false;
 }
 
-/* Labels of letters, digits and inner hyphens, at most 63 (RFC 1035 2.3.1). */
+/* Labels of letters, digits and inner hyphens, at most 63 (RFC 1035 2.3.1);
+ * with '_' where underscore is true. */
 static bool
-is_hostname(const char *s)
+is_hostname(const char *s, bool underscore)
 {
 	size_t label = 0;
 
@@ -78,15 +79,15 @@ is_hostname(const char *s)
 				return i <= ADDR_DOMAIN_MAX;
 			label = 0;
 		} else if (is_alnum((unsigned char)s[i]) ||
-		    (s[i] == '-' && label > 0) || s[i] == '_')
+		    (s[i] == '-' && label > 0) || (s[i] == '_' && underscore))
 			label++;
 		else
 			return false;
 	}
 }
 
-int
-addr_domain(struct slice s, char *out)
+static int
+canonical_name(struct slice s, bool underscore, char *out)
 {
 	char text[ADDR_DOMAIN_MAX + 1];
 	char *ascii = NULL;
@@ -99,12 +100,13 @@ addr_domain(struct slice s, char *out)
 		if (!is_utf8(s) || idn2_to_ascii_8z(text, &ascii,
 		    IDN2_NONTRANSITIONAL) != IDN2_OK)
 			return -1;
-		if (strlen(ascii) <= ADDR_DOMAIN_MAX && is_hostname(ascii)) {
+		if (strlen(ascii) <= ADDR_DOMAIN_MAX &&
+		    is_hostname(ascii, underscore)) {
 			memcpy(text, ascii, strlen(ascii) + 1);
 			r = 0;
 		}
 		idn2_free(ascii);
-	} else if (is_hostname(text))
+	} else if (is_hostname(text, underscore))
 		r = 0;
 	if (r == 0) {
 		for (size_t i = 0; i < strlen(text); i++)
@@ -112,6 +114,18 @@ addr_domain(struct slice s, char *out)
 		memcpy(out, text, strlen(text) + 1);
 	}
 	return r;
+}
+
+int
+addr_domain(struct slice s, char *out)
+{
+	return canonical_name(s, false, out);
+}
+
+int
+addr_foreign_domain(struct slice s, char *out)
+{
+	return canonical_name(s, true, out);
 }
 
 /* The length of a dot-atom at the start of s; 0 when there is none. */
@@ -231,7 +245,7 @@ scan_domain(struct slice *s, struct addr *a)
 		n++;
 	if (n > ADDR_DOMAIN_MAX)
 		return ADDR_TOO_LONG;
-	if (addr_domain(slice_make(s->p, n), a->domain) == -1)
+	if (addr_foreign_domain(slice_make(s->p, n), a->domain) == -1)
 		return ADDR_BAD_SYNTAX;
 	*s = slice_skip(*s, n);
 	return ADDR_OK;

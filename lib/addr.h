@@ -52,6 +52,10 @@ enum addr_status addr_parse_path(struct slice *s, bool null_ok,
  * in out[ADDR_DOMAIN_MAX + 1]. 0, or -1 with out untouched.
  */
 int addr_domain(struct slice s, char *out) __attribute__((warn_unused_result));
+/* The same for names of other people's hosts, in addresses and in the DNS: some
+ * have '_' in them, and get their mail all the same. */
+int addr_foreign_domain(struct slice s, char *out)
+    __attribute__((warn_unused_result));
 
 /*
  * The local part of an account that may be created here (inventory 1-04, 1-05):
@@ -85,6 +89,9 @@ char *ip_text(const struct ip *ip, char *out);
 /* True when the first bits of both agree (bits counted in the 128-bit form). */
 bool ip_match(const struct ip *ip, const struct ip *net, unsigned bits);
 bool ip_is_v4(const struct ip *ip);
+/* True when limits count both as one: the same address of IPv4, or the same
+ * network of 64 bits of IPv6, which is what one customer has. */
+bool ip_same_host(const struct ip *a, const struct ip *b);
 bool ip_is_loopback(const struct ip *ip);
 /* "ADDRESS" or "ADDRESS/BITS"; *bits in the 128-bit form. 0 or -1. */
 int ip_parse_net(struct slice s, struct ip *net, unsigned *bits)

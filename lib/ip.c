@@ -78,6 +78,12 @@ ip_is_loopback(const struct ip *ip)
 	    memcmp(ip->b, six.b, sizeof(six.b)) == 0;
 }
 
+bool
+ip_same_host(const struct ip *a, const struct ip *b)
+{
+	return ip_match(a, b, ip_is_v4(a) ? 128 : 64);
+}
+
 int
 ip_parse_net(struct slice s, struct ip *net, unsigned *bits)
 {

@@ -32,7 +32,7 @@ children_ask(const struct children *c, const struct ip *host)
 	if (c->n >= c->max)
 		return CHILDREN_FULL;
 	for (size_t i = 0; i < c->n; i++)
-		same += memcmp(&c->v[i].host, host, sizeof(*host)) == 0;
+		same += ip_same_host(&c->v[i].host, host);
 	return same >= c->per_host ? CHILDREN_HOST_FULL : CHILDREN_OK;
 }
 

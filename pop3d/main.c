@@ -8,7 +8,7 @@
  * Order: everything is given up before the first connection is accepted; a
  * child is forked, never executed.
  * Limits: sessions_max connections before login, sessions_per_host of one
- * address. Sessions after login are malle-spawn's.
+ * address (of IPv6: of one /64). Sessions after login are malle-spawn's.
  */
 
 #include <sys/socket.h>

@@ -27,6 +27,7 @@ static const struct {
 	{ SLICE("\"..\"@x.y"), ADDR_OK, "\"..\"@x.y" },
 	{ SLICE("bob@[192.0.2.1]"), ADDR_OK, "bob@[192.0.2.1]" },
 	{ SLICE("bob@[IPv6:2001:db8::1]"), ADDR_OK, "bob@[IPv6:2001:db8::1]" },
+	{ SLICE("bob@my_host.test"), ADDR_OK, "bob@my_host.test" },
 	{ SLICE("zo\xc3\xa9@x.y"), ADDR_OK, "zo\xc3\xa9@x.y" },
 	{ SLICE("bob@caf\xc3\xa9.test"), ADDR_OK, "bob@xn--caf-dma.test" },
 	{ SLICE("bob@CAF\xc3\x89.test"), ADDR_OK, "bob@xn--caf-dma.test" },
@@ -97,6 +98,7 @@ static const struct {
 	{ SLICE(""), NULL }, { SLICE("."), NULL }, { SLICE("a."), NULL },
 	{ SLICE(".a"), NULL }, { SLICE("a..b"), NULL }, { SLICE("a b"), NULL },
 	{ SLICE("a/b"), NULL }, { SLICE(".."), NULL }, { SLICE("a\0b"), NULL },
+	{ SLICE("a_b.test"), NULL }, { SLICE("_a.test"), NULL },
 	{ SLICE("-a.b"), NULL }, { SLICE("a-.b"), NULL }, { SLICE("a\n"), NULL },
 	{ SLICE("\xc3\x28.fr"), NULL }, { SLICE("\xff.fr"), NULL },
 }, accounts[] = { /* inventory 1-04, 1-05 */
@@ -268,6 +270,14 @@ test_ips(void)
 	    ip_parse(SLICE("::1"), &ip) == 0 && ip_is_loopback(&ip) &&
 	    ip_parse(SLICE("192.0.2.1"), &ip) == 0 && !ip_is_loopback(&ip),
 	    "loopback");
+	ok(ip_parse(SLICE("2001:db8::1"), &ip) == 0 &&
+	    ip_parse(SLICE("2001:db8::ffff:2"), &net) == 0 &&
+	    ip_same_host(&ip, &net) &&
+	    ip_parse(SLICE("2001:db8:0:1::1"), &net) == 0 &&
+	    !ip_same_host(&ip, &net), "one /64 is one host");
+	ok(ip_parse(SLICE("192.0.2.1"), &ip) == 0 &&
+	    ip_same_host(&ip, &ip) && ip_parse(SLICE("192.0.2.2"), &net) == 0 &&
+	    !ip_same_host(&ip, &net), "one address of IPv4 is one host");
 }
 
 int
