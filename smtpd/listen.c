@@ -20,6 +20,8 @@
  * Order: signals are blocked but in ppoll(), so none falls between a look and
  * a wait. A session is forked, never executed: it inherits uid, root, sandbox
  * and the mapped tables.
+ * At SIGHUP the listener ends and its sessions go on: the next one, which
+ * malle-start starts, reads the configuration, for this one's root has none.
  * Limits: sessions_max, sessions_per_host (a host of IPv6 is its /64); the
  * refusal is sent without waiting and without a fork.
  */
@@ -114,22 +116,13 @@ reap(struct house *h)
 		forget_child(h, pid, status);
 }
 
-static bool
-same_host(const struct ip *a, const struct ip *b)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	bool v4 = memcmp(a->b, mapped, sizeof(mapped)) == 0;
-
-	return ip_match(a, b, v4 ? 128 : 64);
-}
-
 static size_t
 sessions_of(const struct house *h, const struct ip *ip)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->nchildren; i++)
-		n += same_host(&h->children[i].ip, ip);
+		n += ip_same_host(&h->children[i].ip, ip);
 	return n;
 }
 
@@ -253,17 +246,11 @@ serve(struct house *h)
 
 	for (size_t i = 0; i < h->nlisteners; i++)
 		fds[i] = (struct pollfd){ h->listeners[i].fd, POLLIN, 0 };
-	while (!session_stopping) {
+	while (!session_stopping && !got_hangup) {
 		int r = ppoll(fds, h->nlisteners, NULL, &h->open);
 
 		if (got_child)
 			reap(h);
-		if (got_hangup) {
-			got_hangup = 0;
-			log_notice(NULL, "reload", "text=%s", LOGS("the tables "
-			    "are always fresh; a change of the configuration "
-			    "needs a restart"));
-		}
 		for (size_t i = 0; r > 0 && i < h->nlisteners; i++)
 			if (fds[i].revents != 0)
 				accept_some(h, &h->listeners[i]);
@@ -286,6 +273,12 @@ wind_up(struct house *h)
 
 	for (size_t i = 0; i < h->nlisteners; i++)
 		close(h->listeners[i].fd);
+	if (!session_stopping) {
+		log_info(NULL, "reload", "sessions=%zu text=%s", h->nchildren,
+		    LOGS("the sessions go on; the next listener reads the "
+		    "configuration"));
+		return;
+	}
 	log_info(NULL, "stop", "sessions=%zu", h->nchildren);
 	tell_children(h, SIGTERM);
 	while (h->nchildren > 0 && (left = end - clock_ms()) > 0) {

@@ -28,7 +28,9 @@ struct exchange {
 	struct slice response;
 };
 
-enum line_result { GOT_RESPONSE, GOT_CANCEL, GOT_NONSENSE, GOT_END };
+enum line_result {
+	GOT_RESPONSE, GOT_CANCEL, GOT_NONSENSE, GOT_TOO_LONG, GOT_END
+};
 
 /* clang-format off */
 static const struct {
@@ -90,6 +92,7 @@ ask(struct session *s, struct exchange *x, struct slice challenge)
 	case BUF_LINE:
 		break;
 	case BUF_TOO_LONG:
+		return GOT_TOO_LONG;
 	case BUF_BARE:
 		return GOT_NONSENSE;
 	case BUF_EOF:
@@ -281,6 +284,10 @@ login(struct session *s, struct exchange *x)
 		return;
 	case GOT_NONSENSE:
 		refuse(s, "auth", "", "501 5.5.2", "this is not base64");
+		return;
+	case GOT_TOO_LONG:
+		/* RFC 4954 6 */
+		refuse(s, "auth", "", "500 5.5.6", "the line is too long");
 		return;
 	case GOT_RESPONSE:
 		break;

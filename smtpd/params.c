@@ -93,6 +93,16 @@ set_smtputf8(void *out, struct slice value)
 }
 
 static enum params_status
+set_requiretls(void *out, struct slice value)
+{
+	struct mail_params *m = out;
+
+	(void)value;
+	m->flags |= QM_REQUIRETLS;
+	return PARAMS_OK;
+}
+
+static enum params_status
 set_ret(void *out, struct slice value)
 {
 	struct mail_params *m = out;
@@ -192,6 +202,7 @@ static const struct param mail_table[] = {
 	{ { "RET", 3 }, true, set_ret },		/* RFC 3461 */
 	{ { "ENVID", 5 }, true, set_envid },
 	{ { "AUTH", 4 }, true, set_auth },		/* RFC 4954 */
+	{ { "REQUIRETLS", 10 }, false, set_requiretls },	/* RFC 8689 */
 };
 
 static const struct param rcpt_table[] = {

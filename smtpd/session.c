@@ -127,6 +127,9 @@ ehlo_act(void *session)
 	    (unsigned long long)s->conf->message_max);
 	if (session_may_starttls(s))
 		buf_puts(&s->io, "250-STARTTLS\r\n");
+	/* RFC 8689 2: offered under TLS only. */
+	if (s->has_tls)
+		buf_puts(&s->io, "250-REQUIRETLS\r\n");
 	if (mechanisms[0] != '\0')
 		buf_printf(&s->io, "250-AUTH %s\r\n", mechanisms);
 	/* RFC 9422 */

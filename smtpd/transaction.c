@@ -170,6 +170,11 @@ mail_allowed(struct session *s, const struct mail_params *m)
 {
 	if (!sender_allowed(s, &m->sender))
 		return false;
+	if ((m->flags & QM_REQUIRETLS) != 0 && !s->has_tls) {
+		refuse(s, "mail", "", "530 5.7.10",
+		    "REQUIRETLS needs TLS from the start: STARTTLS first");
+		return false;
+	}
 	if (m->size > s->conf->message_max) {
 		refuse(s, "mail", "", "552 5.3.4",
 		    "the message is too big: at most %llu bytes",
@@ -324,6 +329,35 @@ keep_recipient(struct session *s, const char *to)
 	str_put(list, slice_make(r->orcpt, strlen(r->orcpt) + 1));
 }
 
+/*
+ * RFC 5321 4.5.1: <postmaster> alone is taken by every server. It is the one of
+ * the configuration, else that of the domain that our name belongs to.
+ */
+static void
+complete_postmaster(struct session *s, struct addr *rcpt)
+{
+	const struct conf *c = s->conf;
+	struct slice name = slice_of(c->hostname);
+	struct domain_record d;
+	struct addr a;
+
+	if (c->default_domain[0] != '\0') {
+		memcpy(rcpt->domain, c->default_domain, sizeof(rcpt->domain));
+		return;
+	}
+	if (addr_parse(slice_of(c->postmaster), &a) == ADDR_OK) {
+		*rcpt = a;
+		return;
+	}
+	for (; name.p != NULL; slice_cut(&name, '.')) {
+		/* The rest of a string is one, too. */
+		if (tables_domain(s->tables, name.p, &d) != 1)
+			continue;
+		memcpy(rcpt->domain, name.p, name.len + 1);
+		return;
+	}
+}
+
 void
 rcpt_act(void *session)
 {
@@ -332,10 +366,8 @@ rcpt_act(void *session)
 	struct addr *rcpt = &s->arg.rcpt.recipient;
 	char to[ADDR_TEXT_MAX];
 
-	/* RFC 5321 4.1.1.3: <postmaster> alone is the one of our domain. */
-	if (rcpt->domain[0] == '\0' && s->conf->default_domain[0] != '\0')
-		memcpy(rcpt->domain, s->conf->default_domain,
-		    sizeof(rcpt->domain));
+	if (rcpt->domain[0] == '\0')
+		complete_postmaster(s, rcpt);
 	addr_text(rcpt, to, sizeof(to));
 	if (t->count >= s->conf->recipients_max) {
 		too_many_recipients(s, to);

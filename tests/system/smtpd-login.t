@@ -156,7 +156,9 @@ c.say("EHLO c.test")
 t.eq(code(c.say("AUTH PLAIN " + "A" * 1900)), "501 5.5.2",
      "a long initial response")
 c.say("AUTH PLAIN")
-t.eq(code(c.say("A" * 9000)), "501 5.5.2", "a line over all limits")
+t.eq(code(c.say("A" * 8000)), "501 5.5.2", "a response of 8000 bytes is read")
+c.say("AUTH PLAIN")
+t.eq(code(c.say("A" * 9000)), "500 5.5.6", "a line over all limits")
 t.eq(code(c.say("NOOP")), "250 2.0.0", "and the session goes on")
 c.close()
 
@@ -170,6 +172,19 @@ c.content(".\r\n")
 m = d.queue.last()
 t.eq((m.protocol, m.trace.split("\n")[0]),
      ("ESMTPS", "from c.test ([127.0.0.1])"), "its trace")
+
+# REQUIRETLS (RFC 8689): under TLS only, and told to the queue.
+t.eq(m.flags & 16, 0, "REQUIRETLS is nobody's by itself")
+t.ok("250-REQUIRETLS\n" in c.say("EHLO c.test"), "REQUIRETLS under TLS")
+t.eq(c.codes("MAIL FROM:<a@b.test> REQUIRETLS", "RCPT TO:<bob@exemple.test>",
+             "DATA"), ["250 2.1.0", "250 2.1.5", "354"], "is taken there")
+c.content(".\r\n")
+t.eq(d.queue.last().flags & 16, 16, "and the queue knows")
+c.close()
+c = d.client()
+t.ok("REQUIRETLS" not in c.say("EHLO c.test"), "not offered in the clear")
+reply = c.say("MAIL FROM:<a@b.test> REQUIRETLS")
+t.ok(reply.startswith("530 5.7.10 ") and "STARTTLS" in reply, reply)
 c.close()
 before = len(d.queue.messages)
 c = d.client()

@@ -84,12 +84,8 @@ t.ok(code(c.say("RCPT TO:<alice@exemple.test>")) in ("451 4.3.0", "250 2.1.5"),
 c.close()
 os.rename(d.tables + "/away", d.tables + "/domains.cdb")
 
-# SIGHUP drops nobody; a crash of one session is one session.
+# A crash of one session is one session.
 c = d.client()
-c.begin()
-d.process.send_signal(signal.SIGHUP)
-t.ok(d.logged("reload"), "SIGHUP says what it does")
-t.eq(code(c.content(".\r\n")), "250 2.0.0", "and drops no session")
 victim = d.client()
 pid = d.process.pid
 with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
@@ -128,6 +124,35 @@ t.eq([m.content for m in d.queue.messages[-2:]],
      "and the queue has them")
 t.eq(d.log().count(" crash "), 1, "no other session crashed")
 d.stop()
+
+# SIGHUP: the listener makes room for the next one, its sessions go on.
+d = Smtpd()
+half, idle = d.client(), d.client()
+half.begin()
+half.send("Subject: half\r\n\r\n")
+d.process.send_signal(signal.SIGHUP)
+t.eq(d.process.wait(10), 0, "SIGHUP ends the listener well")
+t.ok(d.logged("reload sessions=2"), "and says so")
+t.eq(code(half.content("rest\r\n.\r\n")), "250 2.0.0",
+     "a message half-way goes on")
+idle.begin()
+t.eq(code(idle.content(".\r\n")), "250 2.0.0", "an idle session too")
+t.eq(idle.say("QUIT")[:3], "221", "to its own end")
+half.close()
+d.stop()
+
+# RFC 5321 4.5.1: <postmaster> is taken even where no default domain is set.
+for conf, want in [("postmaster = bob@exemple.test\n", "bob@exemple.test"),
+                   ("", "postmaster@exemple.test")]:
+    d = Smtpd("default_domain =\n" + conf)
+    c = d.client()
+    c.say("EHLO c.test")
+    c.codes("MAIL FROM:<a@b.test>", "RCPT TO:<Postmaster>", "DATA")
+    c.content(".\r\n")
+    t.eq([r[0] for r in d.queue.last().recipients], [want],
+         "<postmaster> goes to " + want)
+    c.close()
+    d.stop()
 
 # Without root: everything works, and it says what is off.
 if os.getuid() == 0:

@@ -389,8 +389,9 @@ class Smtpd:
         self.conf = os.path.join(self.folder, "conf")
         with open(self.conf, "w") as f:
             f.write("base = %s\nhostname = mail.exemple.test\n"
-                    "default_domain = exemple.test\nuser_net = %s\n%s"
-                    % (self.folder, user, conf))
+                    "user_net = %s\n%s" % (self.folder, user, conf))
+            if "default_domain" not in conf:
+                f.write("default_domain = exemple.test\n")
         self.cert = os.path.join(self.folder, "cert.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-keyout",

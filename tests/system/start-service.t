@@ -118,11 +118,16 @@ def test_reload(m):
                         context=context(m))
     p.user("bob@exemple.test")
     p.pass_(PASSWORD)
-    old = m.pid("malle-tls")
+    names = ("malle-tls", "malle-smtpd", "malle-pop3d")
+    old = {x: m.pid(x) for x in names}
+    m.write_conf(message_max="123456")
     m.reload()
-    ok(until(lambda: m.pid("malle-tls") not in (None, old)),
-       "a new malle-tls")
+    for x in names:
+        ok(until(lambda: m.pid(x) not in (None, old[x])), "a new " + x)
     until(lambda: all(m.pid(x) for x in malle.PROGRAMS))
+    with smtplib.SMTP("localhost", m.ports["smtp"], timeout=20) as new:
+        new.ehlo()
+        eq(new.esmtp_features["size"], "123456", "SIGHUP: a changed setting")
     s.sendmail("alice@exemple.test", ["bob@exemple.test"],
                "Subject: rechargement\r\n\r\nBonjour\r\n")
     s.quit()
