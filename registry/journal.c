@@ -6,8 +6,9 @@
  * of both objects; the text journal gets a line without secrets after the
  * commit. A crash between the two leaves the text short, which the next start
  * mends from the store: the store decides.
- * Format of an entry: version (8 bits), id, time (64 bits each), uid (32),
- * account, operation, object before, object after (empty: none).
+ * Format of an entry: version (8 bits), id, id of the first entry of the same
+ * request (not in version 1), time (64 bits each), uid (32), account,
+ * operation, object before, object after (empty: none).
  */
 
 #include "registry/journal.h"
@@ -26,7 +27,7 @@
 #include "lib/pack.h"
 
 #define JOURNAL_FILE "journal"
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 #define JOURNAL_PREFIX "journal/"
 #define JOURNAL_KEY (sizeof(JOURNAL_PREFIX) - 1 + 16)
 #define TAIL_BYTES (1024 * 1024)	/* longer than any line */
@@ -82,8 +83,9 @@ journal_line(const struct journal_entry *e, struct str *out)
 	const struct object *o = e->has_after ? &e->after : &e->before;
 	char date[DATE_MAX];
 
-	str_printf(out, "{\"id\":%" PRIu64 ",\"time\":\"%s\",\"uid\":%u,",
-	    e->id, date_iso((time_t)e->time, date), e->uid);
+	str_printf(out, "{\"id\":%" PRIu64 ",\"request\":%" PRIu64
+	    ",\"time\":\"%s\",\"uid\":%u,", e->id, e->request,
+	    date_iso((time_t)e->time, date), e->uid);
 	str_puts(out, "\"account\":");
 	json_string(out, e->account);
 	str_puts(out, ",\"operation\":");
@@ -134,6 +136,7 @@ store_entry(struct registry *r, const struct journal_entry *e,
 	pack_init(&k, room, 2 * OBJECT_BYTES_MAX + 1024);
 	pack_u8(&k, JOURNAL_VERSION);
 	pack_u64(&k, e->id);
+	pack_u64(&k, e->request);
 	pack_u64(&k, (uint64_t)e->time);
 	pack_u32(&k, e->uid);
 	pack_bytes(&k, e->account);
@@ -157,6 +160,7 @@ journal_write(struct registry *r, const struct actor *who,
 {
 	struct journal_entry e = {
 		.id = r->journal_next,
+		.request = r->journal_request,
 		.time = time(NULL),
 		.uid = who->uid,
 		.account = slice_of(who->account),
@@ -194,11 +198,14 @@ entry_unpack(struct slice bytes, struct journal_entry *out)
 	struct journal_entry e = { 0 };
 	struct slice before, after;
 	struct unpacker u;
+	unsigned version;
 
 	unpack_init(&u, bytes);
-	if (unpack_u8(&u) != JOURNAL_VERSION)
+	version = unpack_u8(&u);
+	if (version < 1 || version > JOURNAL_VERSION)
 		goto bad;
 	e.id = unpack_u64(&u);
+	e.request = version == 1 ? e.id : unpack_u64(&u);
 	e.time = (int64_t)unpack_u64(&u);
 	e.uid = unpack_u32(&u);
 	e.account = unpack_text(&u, ADDR_TEXT_MAX);
@@ -245,6 +252,18 @@ journal_each(struct registry *r, uint64_t after,
 
 	return store_each(r->store, SLICE(JOURNAL_PREFIX), key_of(after, key),
 	    unpack_each, &w);
+}
+
+int
+journal_get(struct registry *r, uint64_t id, struct str *bytes,
+    struct journal_entry *out)
+{
+	char key[JOURNAL_KEY + 1];
+	int found = store_get(r->store, key_of(id, key), bytes);
+
+	if (found != 1)
+		return found;
+	return entry_unpack(str_slice(bytes), out) == -1 ? -1 : 1;
 }
 
 /*

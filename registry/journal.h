@@ -7,6 +7,7 @@
 
 struct journal_entry {
 	uint64_t id;
+	uint64_t request;	/* id of the first entry of the same request */
 	int64_t time;
 	uint32_t uid;
 	struct slice account;	/* that proved itself; empty */
@@ -28,6 +29,10 @@ void journal_line(const struct journal_entry *e, struct str *out);
 void journal_flush(struct registry *r);
 /* Forgets pending lines: the transaction was given up. */
 void journal_forget(struct registry *r, uint64_t next, size_t text_len);
+
+/* One entry; bytes holds what it points into. 1, 0 no such, -1. */
+int journal_get(struct registry *r, uint64_t id, struct str *bytes,
+    struct journal_entry *out) __attribute__((warn_unused_result));
 
 /* At start: finds the last entry, mends the text journal from the store, so
  * that it lacks none. 0, or -1 with errno. */

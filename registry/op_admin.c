@@ -55,15 +55,17 @@ row_entry(void *arg, const struct journal_entry *e)
 	struct registry_fields f = { .n = 0 };
 	struct str changes = STR_INIT(2 * ATTRIBUTE_VALUE_MAX);
 	struct reading *d = arg;
-	char id[24], uid[24], date[DATE_MAX];
+	char id[24], request[24], uid[24], date[DATE_MAX];
 
 	if (d->name.p != NULL && !slice_eq(d->name, slice_of(o->name)) &&
 	    !slice_eq(d->name, slice_of(address_domain(o->name))))
 		return 0;
 	snprintf(id, sizeof(id), "%" PRIu64, e->id);
+	snprintf(request, sizeof(request), "%" PRIu64, e->request);
 	snprintf(uid, sizeof(uid), "%u", e->uid);
 	describe(e, &changes);
 	registry_add(&f, "id", slice_of(id));
+	registry_add(&f, "request", slice_of(request));
 	registry_add(&f, "time", slice_of(date_iso((time_t)e->time, date)));
 	registry_add(&f, "uid", slice_of(uid));
 	registry_add(&f, "account", e->account);

@@ -53,9 +53,8 @@ struct loading {
 	uint64_t n;
 };
 
-/* An address needs its domain, one with tables of its own. */
-static enum registry_result
-check_domain(struct request *q, const char *address)
+enum registry_result
+judge_address(struct request *q, const char *address)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
@@ -105,7 +104,7 @@ load_kind(struct loading *l, struct object *o)
 		str_putc(&l->aliases, '\n');
 	}
 	if (o->kind == &kind_user || o->kind == &kind_alias)
-		return check_domain(l->q, o->name);
+		return judge_address(l->q, o->name);
 	if (o->kind == &kind_removed &&
 	    keep_uid(l->q->r, object_number(o, "uid")) == -1)
 		return say_failed(l->q);
@@ -197,8 +196,8 @@ load_object(struct loading *l, const struct registry_fields *f)
 	return result;
 }
 
-static enum registry_result
-finish_domain(struct request *q, const char *name)
+enum registry_result
+judge_domain(struct request *q, const char *name)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	struct str other = STR_INIT(STORE_VALUE_MAX);
@@ -289,7 +288,7 @@ load_all(struct loading *l, char *space)
 	if (result == REGISTRY_OK && r == -1)
 		result = say_failed(q);
 	if (result == REGISTRY_OK)
-		result = finish(q, &l->domains, finish_domain);
+		result = finish(q, &l->domains, judge_domain);
 	if (result == REGISTRY_OK)
 		result = finish(q, &l->aliases, finish_alias);
 	return result;

@@ -478,24 +478,47 @@ op_domain_set(struct request *q)
 	return result;
 }
 
-/* A note of what stays on the disk, and of its owner. */
-static enum registry_result
-leave_record(struct request *q, const struct object *d)
+enum registry_result
+leave_record(struct request *q, const char *name, struct slice uid)
 {
-	enum registry_result result;
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
 	char date[DATE_MAX];
 	struct object o;
+	int found;
 
-	if (object_get(d, "uid").p == NULL)
+	found = object_load(q->r->store, &kind_removed, name, &bytes, &o);
+	str_free(&bytes);
+	if (found == -1)
+		return say_failed(q);
+	if (found == 1 || uid.p == NULL)
 		return REGISTRY_OK;
-	object_init(&o, &kind_removed, d->name);
+	object_init(&o, &kind_removed, name);
 	if (object_put(&o, "date", now_text(date)) == -1 ||
-	    object_put(&o, "uid", object_get(d, "uid")) == -1)
+	    object_put(&o, "uid", uid) == -1)
 		result = say_failed(q);
 	else
 		result = change(q, NULL, &o);
 	object_free(&o);
 	return result;
+}
+
+enum registry_result
+judge_empty(struct request *q, const char *domain)
+{
+	struct census c = { .names = STR_INIT(0) };
+	struct alias_search s;
+
+	if (take_census(q->r, domain, &c) == -1 ||
+	    find_aliases(q->r, domain, &s) == -1)
+		return say_failed(q);
+	str_free(&s.names);
+	if (c.users + c.aliases + s.n > 0)
+		return say(q, REGISTRY_INVALID,
+		    "%s has addresses or other names that need it.",
+		    "%s a des adresses ou d'autres noms qui en ont besoin.",
+		    domain);
+	return REGISTRY_OK;
 }
 
 static enum registry_result
@@ -540,7 +563,7 @@ op_domain_delete(struct request *q)
 	if (result == REGISTRY_OK)
 		result = delete_addresses(q, name, true);
 	if (result == REGISTRY_OK)
-		result = leave_record(q, &d);
+		result = leave_record(q, name, object_get(&d, "uid"));
 	if (result == REGISTRY_OK)
 		result = change(q, &d, NULL);
 	str_free(&bytes);

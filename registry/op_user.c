@@ -198,21 +198,13 @@ remove_user(struct request *q, const struct object *u)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	char date[DATE_MAX];
-	struct object d, o;
+	struct object d;
 
-	object_init(&o, &kind_removed, u->name);
 	result = fetch(q, &kind_domain, address_domain(u->name), &bytes, &d);
-	if (result == REGISTRY_OK) {
-		if (object_put(&o, "date", now_text(date)) == -1 ||
-		    object_put(&o, "uid", object_get(&d, "uid")) == -1)
-			result = say_failed(q);
-	}
 	if (result == REGISTRY_OK)
-		result = change(q, NULL, &o);
+		result = leave_record(q, u->name, object_get(&d, "uid"));
 	if (result == REGISTRY_OK)
 		result = change(q, u, NULL);
-	object_free(&o);
 	str_free(&bytes);
 	return result;
 }

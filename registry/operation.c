@@ -76,6 +76,9 @@ const struct operation operations[] = {
 	    "lister ce qui est supprimé et encore sur le disque" } },
 	{ "journal",       ADMINS, 0, op_journal, NULL,
 	  { "who changed what", "qui a changé quoi" } },
+	{ "undo",          ADMINS, OP_WRITE, op_undo, "id",
+	  { "undo a change of the journal",
+	    "défaire une modification du journal" } },
 	{ "check",         ADMINS, 0, op_check, NULL,
 	  { "compare the tables with the registry",
 	    "comparer les tables au registre" } },
@@ -96,6 +99,7 @@ const struct operation operations[] = {
 static const char *const controls[] = {
 	"language-of-answer", "name", "address", "net", "current", "password",
 	"force", "all", "after", "limit", "check", "update", "domain", "kind",
+	"id",
 	NULL
 };
 /* clang-format on */
@@ -561,10 +565,12 @@ operation_run(struct request *q)
 
 	if (store_begin(q->r->store) == -1)
 		return say_failed(q);
+	q->r->journal_request = next;
 	result = q->op->act(q);
 	if (result == REGISTRY_OK && q->out->bad)
 		result = say_failed(q);
-	dry = (q->op->flags & OP_LONG) && field_yes(q, "check");
+	/* Asked for "check", everything is judged and nothing done. */
+	dry = field_yes(q, "check");
 	if (result == REGISTRY_OK && (q->op->flags & OP_WRITE) && !dry) {
 		if (store_commit(q->r->store) == 0)
 			return REGISTRY_OK;

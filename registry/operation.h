@@ -118,7 +118,7 @@ operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
     op_alias_delete;
 operation_act op_relay_add, op_relay_list, op_relay_set, op_relay_delete;
 operation_act op_dump, op_load, op_journal, op_check, op_login, op_recompile,
-    op_schema, op_removed_list;
+    op_schema, op_removed_list, op_undo;
 
 /* Shared between the acts. */
 
@@ -134,6 +134,18 @@ int keep_uid(struct registry *r, uint64_t uid)
     __attribute__((warn_unused_result));
 /* Deletes a user, leaving the record of what is still on disk. */
 enum registry_result remove_user(struct request *q, const struct object *u);
+/* Undoes all of the request that made this entry of the journal. */
+enum registry_result undo_request(struct request *q, uint64_t id);
+/* An address needs its domain, one with tables of its own. */
+enum registry_result judge_address(struct request *q, const char *address);
+/* What a domain must be beyond its attributes, with what it must have made. */
+enum registry_result judge_domain(struct request *q, const char *name);
+/* Notes that the mail of a user, or of a main domain, stays on the disk;
+ * a record that is there stays. */
+enum registry_result leave_record(struct request *q, const char *name,
+    struct slice uid);
+/* Refuses a domain that has addresses of its own, or names. */
+enum registry_result judge_empty(struct request *q, const char *domain);
 /* Refuses an alias whose targets lead back to it or to nothing. */
 enum registry_result check_targets(struct request *q, const struct object *a,
     bool must_exist);

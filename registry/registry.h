@@ -29,6 +29,7 @@ struct registry {
 	int journal_fd;				/* the text journal */
 	char id[2 * REGISTRY_ID + 1];		/* of this very registry */
 	uint64_t journal_next;			/* id of the next entry */
+	uint64_t journal_request;		/* first id of this request */
 	struct str journal_text;		/* lines of this transaction */
 	bool journal_behind;			/* the text lacks some */
 	struct stale *stale;

@@ -55,7 +55,7 @@ static const struct attribute user_attributes[] = {
 	  { "SCRAM-SHA-256 keys", "clés SCRAM-SHA-256" } },
 	{ "created", 0, NULL, valid_time,
 	  { "when it was made", "date de création" } },
-	{ "last-login", 0, NULL, valid_time,
+	{ "last-login", ATTR_QUIET, NULL, valid_time,
 	  { "last good login", "dernière connexion" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }
 };

@@ -19,7 +19,7 @@ struct text {
 #define ATTR_NEEDED 4u	/* an object without it is no object */
 #define ATTR_SECRET 8u	/* shown in dumps only */
 #define ATTR_CLEAR 16u	/* may be emptied, which removes it */
-#define ATTR_LATE 32u	/* may only be set once the object exists */
+#define ATTR_QUIET 32u	/* changes without an entry in the journal */
 
 /*
  * Judges a value and writes its canonical form to out. 0, or -1 with *why;

@@ -1,4 +1,4 @@
-/* cmd_journal.c - malle journal: who changed what; malle recompile. */
+/* cmd_journal.c - malle journal: who changed what; malle undo, recompile. */
 /* SPDX-License-Identifier: ISC */
 
 #include <pwd.h>
@@ -91,6 +91,25 @@ cmd_journal(struct malle *m, int argc, char **argv)
 	    registry_field(&a.f, "limit").p == NULL)
 		registry_add(&a.f, "limit", SLICE(LAST));
 	return registry_ask(m, "journal", &a.f, show_entry, NULL);
+}
+
+int
+cmd_undo(struct malle *m, int argc, char **argv)
+{
+	/* clang-format off */
+	static const struct option_field options[] = {
+		{ "--check", "check", "yes" },
+		{ "--force", "force", "yes" },
+		{ NULL, NULL, NULL }
+	};
+	/* clang-format on */
+	static struct arguments a;
+
+	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
+	    a.n != 1)
+		return arguments_wrong(m, "undo ID [--check] [--force]");
+	registry_add(&a.f, "id", slice_of(a.positional[0]));
+	return registry_ask(m, "undo", &a.f, NULL, NULL);
 }
 
 int

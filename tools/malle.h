@@ -26,6 +26,7 @@ int cmd_relay(struct malle *m, int argc, char **argv);
 int cmd_dump(struct malle *m, int argc, char **argv);
 int cmd_load(struct malle *m, int argc, char **argv);
 int cmd_journal(struct malle *m, int argc, char **argv);
+int cmd_undo(struct malle *m, int argc, char **argv);
 int cmd_recompile(struct malle *m, int argc, char **argv);
 int cmd_queue(struct malle *m, int argc, char **argv);
 int cmd_trace(struct malle *m, int argc, char **argv);

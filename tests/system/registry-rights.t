@@ -36,6 +36,7 @@ FIELDS = {
     "relay.add": {"net": "192.0.2.1"}, "relay.list": {},
     "relay.set": {"net": "192.0.2.1", "note": "x"},
     "relay.delete": {"net": "192.0.2.9"}, "removed.list": {}, "journal": {},
+    "undo": {"id": "999999"},
     "check": {}, "recompile": {}, "dump": {}, "load": {}, "schema": {},
     "login": {"address": MINE},
 }

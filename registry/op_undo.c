@@ -1,0 +1,272 @@
+/* op_undo.c - a change of the journal undone, as a new change. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * What one request changed is undone together, its last entry first. Each
+ * object must still be as that request left it; what the whole must obey
+ * (domains, targets, addresses that must be) is judged when all is undone.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "registry/journal.h"
+#include "registry/operation.h"
+
+struct undoing {
+	struct request *q;
+	uint64_t first, last;	/* entries of one request */
+};
+
+/* The first later entry about the same name, for the refusal. */
+struct later {
+	const struct kind *kind;
+	const char *name;
+	uint64_t id;
+};
+
+static const struct object *
+object_of(const struct journal_entry *e)
+{
+	return e->has_after ? &e->after : &e->before;
+}
+
+static int
+is_later(void *arg, const struct journal_entry *e)
+{
+	struct later *l = arg;
+
+	if (strcmp(object_of(e)->name, l->name) != 0 ||
+	    strcmp(object_of(e)->kind->space, l->kind->space) != 0)
+		return 0;
+	l->id = e->id;
+	return 1;
+}
+
+static enum registry_result
+say_changed(struct undoing *u, const struct journal_entry *e)
+{
+	struct later l = { object_of(e)->kind, object_of(e)->name, 0 };
+
+	if (journal_each(u->q->r, u->last, is_later, &l) == -1)
+		return say_failed(u->q);
+	return say(u->q, REGISTRY_EXISTS,
+	    "%s has changed since (change %" PRIu64 "): undo that first.",
+	    "%s a changé depuis (modification %" PRIu64 ") : défaites-la "
+	    "d'abord.", l.name, l.id);
+}
+
+/* Equal in all that the journal knows. */
+static bool
+same(const struct object *a, const struct object *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	for (size_t i = 0; a->kind->attributes[i].name != NULL; i++)
+		if (!(a->kind->attributes[i].flags & ATTR_QUIET) &&
+		    ((a->value[i].p == NULL) != (b->value[i].p == NULL) ||
+		    (a->value[i].p != NULL &&
+		    !slice_eq(a->value[i], b->value[i]))))
+			return false;
+	return true;
+}
+
+static enum registry_result
+undo_entry(struct undoing *u, struct journal_entry *e)
+{
+	const struct object *o = object_of(e);
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct object now;
+	int found;
+
+	found = object_load(u->q->r->store, o->kind, o->name, &bytes, &now);
+	if (found == -1) {
+		result = say_failed(u->q);
+	} else if ((found == 1) != e->has_after ||
+	    (found == 1 && !same(&now, &e->after))) {
+		result = say_changed(u, e);
+	} else {
+		/* What is not journalled stays as it is. */
+		for (size_t i = 0; found == 1 && e->has_before &&
+		    o->kind->attributes[i].name != NULL; i++)
+			if (o->kind->attributes[i].flags & ATTR_QUIET)
+				e->before.value[i] = now.value[i];
+		result = change(u->q, found == 1 ? &now : NULL,
+		    e->has_before ? &e->before : NULL);
+	}
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+	return result;
+}
+
+/* An address, or a domain, that is there again has its mail back. */
+static enum registry_result
+drop_record(struct request *q, const char *name)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
+	struct object o;
+	int found;
+
+	found = object_load(q->r->store, &kind_removed, name, &bytes, &o);
+	if (found == -1)
+		result = say_failed(q);
+	else if (found == 1)
+		result = change(q, &o, NULL);
+	str_free(&bytes);
+	return result;
+}
+
+static enum registry_result
+judge_gone_address(struct request *q, const struct object *o)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
+	struct object d;
+	int found;
+
+	found = registry_domain(q->r, address_domain(o->name), &bytes, &d);
+	if (found == -1)
+		result = say_failed(q);
+	else if (found == 1 && is_structural(o->name) &&
+	    object_get(&d, "alias-of").p == NULL)
+		result = say(q, REGISTRY_REFUSED,
+		    "%s cannot be taken away: each domain must answer there "
+		    "(RFC 2142).",
+		    "%s ne peut pas être retirée : chaque domaine doit y "
+		    "répondre (RFC 2142).", o->name);
+	else if (found == 1 && o->kind == &kind_user)
+		result = leave_record(q, o->name, object_get(&d, "uid"));
+	str_free(&bytes);
+	return result;
+}
+
+static enum registry_result
+judge_gone(struct request *q, const struct object *o)
+{
+	enum registry_result result;
+
+	if (o->kind == &kind_domain) {
+		result = judge_empty(q, o->name);
+		return result != REGISTRY_OK ? result :
+		    leave_record(q, o->name, object_get(o, "uid"));
+	}
+	return strcmp(o->kind->space, "address") == 0 ?
+	    judge_gone_address(q, o) : REGISTRY_OK;
+}
+
+static enum registry_result
+judge_there(struct request *q, const struct object *o)
+{
+	enum registry_result result = REGISTRY_OK;
+
+	if (o->kind == &kind_domain) {
+		result = judge_domain(q, o->name);
+		if (result == REGISTRY_OK && object_get(o, "alias-of").p != NULL)
+			result = judge_empty(q, o->name);
+	} else if (strcmp(o->kind->space, "address") == 0) {
+		result = judge_address(q, o->name);
+	}
+	if (result == REGISTRY_OK && o->kind == &kind_alias)
+		result = check_targets(q, o, !field_yes(q, "force"));
+	if (result == REGISTRY_OK &&
+	    (o->kind == &kind_domain || o->kind == &kind_user))
+		result = drop_record(q, o->name);
+	return result;
+}
+
+/* As it is now, an object that the request was about must be allowed. */
+static enum registry_result
+judge_entry(struct undoing *u, struct journal_entry *e)
+{
+	const struct object *o = object_of(e);
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct object now;
+	int found;
+
+	found = object_load(u->q->r->store, o->kind, o->name, &bytes, &now);
+	if (found == -1)
+		result = say_failed(u->q);
+	else if (found == 1)
+		result = judge_there(u->q, &now);
+	else
+		result = judge_gone(u->q, o);
+	str_free(&bytes);
+	return result;
+}
+
+static enum registry_result
+each_entry(struct undoing *u,
+    enum registry_result (*one)(struct undoing *u, struct journal_entry *e))
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
+	struct journal_entry e;
+
+	for (uint64_t id = u->last; id >= u->first && result == REGISTRY_OK;
+	    id--) {
+		if (journal_get(u->q->r, id, &bytes, &e) != 1)
+			result = say_failed(u->q);
+		else
+			result = one(u, &e);
+	}
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+	return result;
+}
+
+/* First and last entry of the request that id belongs to. 1, 0, -1. */
+static int
+find_request(struct registry *r, uint64_t id, struct undoing *u)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct journal_entry e;
+	int found;
+
+	if ((found = journal_get(r, id, &bytes, &e)) == 1) {
+		u->first = e.request;
+		do
+			u->last = id++;
+		while ((found = journal_get(r, id, &bytes, &e)) == 1 &&
+		    e.request == u->first);
+		found = found == -1 ? -1 : 1;
+	}
+	str_free(&bytes);
+	return found;
+}
+
+enum registry_result
+undo_request(struct request *q, uint64_t id)
+{
+	struct undoing u = { .q = q };
+	enum registry_result result;
+	int found;
+
+	if ((found = find_request(q->r, id, &u)) == -1)
+		return say_failed(q);
+	if (found == 0)
+		return say(q, REGISTRY_NOT_FOUND,
+		    "The journal has no change %" PRIu64 ".",
+		    "Le journal n'a pas de modification %" PRIu64 ".", id);
+	result = each_entry(&u, undo_entry);
+	if (result == REGISTRY_OK)
+		result = each_entry(&u, judge_entry);
+	if (result != REGISTRY_OK)
+		return result;
+	return say(q, REGISTRY_OK, "Undone: %" PRIu64 " entries.",
+	    "Défait : %" PRIu64 " entrées.", u.last - u.first + 1);
+}
+
+enum registry_result
+op_undo(struct request *q)
+{
+	enum registry_result result;
+	uint64_t id;
+
+	result = field_number(q, "id", 0, &id);
+	return result == REGISTRY_OK ? undo_request(q, id) : result;
+}
