@@ -69,6 +69,9 @@ struct conf {
 	char authorities[1024];			/* file of CA certificates; or "" */
 	uint64_t remote_port;			/* of MX hosts: 25 */
 	uint64_t connect_timeout;
+	char providers[1024], routes[1024];	/* tables, absolute paths */
+	uint64_t reply_timeout;			/* of other servers */
+	uint64_t sts_port;			/* of MTA-STS policies: 443 */
 	uint64_t password_cache;
 	uint64_t password_min;			/* characters */
 };

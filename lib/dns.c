@@ -19,6 +19,7 @@
 
 struct resolver {
 	struct __res_state state;
+	bool is_trusted;	/* its AD bit counts (RFC 7672 2.1.1) */
 	unsigned char answer[ANSWER_MAX];
 };
 
@@ -44,6 +45,24 @@ set_server(struct resolver *r, const char *server)
 	return 0;
 }
 
+/* The way to a resolver elsewhere may be anybody's: its AD bit counts only when
+ * the administrator says so, by naming it in our configuration or by "options
+ * trust-ad" in resolv.conf. */
+static bool
+is_trusted(const struct resolver *r, const char *server)
+{
+	if (server[0] != '\0' || (r->state.options & RES_TRUSTAD) != 0)
+		return true;
+	for (int i = 0; i < r->state.nscount; i++) {
+		const struct sockaddr_in *sin = &r->state.nsaddr_list[i];
+
+		if (sin->sin_family != AF_INET ||
+		    ntohl(sin->sin_addr.s_addr) >> 24 != 127)
+			return false;
+	}
+	return true;
+}
+
 int
 dns_open(struct dns *d, const char *server, unsigned timeout)
 {
@@ -57,6 +76,7 @@ dns_open(struct dns *d, const char *server, unsigned timeout)
 		errno = EINVAL;
 		return -1;
 	}
+	r->is_trusted = is_trusted(r, server);
 	r->state.retrans = (int)timeout;
 	r->state.retry = 2;
 	/* Names are complete; the AD bit of a trusted resolver is wanted
@@ -104,7 +124,7 @@ query(struct dns *d, const char *name, int type, struct answer *a)
 	if (n > (int)sizeof(r->answer) ||
 	    ns_initparse(r->answer, n, &a->msg) == -1)
 		return DNS_TEMPORARY;
-	a->authentic = ns_msg_getflag(a->msg, ns_f_ad) != 0;
+	a->authentic = r->is_trusted && ns_msg_getflag(a->msg, ns_f_ad) != 0;
 	return DNS_OK;
 }
 
@@ -121,7 +141,7 @@ expand(const struct answer *a, const unsigned char *p, char *out)
 		out[0] = '\0';
 		return 0;
 	}
-	return addr_domain(slice_of(text), out);
+	return addr_foreign_domain(slice_of(text), out);
 }
 
 static void

@@ -26,7 +26,9 @@ enum remote_request {
  * recipients exactly once, the last of them with more = 0. Jobs may be sent
  * before others are answered. R_CLOSED: the connection is gone (the other side
  * closed it, or it failed); jobs without a result were not begun, unless named
- * in R_RESULT before. The carrier ends when its pair closes, with QUIT.
+ * in R_RESULT before. The carrier ends when its pair closes, with QUIT. One that
+ * was killed may leave ECONNRESET in front of its last messages: after any error
+ * of receiving, receive on until 0.
  */
 enum remote_type {
 	R_LOOKUP = 1,	/* u64 tag, text domain */
@@ -125,7 +127,7 @@ struct remote_job {
 	uint64_t offset, length;	/* of the content in the file */
 	uint32_t flags;			/* QM_* */
 	char sender[ADDR_TEXT_MAX];	/* "" is null; ready to be sent */
-	/* VERP: the sender of each recipient is "LOCAL-USER=HOST@DOMAIN" made
+	/* VERP: the sender of each recipient is "LOCAL+USER=HOST@DOMAIN" made
 	 * from sender and the recipient's address; then each is a transaction */
 	bool verp;
 	char envid[QUEUE_ENVID_MAX + 1];

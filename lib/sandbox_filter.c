@@ -246,7 +246,7 @@ add_group_rules(scmp_filter_ctx ctx, unsigned groups)
 		r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
 		    is_masked(2, mask, O_RDONLY));
 	}
-	if (groups & (G_ACCEPT | G_CONNECT))
+	if (groups & (G_ACCEPT | G_CONNECT | G_NET))
 		r |= allow_socket(ctx, SCMP_SYS(socketpair), AF_UNIX);
 	if (groups & G_CONNECT)
 		r |= allow_socket(ctx, SCMP_SYS(socket), AF_UNIX);

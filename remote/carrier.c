@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -55,6 +56,20 @@ results_begin(struct line *l, uint64_t tag)
 	l->n_results = 0;
 }
 
+/* Sends what malle-queued must not miss: waits until it can take it. */
+static int
+send_sure(int fd, enum remote_type type, const struct packer *k)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	while (ipc_send(fd, (uint16_t)type, k, NULL, 0) == -1) {
+		if (errno != EAGAIN && errno != EINTR)
+			return -1;
+		poll(&p, 1, -1);
+	}
+	return 0;
+}
+
 /* more is false with the last results of a job. */
 static void
 results_send(struct line *l, bool more)
@@ -64,7 +79,7 @@ results_send(struct line *l, bool more)
 	l->space[8] = more;
 	l->space[9] = (unsigned char)l->n_results;
 	l->space[10] = (unsigned char)(l->n_results >> 8);
-	if (ipc_send(l->pair, R_RESULT, &l->results, NULL, 0) == -1)
+	if (send_sure(l->pair, R_RESULT, &l->results) == -1)
 		l->is_over = true;
 	l->n_results = 0;
 }
@@ -149,24 +164,31 @@ add_job(struct line *l, struct ipc_msg *m)
 	l->n_works++;
 }
 
-/* Takes what malle-queued has sent; waits for it, or for the other server to
- * say something, when wait is true. False: there is nothing more to do. */
+/* Waits for a job or for the end. False: the other server has something to
+ * say, and between messages that can only be good-bye. */
 static bool
-take_jobs(struct line *l, bool wait)
+wait_jobs(struct line *l)
 {
-	static unsigned char space[IPC_MAX];
 	struct pollfd p[2] = {
 		{ .fd = l->pair, .events = POLLIN },
 		{ .fd = l->carrier.session.stream.fd, .events = POLLIN }
 	};
+
+	do {
+		if (stream_is_stirred(&l->carrier.session.stream))
+			return false;
+	} while (poll(p, 2, -1) == -1 || p[0].revents == 0);
+	return !stream_is_stirred(&l->carrier.session.stream);
+}
+
+/* Takes what malle-queued has sent. */
+static void
+take_jobs(struct line *l)
+{
+	static unsigned char space[IPC_MAX];
 	struct ipc_msg m;
 	int r;
 
-	if (wait && poll(p, 2, -1) == -1 && errno != EINTR)
-		return false;
-	/* Between messages a server speaks only to say good-bye. */
-	if (wait && p[1].revents != 0)
-		return false;
 	while (!l->is_over && l->n_works < WORKS_MAX) {
 		r = ipc_recv(l->pair, space, &m);
 		if (r == -1 && (errno == EAGAIN || errno == EINTR))
@@ -178,7 +200,6 @@ take_jobs(struct line *l, bool wait)
 		add_job(l, &m);
 		ipc_close_fds(&m);
 	}
-	return !l->is_over;
 }
 
 /* Jobs whose recipients all have their result. */
@@ -196,13 +217,16 @@ forget_done(struct line *l)
 	}
 }
 
-/* The next transaction that this server can do; false: none waits. */
+/* The next transaction that this server can do; false: none waits, or nobody
+ * would hear of its end. */
 static bool
 next_transaction(struct line *l, struct transaction *t)
 {
 	struct entry *e;
 
-	take_jobs(l, false);
+	take_jobs(l);
+	if (l->is_over)
+		return false;
 	TAILQ_FOREACH(e, &l->works, link)
 		while (transaction_next(&l->carrier, e->work, t))
 			if (!transaction_is_hopeless(&l->carrier, t))
@@ -210,35 +234,55 @@ next_transaction(struct line *l, struct transaction *t)
 	return false;
 }
 
+/*
+ * One transaction from its envelope to its end; *next, if there is one, is begun
+ * behind its content. 0, or -1: the connection is of no more use.
+ */
+static int
+work_on(struct line *l, struct transaction *now, struct transaction *next,
+    bool *has_next, struct remote_reply *why)
+{
+	int r = transaction_envelope(&l->carrier, now, why);
+
+	*has_next = false;
+	if (r != 0)
+		return r == 1 ? 0 : -1;
+	*has_next = next_transaction(l, next);
+	/* Nobody would hear what becomes of it: whoever has asked for it will
+	 * have it sent again. */
+	if (l->is_over)
+		return 0;
+	if (transaction_content(&l->carrier, now, *has_next ? next : NULL,
+	    why) == -1)
+		return -1;
+	return transaction_finish(&l->carrier, now, why);
+}
+
 /* All that is there, one transaction behind the other. 0, or -1: the
- * connection is lost, *why says how. */
+ * connection is of no more use, *why says how. */
 static int
 work_off(struct line *l, struct remote_reply *why)
 {
 	static struct transaction now, next;
 	bool has_now = next_transaction(l, &now), has_next;
-	bool pipelining = l->carrier.session.ext.pipelining;
 	int r;
 
 	if (has_now)
 		transaction_begin(&l->carrier, &now);
 	while (has_now) {
-		/* What comes next is asked for only when the content of this
-		 * one is on its way: until then it may be elsewhere. */
-		has_next = next_transaction(l, &next);
-		r = transaction_send(&l->carrier, &now,
-		    has_next && pipelining ? &next : NULL, why);
-		if (r == 0)
-			r = transaction_finish(&l->carrier, &now, why);
-		else if (r == 1 && has_next)
-			transaction_begin(&l->carrier, &next);
+		r = work_on(l, &now, &next, &has_next, why);
+		/* Known at once: if we die, only what is under way is lost. */
+		results_send(l, true);
 		if (r == -1)
 			return -1;
 		forget_done(l);
+		take_jobs(l);
+		if (l->is_over)
+			return 0;
+		if (!has_next && (has_next = next_transaction(l, &next)))
+			transaction_begin(&l->carrier, &next);
 		now = next;
 		has_now = has_next;
-		if (!has_now && (has_now = next_transaction(l, &now)))
-			transaction_begin(&l->carrier, &now);
 	}
 	return 0;
 }
@@ -251,7 +295,7 @@ send_reply(struct line *l, enum remote_type type, const struct remote_reply *r)
 
 	pack_init(&k, space, sizeof(space));
 	remote_reply_pack(&k, r);
-	return ipc_send(l->pair, (uint16_t)type, &k, NULL, 0);
+	return send_sure(l->pair, type, &k);
 }
 
 /* The first message. 0, or -1. */
@@ -296,21 +340,38 @@ serve(struct line *l)
 	if (send_reply(l, R_READY, &l->carrier.session.how) == -1 ||
 	    fcntl(l->pair, F_SETFL, O_NONBLOCK) == -1)
 		return;
-	while (!l->is_over) {
-		if (!take_jobs(l, true)) {
-			if (l->is_over)
-				break;
+	for (;;) {
+		if (!wait_jobs(l)) {
 			say_closed(l, &why);
-			send_reply(l, R_CLOSED, &why);
-			return;
+			break;
 		}
-		if (work_off(l, &why) == -1) {
-			results_send(l, true);
-			send_reply(l, R_CLOSED, &why);
+		if (work_off(l, &why) == -1)
+			break;
+		take_jobs(l);
+		if (l->is_over) {
+			if (l->n_works == 0)
+				session_close(&l->carrier.session);
 			return;
 		}
 	}
-	session_close(&l->carrier.session);
+	send_reply(l, R_CLOSED, &why);
+}
+
+/*
+ * Takes the jobs that nobody will begin out of the pair: one that is closed with
+ * something unread resets the connection, and the other end might miss what
+ * was sent before.
+ */
+static void
+leave(int pair)
+{
+	static unsigned char space[IPC_MAX];
+	struct ipc_msg m;
+
+	shutdown(pair, SHUT_RD);
+	while (ipc_recv(pair, space, &m) == 1)
+		ipc_close_fds(&m);
+	close(pair);
 }
 
 void
@@ -326,4 +387,5 @@ carrier_run(struct remote *remote, int pair)
 	if (take_route(&line) == 0)
 		serve(&line);
 	stream_close(&line.carrier.session.stream);
+	leave(pair);
 }

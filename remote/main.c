@@ -39,13 +39,12 @@ static const char usage_text[] =
     "the descriptors \"queue\" and \"sts\" in MALLE_FDS; see malle-remote(8).\n"
     "  -c FILE  configuration, default " CONF_PATH "\n";
 
-static volatile sig_atomic_t terminate;
+static volatile sig_atomic_t terminate;	/* the signal that asks for it */
 
 static void
 on_term(int signo)
 {
-	(void)signo;
-	terminate = 1;
+	terminate = signo;
 }
 
 static void
@@ -67,11 +66,14 @@ run_child(struct service *s, uint16_t type, int pair)
 {
 	close(s->queue);
 	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_IGN);
 	if (type == REMOTE_RESOLVER) {
 		proc_title("malle-resolver");
 		resolver_run(&s->remote, pair, s->port, s->sts);
 	} else {
 		proc_title("malle-carrier");
+		if (s->sts != -1)
+			close(s->sts);
 		carrier_run(&s->remote, pair);
 	}
 	_exit(EX_OK);
@@ -131,8 +133,9 @@ serve(struct service *s, const sigset_t *waiting)
 			break;
 	}
 	/* Children end when malle-queued closes their pairs: a message that is
-	 * half sent is sent to its end. */
-	for (int i = 0; s->children > 0 && i < 5; i++) {
+	 * half sent is sent to its end. After SIGHUP, and when this is too
+	 * short, they go on alone; malle-start knows them. */
+	for (int i = 0; terminate != SIGHUP && s->children > 0 && i < 5; i++) {
 		struct timespec second = { 1, 0 };
 
 		ppoll(NULL, 0, &second, waiting);
@@ -202,6 +205,7 @@ prepare(struct service *s, const struct conf *c)
 		return -1;
 	}
 	s->port = (uint16_t)c->remote_port;
+	s->remote.reply_timeout = (unsigned)c->reply_timeout;
 	return 0;
 }
 

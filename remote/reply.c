@@ -48,18 +48,34 @@ enhanced_length(struct slice text, uint16_t code)
 	return n;
 }
 
+/* The least and the most that the second byte of a sequence may be: no overlong
+ * form, no surrogate, none of the controls U+0080 to U+009F. */
+static bool
+second_fits(unsigned char first, unsigned char second)
+{
+	unsigned char least = first == 0xc2 || first == 0xe0 ? 0xa0 :
+	    first == 0xf0 ? 0x90 : 0x80;
+	unsigned char most = first == 0xed ? 0x9f :
+	    first == 0xf4 ? 0x8f : 0xbf;
+
+	return second >= least && second <= most;
+}
+
 /* The length of a well-formed sequence of UTF-8 at p, else 0. */
 static size_t
 utf8_length(const unsigned char *p, size_t left)
 {
-	size_t n = p[0] >= 0xc3 && p[0] <= 0xdf ? 2 :
+	size_t n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 :
 	    (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
 
-	if (n == 0 || n > left)
+	if (n == 0 || n > left || !second_fits(p[0], p[1]))
 		return 0;
-	for (size_t i = 1; i < n; i++)
+	for (size_t i = 2; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
+	/* U+2028 to U+202E break lines and turn their direction. */
+	if (p[0] == 0xe2 && p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae)
+		return 0;
 	return n;
 }
 
@@ -131,7 +147,7 @@ reply_line(struct reply_parser *r, struct slice line)
 enum queue_result
 reply_result(uint16_t code)
 {
-	return code < 400 ? QUEUE_OK :
+	return code < 300 ? QUEUE_OK :
 	    code < 500 ? QUEUE_TEMPORARY : QUEUE_PERMANENT;
 }
 

@@ -30,12 +30,12 @@ void reply_begin(struct reply_parser *r);
 int reply_line(struct reply_parser *r, struct slice line)
     __attribute__((warn_unused_result));
 
-/* What the class of the code means: 2yz and 3yz are QUEUE_OK. */
+/* What the class of the code means. 3yz is no answer to what was asked:
+ * temporary. */
 enum queue_result reply_result(uint16_t code);
 
 /* What EHLO has announced (RFC 5321 4.1.1.1). */
 struct extensions {
-	bool ehlo;		/* false: only HELO worked */
 	bool pipelining, eightbit, size, utf8, chunking, dsn, starttls;
 	bool requiretls, enhanced;
 	bool auth_plain, auth_login;

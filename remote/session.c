@@ -61,9 +61,18 @@ session_told(const struct session *s, const struct reply_parser *r,
 	memcpy(out->text, r->text, sizeof(out->text));
 }
 
-int
-session_reply(struct session *s, const char *what, unsigned seconds,
-    struct reply_parser *r, struct remote_reply *why)
+/* The administrator may be less patient than RFC 5321 4.5.3.2. */
+static unsigned
+patience(const struct session *s, unsigned seconds)
+{
+	return seconds < s->remote->reply_timeout ? seconds :
+	    s->remote->reply_timeout;
+}
+
+/* A reply; the lines of one to EHLO tell ext what the server can do. */
+static int
+read_lines(struct session *s, const char *what, unsigned seconds,
+    struct reply_parser *r, struct extensions *ext, struct remote_reply *why)
 {
 	static const char *const broken[] = {
 		[STREAM_LONG] = "it sent an endless line",
@@ -74,7 +83,7 @@ session_reply(struct session *s, const char *what, unsigned seconds,
 	struct slice line;
 	enum stream_line got;
 
-	stream_allow(&s->stream, seconds);
+	stream_allow(&s->stream, patience(s, seconds));
 	reply_begin(r);
 	while (!r->done) {
 		got = stream_getline(&s->stream, REPLY_LINE_MAX, &line);
@@ -89,33 +98,17 @@ session_reply(struct session *s, const char *what, unsigned seconds,
 			    s->how.host, what);
 			return -1;
 		}
+		if (ext != NULL && r->lines > 1 && r->code == 250)
+			extension_line(ext, line);
 	}
 	return 0;
 }
 
-/* The same for EHLO, whose lines tell what the server can do. */
-static int
-read_extensions(struct session *s, struct reply_parser *r,
-    struct remote_reply *why)
+int
+session_reply(struct session *s, const char *what, unsigned seconds,
+    struct reply_parser *r, struct remote_reply *why)
 {
-	struct slice line;
-
-	memset(&s->ext, 0, sizeof(s->ext));
-	stream_allow(&s->stream, TIME_EHLO);
-	reply_begin(r);
-	while (!r->done) {
-		if (stream_getline(&s->stream, REPLY_LINE_MAX, &line) !=
-		    STREAM_LINE || reply_line(r, line) == -1) {
-			session_says(s, QUEUE_TEMPORARY, CAUSE_LOST, "4.4.2",
-			    why, "%s after EHLO: no whole answer came",
-			    s->how.host);
-			return -1;
-		}
-		if (r->lines > 1 && r->code == 250)
-			extension_line(&s->ext, line);
-	}
-	s->ext.ehlo = r->code == 250;
-	return 0;
+	return read_lines(s, what, seconds, r, NULL, why);
 }
 
 /* EHLO, or HELO where that is not known (RFC 5321 3.2). */
@@ -124,10 +117,11 @@ say_hello(struct session *s, struct remote_reply *why)
 {
 	struct reply_parser r;
 
+	memset(&s->ext, 0, sizeof(s->ext));
 	stream_printf(&s->stream, "EHLO %s\r\n", s->route.helo);
-	if (read_extensions(s, &r, why) == -1)
+	if (read_lines(s, "after EHLO", TIME_EHLO, &r, &s->ext, why) == -1)
 		return -1;
-	if (s->ext.ehlo)
+	if (r.code == 250)
 		return 0;
 	if (r.code >= 500) {
 		stream_printf(&s->stream, "HELO %s\r\n", s->route.helo);
@@ -154,6 +148,7 @@ connect_to(const struct ip *ip, uint16_t port, unsigned seconds)
 	int fd, one = 1, error = 0;
 	socklen_t len = sizeof(error);
 	struct pollfd p;
+	int r;
 
 	memcpy(&six.sin6_addr, ip->b, 16);
 	memcpy(&four.sin_addr, ip->b + 12, 4);
@@ -168,8 +163,8 @@ connect_to(const struct ip *ip, uint16_t port, unsigned seconds)
 	p = (struct pollfd){ .fd = fd, .events = POLLOUT };
 	if (errno != EINPROGRESS)
 		error = errno;
-	else if (poll(&p, 1, (int)seconds * 1000) != 1)
-		error = ETIMEDOUT;
+	else if ((r = poll(&p, 1, (int)seconds * 1000)) != 1)
+		error = r == 0 ? ETIMEDOUT : errno;
 	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 		error = errno;
 	if (error == 0)
@@ -179,37 +174,79 @@ connect_to(const struct ip *ip, uint16_t port, unsigned seconds)
 	return -1;
 }
 
+/* One secret in base64, after word. 0 with the reply, or -1. */
+static int
+say_secret(struct session *s, const char *word, struct slice secret,
+    struct reply_parser *r, struct remote_reply *why)
+{
+	char text[BASE64_LEN(2 * 256 + 2) + 1];
+
+	base64_encode(secret, text);
+	stream_printf(&s->stream, "%s%s\r\n", word, text);
+	explicit_bzero(text, sizeof(text));
+	return session_reply(s, "after AUTH", TIME_AUTH, r, why);
+}
+
 /* "\0user\0password" (RFC 4616). */
 static int
-authenticate(struct session *s, struct remote_reply *why)
+auth_plain(struct session *s, struct reply_parser *r, struct remote_reply *why)
 {
-	char plain[2 * 256 + 2], text[BASE64_LEN(sizeof(plain)) + 1];
+	char plain[2 * 256 + 2];
 	size_t user = strlen(s->route.user);
 	size_t password = strlen(s->route.password);
-	struct reply_parser r;
 	int got;
 
-	if (user == 0)
-		return 0;
-	if (!s->ext.auth_plain) {
-		session_says(s, QUEUE_TEMPORARY, CAUSE_GREETING, "4.7.0", why,
-		    "%s does not offer AUTH PLAIN", s->how.host);
-		return -1;
-	}
 	plain[0] = '\0';
 	memcpy(plain + 1, s->route.user, user + 1);
 	memcpy(plain + user + 2, s->route.password, password);
-	base64_encode(slice_make(plain, user + password + 2), text);
-	stream_printf(&s->stream, "AUTH PLAIN %s\r\n", text);
+	got = say_secret(s, "AUTH PLAIN ", slice_make(plain,
+	    user + password + 2), r, why);
 	explicit_bzero(plain, sizeof(plain));
-	explicit_bzero(text, sizeof(text));
-	got = session_reply(s, "after AUTH", TIME_AUTH, &r, why);
+	return got;
+}
+
+/* Two questions, whose words do not matter. */
+static int
+auth_login(struct session *s, struct reply_parser *r, struct remote_reply *why)
+{
+	stream_printf(&s->stream, "AUTH LOGIN\r\n");
+	if (session_reply(s, "after AUTH", TIME_AUTH, r, why) == -1)
+		return -1;
+	if (r->code == 334 && say_secret(s, "", slice_of(s->route.user), r,
+	    why) == -1)
+		return -1;
+	return r->code != 334 ? 0 :
+	    say_secret(s, "", slice_of(s->route.password), r, why);
+}
+
+/* A failure here is our administrator's to mend, never a reason to return the
+ * mail: temporary. */
+static int
+authenticate(struct session *s, struct remote_reply *why)
+{
+	struct reply_parser r;
+	struct ip ip;
+	int got;
+
+	if (s->route.user[0] == '\0')
+		return 0;
+	if (s->stream.ssl == NULL && (ip_parse(slice_of(s->how.ip), &ip) ==
+	    -1 || !ip_is_loopback(&ip))) {
+		session_says(s, QUEUE_TEMPORARY, CAUSE_TLS, "4.7.0", why,
+		    "no password is sent to %s without TLS", s->how.host);
+		return -1;
+	}
+	if (!s->ext.auth_plain && !s->ext.auth_login) {
+		session_says(s, QUEUE_TEMPORARY, CAUSE_GREETING, "4.7.0", why,
+		    "%s offers neither AUTH PLAIN nor LOGIN", s->how.host);
+		return -1;
+	}
+	got = s->ext.auth_plain ? auth_plain(s, &r, why) :
+	    auth_login(s, &r, why);
 	if (got == 0 && r.code == 235)
 		return 0;
 	if (got == 0) {
 		session_told(s, &r, CAUSE_GREETING, why);
-		/* A wrong password is our administrator's to mend, not a
-		 * reason to return the mail. */
 		why->result = QUEUE_TEMPORARY;
 	}
 	return -1;
@@ -232,17 +269,37 @@ secure(struct session *s, const char *host, const struct tls_wish *w,
 		return -1;
 	}
 	stream_printf(&s->stream, "STARTTLS\r\n");
-	if (session_reply(s, "after STARTTLS", TIME_STARTTLS, &r, why) == -1)
+	if (session_reply(s, "after STARTTLS", TIME_STARTTLS, &r, why) == -1) {
+		why->cause = CAUSE_TLS;
 		return -1;
+	}
 	if (r.code != 220) {
 		session_told(s, &r, CAUSE_TLS, why);
 		why->result = QUEUE_TEMPORARY;
-		return w->need == NEED_MAY ? 0 : -1;
+		s->how.tls_failed = true;
+		return w->need == NEED_MAY && r.code != 421 ? 0 : -1;
 	}
+	/* What came before the handshake was said by anybody. */
 	stream_drop_input(&s->stream);
 	if (tls_start(s, host, w, why) == -1)
 		return -1;
-	return say_hello(s, why);
+	if (say_hello(s, why) == 0)
+		return 0;
+	if (why->cause == CAUSE_LOST)
+		why->cause = CAUSE_TLS;
+	return -1;
+}
+
+/* RFC 5321 5.1: an MX record that leads back here makes mail go in circles. */
+static bool
+is_ourselves(const struct session *s, const struct reply_parser *r)
+{
+	struct slice rest = slice_of(r->text), name;
+
+	slice_cut(&rest, ' ');
+	name = slice_cut(&rest, ' ');
+	return s->route.domain[0] != '\0' && r->code == 220 &&
+	    slice_eq_nocase(name, slice_of(s->route.helo));
 }
 
 static int
@@ -259,6 +316,12 @@ greet(struct session *s, const char *host, const struct tls_wish *w,
 		session_told(s, &r, CAUSE_GREETING, why);
 		if (why->result == QUEUE_OK)
 			why->result = QUEUE_TEMPORARY;
+		return -1;
+	}
+	if (is_ourselves(s, &r)) {
+		session_says(s, QUEUE_PERMANENT, CAUSE_DNS, "5.4.6", why,
+		    "the mail of %s comes back to this server, which does not "
+		    "know that domain", s->route.domain);
 		return -1;
 	}
 	if (say_hello(s, why) == -1 ||
@@ -308,18 +371,22 @@ try_tls_then_clear(struct session *s, const char *host, const struct ip *ip,
 	return 0;
 }
 
-/* A reply tells more than a lack of connection, and a final one the most. */
+/* A reply tells more than a lack of connection. What may go well at another
+ * time counts more than any final word: another server of the domain may be
+ * back then. */
 static unsigned
 weight(const struct remote_reply *r)
 {
+	unsigned w = r->result == QUEUE_TEMPORARY ? 4 : 0;
+
 	switch (r->cause) {
 	case CAUSE_GREETING:
 	case CAUSE_REPLY:
-		return r->result == QUEUE_PERMANENT ? 3 : 4;
+		return w + 3;
 	case CAUSE_TLS:
-		return 2;
+		return w + 2;
 	default:
-		return 1;
+		return w + 1;
 	}
 }
 
@@ -404,6 +471,8 @@ session_open(struct session *s, struct remote_reply *why)
 	uint16_t i;
 
 	memset(&s->how, 0, sizeof(s->how));
+	if (s->route.timeout_connect < 1 || s->route.timeout_connect > 600)
+		s->route.timeout_connect = 30;
 	s->stream.fd = -1;
 	s->stream.ssl = NULL;
 	session_says(s, QUEUE_TEMPORARY, CAUSE_DNS, "4.4.4", why,

@@ -12,6 +12,7 @@
 struct remote {
 	struct dns dns;
 	SSL_CTX *tls;		/* client side, with the machine's authorities */
+	unsigned reply_timeout;	/* s: the longest wait for a reply */
 };
 
 struct session {
@@ -20,7 +21,7 @@ struct session {
 	struct stream stream;
 	struct extensions ext;
 	struct remote_reply how;	/* host, ip, tls of this connection */
-	bool tls_verified;		/* by DANE, MTA-STS or the policy */
+	bool tls_verified;		/* the host is the one that was meant */
 };
 
 /*

@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -238,11 +237,21 @@ stream_getline(struct stream *s, size_t max, struct slice *line)
 }
 
 bool
-stream_has_input(const struct stream *s)
+stream_is_stirred(struct stream *s)
 {
-	int n = 0;
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	char c;
+	int r;
 
-	return s->len > 0 || (ioctl(s->fd, FIONREAD, &n) == 0 && n > 0);
+	if (s->len > 0)
+		return true;
+	if (s->ssl == NULL)
+		return poll(&p, 1, 0) == 1;
+	/* Session tickets and new keys are nobody's words. */
+	ERR_clear_error();
+	if ((r = SSL_peek(s->ssl, &c, 1)) > 0)
+		return true;
+	return SSL_get_error(s->ssl, r) != SSL_ERROR_WANT_READ;
 }
 
 void

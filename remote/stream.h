@@ -39,8 +39,8 @@ void stream_allow(struct stream *s, unsigned seconds);
  * servers send); valid until the next read. */
 enum stream_line stream_getline(struct stream *s, size_t max,
     struct slice *line);
-/* True when input is there already, unasked for. */
-bool stream_has_input(const struct stream *s);
+/* True when the other side has said something unasked, or closed. */
+bool stream_is_stirred(struct stream *s);
 /* Forgets what was read and not used (RFC 3207 section 4.2). */
 void stream_drop_input(struct stream *s);
 

@@ -9,13 +9,30 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "lib/log.h"
+
 #define HANDSHAKE_TIME 60	/* seconds */
+
+/* Where systems keep the authorities in one file: a folder of them would be
+ * read when it is needed, and then it is out of reach. */
+static const char *const bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/ssl/cert.pem"
+};
 
 static int
 load_authorities(SSL_CTX *ctx, const char *file)
 {
-	return file[0] == '\0' ? SSL_CTX_set_default_verify_paths(ctx) :
-	    SSL_CTX_load_verify_file(ctx, file);
+	if (file[0] != '\0')
+		return SSL_CTX_load_verify_file(ctx, file);
+	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++)
+		if (SSL_CTX_load_verify_file(ctx, bundles[i]) == 1)
+			return 1;
+	log_notice(NULL, "tls", "todo=%s", LOGS("install ca-certificates, or "
+	    "name a file with the setting authorities: until then no server "
+	    "can be verified"));
+	return 1;
 }
 
 SSL_CTX *
@@ -86,10 +103,12 @@ look_for_tlsa(struct session *s, const char *host, uint16_t port,
 	if (status != DNS_OK || !w->tlsa.authentic)
 		return 0;
 	w->by = "dane";
-	w->need = NEED_ENCRYPT;
 	for (size_t i = 0; i < w->tlsa.n; i++)
 		if (is_usable(&w->tlsa, i))
 			w->need = NEED_DANE;
+	/* Records of which none can be used still ask for TLS. */
+	if (w->need < NEED_ENCRYPT)
+		w->need = NEED_ENCRYPT;
 	return 1;
 }
 
@@ -108,9 +127,11 @@ tls_wish(struct session *s, const char *host, uint16_t port, bool authentic,
 	out->tlsa.n = 0;
 	if (s->route.tls == TLS_NONE)
 		return 0;
-	if (s->route.authentic && authentic &&
-	    (r = look_for_tlsa(s, host, port, out, why)) != 0)
-		return r == 1 ? 0 : -1;
+	if (s->route.authentic && authentic) {
+		r = look_for_tlsa(s, host, port, out, why);
+		if (r == -1 || out->need == NEED_DANE)
+			return r == -1 ? -1 : 0;
+	}
 	if (s->route.sts == STS_ENFORCE) {
 		if (!sts_names(s->route.sts_mx, host)) {
 			session_says(s, QUEUE_TEMPORARY, CAUSE_TLS, "4.7.5",
@@ -128,12 +149,17 @@ tls_wish(struct session *s, const char *host, uint16_t port, bool authentic,
 	return 0;
 }
 
+/* Names that a certificate may have: the host's and, where an authority of the
+ * domain vouches (usage 2), the domain's (RFC 7672 3.2.2). */
 static int
-add_tlsa(SSL *ssl, const char *host, const struct dns_tlsa *t)
+add_tlsa(SSL *ssl, const struct session *s, const char *host,
+    const struct dns_tlsa *t)
 {
 	int usable = 0;
 
-	if (SSL_dane_enable(ssl, host) <= 0)
+	if (SSL_dane_enable(ssl, host) <= 0 ||
+	    (s->route.domain[0] != '\0' &&
+	    SSL_add1_host(ssl, s->route.domain) != 1))
 		return -1;
 	for (size_t i = 0; i < t->n; i++)
 		if (is_usable(t, i) && SSL_dane_tlsa_add(ssl, t->v[i].usage,
@@ -143,22 +169,33 @@ add_tlsa(SSL *ssl, const char *host, const struct dns_tlsa *t)
 	return usable > 0 ? 0 : -1;
 }
 
+/* Who is asked for a name that is an address has to have that address. */
 static int
-prepare(SSL *ssl, const char *host, const struct tls_wish *w)
+add_name(SSL *ssl, const struct session *s, const char *host)
+{
+	X509_VERIFY_PARAM *p = SSL_get0_param(ssl);
+
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return host[0] == '[' ? X509_VERIFY_PARAM_set1_ip_asc(p, s->how.ip) :
+	    SSL_set1_host(ssl, host);
+}
+
+static int
+prepare(SSL *ssl, const struct session *s, const char *host,
+    const struct tls_wish *w)
 {
 	/* RFC 7672 8.1: SNI is the base domain of the TLSA records. */
 	if (host[0] != '[' && SSL_set_tlsext_host_name(ssl, host) != 1)
 		return -1;
 	if (w->need == NEED_DANE) {
-		if (add_tlsa(ssl, host, &w->tlsa) == -1)
+		if (add_tlsa(ssl, s, host, &w->tlsa) == -1)
 			return -1;
+	} else if (add_name(ssl, s, host) != 1)
+		return -1;
+	if (w->need >= NEED_VERIFY)
 		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-	} else if (w->need == NEED_VERIFY) {
-		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-		if (SSL_set1_host(ssl, host) != 1)
-			return -1;
-		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-	}
+	else	/* weak keys are better than none */
+		SSL_set_security_level(ssl, 1);
 	return 0;
 }
 
@@ -178,13 +215,29 @@ handshake_error(const SSL *ssl)
 	return errno != 0 ? strerror(errno) : "the connection was closed";
 }
 
+/* What has come about. A name counts as verified only when it could not be
+ * forged in the DNS (RFC 8689 4.2.1). */
+static void
+say_how(struct session *s, const SSL *ssl, const struct tls_wish *w)
+{
+	bool is_sure = s->route.authentic || s->route.sts == STS_ENFORCE ||
+	    s->route.domain[0] == '\0';
+	const char *by = w->need >= NEED_VERIFY ? w->by :
+	    SSL_get_verify_result(ssl) == X509_V_OK ? "authority" : NULL;
+
+	s->tls_verified = w->need >= NEED_VERIFY || (by != NULL && is_sure);
+	snprintf(s->how.tls, sizeof(s->how.tls), "%s %s%s%s",
+	    SSL_get_version(ssl), SSL_get_cipher_name(ssl),
+	    by != NULL ? " verified=" : "", by != NULL ? by : "");
+}
+
 int
 tls_start(struct session *s, const char *host, const struct tls_wish *w,
     struct remote_reply *why)
 {
 	SSL *ssl = SSL_new(s->remote->tls);
 
-	if (ssl == NULL || prepare(ssl, host, w) == -1) {
+	if (ssl == NULL || prepare(ssl, s, host, w) == -1) {
 		SSL_free(ssl);
 		session_says(s, QUEUE_TEMPORARY, CAUSE_TLS, "4.7.5", why,
 		    "TLS with %s cannot be prepared", host);
@@ -196,10 +249,6 @@ tls_start(struct session *s, const char *host, const struct tls_wish *w,
 		    "TLS with %s failed: %s", host, handshake_error(ssl));
 		return -1;
 	}
-	s->tls_verified = w->need >= NEED_VERIFY;
-	snprintf(s->how.tls, sizeof(s->how.tls), "%s %s%s%s",
-	    SSL_get_version(ssl), SSL_get_cipher_name(ssl),
-	    s->tls_verified ? " verified=" : "",
-	    s->tls_verified ? w->by : "");
+	say_how(s, ssl, w);
 	return 0;
 }

@@ -3,41 +3,22 @@
 /*
  * With PIPELINING (RFC 2920) a message costs two round trips, and in a row of
  * messages one each: the content of one and MAIL, RCPT, DATA of the next leave
- * together. Nobody is sent twice: a recipient whose transaction may have been
- * accepted gets a temporary result, one that was not begun gets none.
+ * together. Content with bytes above 127 goes by BDAT where that is offered.
+ * Every recipient of a transaction that was begun gets exactly one result,
+ * whatever the other side does; one that was not begun gets none.
  */
 
 #include "remote/transaction.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "lib/fsx.h"
-#include "lib/wire.h"
 
 /* RFC 5321 4.5.3.2, in seconds. */
 #define TIME_MAIL 300
 #define TIME_RCPT 300
 #define TIME_DATA 120
-#define TIME_BLOCK 180
 #define TIME_END 600
 
-#define PIECE 16384
 #define RCPT_MAX_DEFAULT 100	/* RFC 5321 4.5.3.1.8 */
-
-void
-work_free(struct work *w)
-{
-	if (w == NULL)
-		return;
-	if (w->fd != -1)
-		close(w->fd);
-	str_free(&w->content);
-	free(w->recipients);
-	free(w);
-}
 
 bool
 transaction_next(const struct carrier *c, struct work *w,
@@ -66,39 +47,84 @@ recipient(const struct transaction *t, size_t i)
 }
 
 static void
-result_for_all(struct carrier *c, struct transaction *t,
-    const struct remote_reply *reply, bool only_accepted)
+give_result(struct carrier *c, struct transaction *t, size_t i,
+    const struct remote_reply *reply)
+{
+	t->has_result[i] = true;
+	c->result(c->arg, t->work, recipient(t, i), reply);
+}
+
+/* Everybody who has none yet. */
+static void
+result_for_rest(struct carrier *c, struct transaction *t,
+    const struct remote_reply *reply)
 {
 	for (size_t i = 0; i < t->n; i++)
-		if (!only_accepted || t->is_accepted[i])
-			c->result(c->arg, t->work, recipient(t, i), reply);
+		if (!t->has_result[i])
+			give_result(c, t, i, reply);
+}
+
+static bool
+is_ascii(const char *s)
+{
+	while (*s != '\0')
+		if ((unsigned char)*s++ > 127)
+			return false;
+	return true;
+}
+
+/* Clients often ask for SMTPUTF8 where nothing needs it. */
+static bool
+needs_utf8(const struct transaction *t)
+{
+	if ((t->work->job.flags & QM_UTF8) == 0)
+		return false;
+	for (size_t i = 0; i < t->n; i++)
+		if (!is_ascii(recipient(t, i)->address))
+			return true;
+	return t->work->has_high_header || !is_ascii(t->work->job.sender);
 }
 
 bool
 transaction_is_hopeless(struct carrier *c, struct transaction *t)
 {
 	const struct extensions *e = &c->session.ext;
-	const struct remote_job *j = &t->work->job;
+	const struct session *s = &c->session;
+	struct work *w = t->work;
 	struct remote_reply r;
 
-	if ((j->flags & QM_UTF8) != 0 && !e->utf8)
-		session_says(&c->session, QUEUE_PERMANENT, CAUSE_UNSUPPORTED,
-		    "5.6.7", &r, "%s takes no addresses in Unicode (SMTPUTF8)",
-		    c->session.how.host);
-	else if ((j->flags & QM_REQUIRETLS) != 0 &&
-	    (!e->requiretls || !c->session.tls_verified))
-		session_says(&c->session, QUEUE_PERMANENT, CAUSE_UNSUPPORTED,
-		    "5.7.30", &r, "%s cannot promise the protection that the "
-		    "sender requires (REQUIRETLS)", c->session.how.host);
-	else if (e->size_max != 0 && j->length > e->size_max)
-		session_says(&c->session, QUEUE_PERMANENT, CAUSE_UNSUPPORTED,
-		    "5.3.4", &r, "%s takes messages of at most %ju bytes, and "
-		    "this one has %ju", c->session.how.host,
-		    (uintmax_t)e->size_max, (uintmax_t)j->length);
+	if (!w->is_measured && work_measure(w, e->chunking) == -1)
+		session_says(s, QUEUE_TEMPORARY, CAUSE_LOST, "4.3.0", &r,
+		    "the message cannot be read from our own queue");
+	else if (needs_utf8(t) && !e->utf8)
+		session_says(s, QUEUE_PERMANENT, CAUSE_UNSUPPORTED, "5.6.7",
+		    &r, "%s takes no addresses or headers in Unicode "
+		    "(SMTPUTF8)", s->how.host);
+	else if ((w->job.flags & QM_REQUIRETLS) != 0 &&
+	    (!e->requiretls || !s->tls_verified))
+		session_says(s, QUEUE_PERMANENT, CAUSE_UNSUPPORTED, "5.7.30",
+		    &r, "%s cannot promise the protection that the sender "
+		    "requires (REQUIRETLS)", s->how.host);
+	else if (e->size_max != 0 && w->size > e->size_max)
+		session_says(s, QUEUE_PERMANENT, CAUSE_UNSUPPORTED, "5.3.4",
+		    &r, "%s takes messages of at most %ju bytes, and this one "
+		    "has %ju", s->how.host, (uintmax_t)e->size_max,
+		    (uintmax_t)w->size);
 	else
 		return false;
-	result_for_all(c, t, &r, false);
+	result_for_rest(c, t, &r);
 	return true;
+}
+
+/* The local part of an address that ends at at, without its quotes. */
+static struct slice
+inner_local(const char *address, const char *at)
+{
+	size_t len = (size_t)(at - address);
+
+	if (len >= 2 && address[0] == '"')
+		return slice_make(address + 1, len - 2);
+	return slice_make(address, len);
 }
 
 /* The envelope sender; with VERP the recipient is inside: a bounce then says
@@ -109,13 +135,18 @@ put_sender(struct str *s, const struct transaction *t)
 	const char *sender = t->work->job.sender;
 	const char *to = recipient(t, 0)->address;
 	const char *at = strrchr(sender, '@'), *to_at = strrchr(to, '@');
+	const char *quote;
 
 	if (!t->work->job.verp || at == NULL || to_at == NULL) {
 		str_puts(s, sender);
 		return;
 	}
-	str_printf(s, "%.*s+%.*s=%s%s", (int)(at - sender), sender,
-	    (int)(to_at - to), to, to_at + 1, at);
+	quote = *sender == '"' || *to == '"' || to_at[1] == '[' ? "\"" : "";
+	str_puts(s, quote);
+	str_put(s, inner_local(sender, at));
+	str_putc(s, '+');
+	str_put(s, inner_local(to, to_at));
+	str_printf(s, "=%s%s%s", to_at + 1, quote, at);
 }
 
 /* RFC 3461 section 4: the queue keeps ENVID and ORCPT decoded. */
@@ -173,10 +204,12 @@ put_mail(struct str *s, const struct carrier *c, const struct transaction *t)
 	put_sender(s, t);
 	str_puts(s, ">");
 	if (e->size)
-		str_printf(s, " SIZE=%ju", (uintmax_t)j->length);
-	if (e->eightbit && (j->flags & (QM_8BIT | QM_UTF8)) != 0)
+		str_printf(s, " SIZE=%ju", (uintmax_t)t->work->size);
+	/* Where it is not offered the bytes go as they are: to recode them
+	 * would break their signatures, and everybody takes them. */
+	if (e->eightbit && t->work->has_high)
 		str_puts(s, " BODY=8BITMIME");
-	if ((j->flags & QM_UTF8) != 0)
+	if (needs_utf8(t))
 		str_puts(s, " SMTPUTF8");
 	if ((j->flags & QM_REQUIRETLS) != 0)
 		str_puts(s, " REQUIRETLS");
@@ -206,7 +239,7 @@ put_rcpt(struct str *s, const struct carrier *c,
 void
 transaction_begin(struct carrier *c, struct transaction *t)
 {
-	struct str s = STR_INIT(256 * 1024);
+	struct str s = STR_INIT(512 * 1024);
 
 	if (!c->session.ext.pipelining)
 		return;
@@ -215,7 +248,8 @@ transaction_begin(struct carrier *c, struct transaction *t)
 	put_mail(&s, c, t);
 	for (size_t i = 0; i < t->n; i++)
 		put_rcpt(&s, c, recipient(t, i));
-	str_puts(&s, "DATA\r\n");
+	if (!t->work->is_raw)
+		str_puts(&s, "DATA\r\n");
 	if (str_ok(&s))
 		stream_put(&c->session.stream, str_slice(&s));
 	else
@@ -223,7 +257,8 @@ transaction_begin(struct carrier *c, struct transaction *t)
 	str_free(&s);
 }
 
-/* Without PIPELINING each command waits for its turn. */
+/* Without PIPELINING each command waits for its turn: MAIL is 0, RCPT 1 to
+ * n, DATA n + 1. */
 static void
 say(struct carrier *c, const struct transaction *t, size_t what)
 {
@@ -243,6 +278,45 @@ say(struct carrier *c, const struct transaction *t, size_t what)
 	str_free(&s);
 }
 
+/*
+ * The reply to a command inside a transaction. 0, or -1 with *why when the
+ * connection is of no more use: it is gone, the server says that it goes (421,
+ * RFC 5321 3.8), or it answers what nobody has asked (3yz where none can be).
+ */
+static int
+read_reply(struct carrier *c, const char *what, unsigned seconds,
+    struct reply_parser *r, struct remote_reply *why)
+{
+	if (session_reply(&c->session, what, seconds, r, why) == -1)
+		return -1;
+	if (r->code == 421) {
+		session_told(&c->session, r, CAUSE_REPLY, why);
+		return -1;
+	}
+	if (r->code / 100 == 3 && r->code != 354) {
+		session_says(&c->session, QUEUE_TEMPORARY, CAUSE_LOST, "4.5.0",
+		    why, "%s %s: the reply %u does not belong there",
+		    c->session.how.host, what, r->code);
+		return -1;
+	}
+	return 0;
+}
+
+/* The same where 354 cannot be either. */
+static int
+read_verdict(struct carrier *c, const char *what, unsigned seconds,
+    struct reply_parser *r, struct remote_reply *why)
+{
+	if (read_reply(c, what, seconds, r, why) == -1)
+		return -1;
+	if (r->code != 354)
+		return 0;
+	session_says(&c->session, QUEUE_TEMPORARY, CAUSE_LOST, "4.5.0", why,
+	    "%s %s: the reply 354 does not belong there",
+	    c->session.how.host, what);
+	return -1;
+}
+
 static int
 reset(struct carrier *c, struct remote_reply *why)
 {
@@ -252,179 +326,138 @@ reset(struct carrier *c, struct remote_reply *why)
 		return 0;
 	if (!c->session.ext.pipelining)
 		stream_put(&c->session.stream, SLICE("RSET\r\n"));
-	if (session_reply(&c->session, "after RSET", TIME_MAIL, &r, why) == -1)
+	if (read_verdict(c, "after RSET", TIME_MAIL, &r, why) == -1)
 		return -1;
 	c->wants_reset = false;
 	return 0;
 }
 
-/* MAIL and every RCPT are answered. 0, or -1 with *why. */
+/* 0 with *is_begun (false: MAIL was refused, all have their results), or -1. */
 static int
-read_envelope(struct carrier *c, struct transaction *t,
+read_mail(struct carrier *c, struct transaction *t, bool *is_begun,
     struct remote_reply *why)
 {
 	struct remote_reply told;
 	struct reply_parser r;
 
 	say(c, t, 0);
-	if (session_reply(&c->session, "after MAIL", TIME_MAIL, &r, why) == -1)
+	if (read_verdict(c, "after MAIL", TIME_MAIL, &r, why) == -1) {
+		if (!c->has_served)
+			result_for_rest(c, t, why);
 		return -1;
-	t->mail_answered = true;
-	t->mail_code = r.code;
-	if (r.code / 100 != 2) {
+	}
+	*is_begun = r.code / 100 == 2;
+	if (!*is_begun) {
 		session_told(&c->session, &r, CAUSE_REPLY, &told);
-		result_for_all(c, t, &told, false);
-		if (!c->session.ext.pipelining)
-			return 0;
-	}
-	for (size_t i = 0; i < t->n; i++) {
-		say(c, t, i + 1);
-		if (session_reply(&c->session, "after RCPT", TIME_RCPT, &r,
-		    why) == -1)
-			return -1;
-		if (t->mail_code / 100 != 2)
-			continue;
-		t->is_accepted[i] = r.code / 100 == 2;
-		t->accepted += t->is_accepted[i];
-		if (!t->is_accepted[i]) {
-			session_told(&c->session, &r, CAUSE_REPLY, &told);
-			c->result(c->arg, t->work, recipient(t, i), &told);
-		}
+		result_for_rest(c, t, &told);
 	}
 	return 0;
 }
 
-/* Renders a piece of the file into out (WIRE_ROOM(PIECE)). Its length, or -1. */
-static ssize_t
-render_piece(struct work *w, struct wire *wire, uint64_t offset, char *out)
+static int
+read_rcpt(struct carrier *c, struct transaction *t, size_t i,
+    struct remote_reply *why)
 {
-	uint64_t left = w->job.length - offset;
-	size_t n = left < PIECE ? (size_t)left : PIECE;
-	char in[PIECE];
+	struct remote_reply told;
+	struct reply_parser r;
 
-	if (fsx_pread_all(w->fd, in, n, (off_t)(w->job.offset + offset)) == -1)
+	say(c, t, i + 1);
+	if (read_verdict(c, "after RCPT", TIME_RCPT, &r, why) == -1)
 		return -1;
-	return (ssize_t)wire_feed(wire, slice_make(in, n), out);
-}
-
-/* All of a content that is short enough, once for all its recipients. */
-static int
-render(struct work *w)
-{
-	char out[WIRE_ROOM(PIECE)];
-	struct wire wire = WIRE_INIT;
-
-	w->content = STR_INIT(2 * CONTENT_KEPT + WIRE_END_ROOM);
-	for (uint64_t at = 0; at < w->job.length; at += PIECE) {
-		ssize_t n = render_piece(w, &wire, at, out);
-
-		if (n == -1)
-			return -1;
-		str_put(&w->content, slice_make(out, (size_t)n));
+	if (t->has_result[i])	/* MAIL was refused */
+		return 0;
+	if (r.code / 100 == 2) {
+		t->accepted++;
+		return 0;
 	}
-	str_put(&w->content, slice_make(out, wire_end(&wire, out)));
-	w->is_rendered = str_ok(&w->content);
-	return w->is_rendered ? 0 : -1;
-}
-
-static int
-stream_content(struct carrier *c, struct work *w)
-{
-	char out[WIRE_ROOM(PIECE)];
-	struct wire wire = WIRE_INIT;
-
-	for (uint64_t at = 0; at < w->job.length; at += PIECE) {
-		ssize_t n = render_piece(w, &wire, at, out);
-
-		if (n == -1)
-			return -1;
-		/* One block may take so long, not all of the message. */
-		stream_allow(&c->session.stream, TIME_BLOCK);
-		stream_put(&c->session.stream, slice_make(out, (size_t)n));
-		if (c->session.stream.error != 0)
-			return 0;	/* the reply to come tells of it */
-	}
-	stream_put(&c->session.stream,
-	    slice_make(out, wire_end(&wire, out)));
+	session_told(&c->session, &r, CAUSE_REPLY, &told);
+	/* RFC 5321 4.5.3.1.10: said of too many recipients, it is a 452. */
+	if (r.code == 552 && t->accepted > 0)
+		told.result = QUEUE_TEMPORARY;
+	give_result(c, t, i, &told);
 	return 0;
 }
 
-/* The content with its final dot. -1: our own file cannot be read; what went
- * out is no whole message, so the connection must be broken. */
-static int
-send_content(struct carrier *c, struct work *w)
-{
-	stream_allow(&c->session.stream, TIME_BLOCK);
-	if (w->job.length > CONTENT_KEPT)
-		return stream_content(c, w);
-	if (!w->is_rendered && render(w) == -1)
-		return -1;
-	stream_put(&c->session.stream, str_slice(&w->content));
-	return 0;
-}
-
-/* The connection is gone and some of t may or may not have been taken. */
-static int
-lost(struct carrier *c, struct transaction *t, const struct remote_reply *why,
-    bool only_accepted)
-{
-	if (t->mail_answered && t->mail_code / 100 == 2)
-		result_for_all(c, t, why, only_accepted);
-	return -1;
-}
-
-/* Those that had their answer to RCPT keep it; nobody has the message. */
-static int
-lost_in_envelope(struct carrier *c, struct transaction *t,
-    const struct remote_reply *why)
-{
-	return lost(c, t, why, false);
-}
-
-/* Everybody was refused, but the server wants the content: an empty one. */
+/* Nobody is left to send it to, but the server waits for the content. */
 static int
 send_nothing(struct carrier *c, struct remote_reply *why)
 {
 	struct reply_parser r;
 
 	stream_put(&c->session.stream, SLICE(".\r\n"));
-	return session_reply(&c->session, "after an empty message", TIME_END,
-	    &r, why);
+	return read_verdict(c, "after an empty message", TIME_END, &r, why);
+}
+
+/* DATA up to 354. 0: the content may come; 1: no; -1: lost. */
+static int
+read_data(struct carrier *c, struct transaction *t, struct remote_reply *why)
+{
+	struct remote_reply told;
+	struct reply_parser r;
+
+	say(c, t, t->n + 1);
+	if (read_reply(c, "after DATA", TIME_DATA, &r, why) == -1)
+		return -1;
+	if (r.code == 354)
+		return t->accepted > 0 ? 0 :
+		    send_nothing(c, why) == -1 ? -1 : 1;
+	session_told(&c->session, &r, CAUSE_REPLY, &told);
+	if (told.result == QUEUE_OK) {
+		session_says(&c->session, QUEUE_TEMPORARY, CAUSE_LOST, "4.5.0",
+		    why, "%s after DATA: the reply %u does not belong there",
+		    c->session.how.host, r.code);
+		return -1;
+	}
+	result_for_rest(c, t, &told);
+	c->wants_reset = true;
+	return 1;
+}
+
+/* RCPTs and DATA. 0: the content may come; 1: no; -1: lost. */
+static int
+read_recipients(struct carrier *c, struct transaction *t,
+    struct remote_reply *why)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (read_rcpt(c, t, i, why) == -1)
+			return -1;
+	if (t->accepted == 0 &&
+	    (!c->session.ext.pipelining || t->work->is_raw)) {
+		c->wants_reset = true;
+		return 1;
+	}
+	return t->work->is_raw ? 0 : read_data(c, t, why);
 }
 
 int
-transaction_send(struct carrier *c, struct transaction *t,
+transaction_envelope(struct carrier *c, struct transaction *t,
+    struct remote_reply *why)
+{
+	bool is_begun;
+	int r;
+
+	if (reset(c, why) == -1 || read_mail(c, t, &is_begun, why) == -1)
+		return -1;
+	c->has_served = true;
+	if (!is_begun && !c->session.ext.pipelining)
+		return 1;
+	if ((r = read_recipients(c, t, why)) == -1)
+		result_for_rest(c, t, why);
+	return r;
+}
+
+int
+transaction_content(struct carrier *c, struct transaction *t,
     struct transaction *after, struct remote_reply *why)
 {
-	struct reply_parser r;
-	struct remote_reply told;
-
-	if (reset(c, why) == -1)
-		return -1;
-	if (read_envelope(c, t, why) == -1)
-		return lost_in_envelope(c, t, why);
-	if (!c->session.ext.pipelining && t->accepted == 0) {
-		c->wants_reset = true;
-		return 1;
-	}
-	say(c, t, t->n + 1);
-	if (session_reply(&c->session, "after DATA", TIME_DATA, &r, why) == -1)
-		return lost(c, t, why, true);
-	if (r.code != 354) {
-		session_told(&c->session, &r, CAUSE_REPLY, &told);
-		if (told.result == QUEUE_OK)
-			told.result = QUEUE_TEMPORARY;
-		result_for_all(c, t, &told, true);
-		c->wants_reset = true;
-		return 1;
-	}
-	if (t->accepted == 0)
-		return send_nothing(c, why) == -1 ? -1 : 1;
-	if (send_content(c, t->work) == -1) {
+	if (work_send(t->work, &c->session.stream) == -1) {
 		session_says(&c->session, QUEUE_TEMPORARY, CAUSE_LOST, "4.3.0",
 		    why, "the message cannot be read from our own queue");
-		return lost(c, t, why, true);
+		result_for_rest(c, t, why);
+		return -1;
 	}
+	/* What a refused BDAT leaves behind differs from server to server. */
+	c->wants_reset = t->work->is_raw;
 	if (after != NULL)
 		transaction_begin(c, after);
 	return 0;
@@ -437,10 +470,11 @@ transaction_finish(struct carrier *c, struct transaction *t,
 	struct remote_reply told;
 	struct reply_parser r;
 
-	if (session_reply(&c->session, "after the message", TIME_END, &r,
-	    why) == -1)
-		return lost(c, t, why, true);
+	if (read_verdict(c, "after the message", TIME_END, &r, why) == -1) {
+		result_for_rest(c, t, why);
+		return -1;
+	}
 	session_told(&c->session, &r, CAUSE_REPLY, &told);
-	result_for_all(c, t, &told, true);
+	result_for_rest(c, t, &told);
 	return 0;
 }

@@ -3,31 +3,15 @@
 #define REMOTE_TRANSACTION_H
 /* SPDX-License-Identifier: ISC */
 
-#include "lib/str.h"
+#include "remote/content.h"
 #include "remote/session.h"
-
-#define CONTENT_KEPT (256u * 1024)	/* rendered once, kept for all recipients */
-
-/* A job of malle-queued while it is worked on. */
-struct work {
-	struct remote_job job;
-	struct remote_recipient *recipients;	/* job.n, owned */
-	size_t next;		/* the first recipient without a transaction */
-	int fd;			/* owned: the queue file */
-	struct str content;	/* as it is sent, with the final dot; empty when
-				 * it is too long to be kept */
-	bool is_rendered;
-	bool has_high;		/* bytes above 127 were seen in it */
-};
 
 /* One MAIL, its RCPTs, one DATA: some recipients of one work. */
 struct transaction {
 	struct work *work;
 	size_t first, n;
-	bool mail_answered;
-	uint16_t mail_code;
 	size_t accepted;	/* recipients with a 2yz */
-	bool is_accepted[REMOTE_RECIPIENTS_MAX];
+	bool has_result[REMOTE_RECIPIENTS_MAX];
 };
 
 /* Called once for each recipient that is decided. */
@@ -37,6 +21,7 @@ typedef void result_fn(void *arg, struct work *w,
 struct carrier {
 	struct session session;
 	bool wants_reset;	/* the last transaction was left half open */
+	bool has_served;	/* a MAIL was answered here */
 	result_fn *result;
 	void *arg;
 };
@@ -55,20 +40,26 @@ bool transaction_is_hopeless(struct carrier *c, struct transaction *t);
 void transaction_begin(struct carrier *c, struct transaction *t);
 
 /*
- * Goes on up to the content, queued whole; t_after, when there is one and the
- * server pipelines, is begun behind it in the same write. 0 when the content
- * was queued, 1 when the transaction ended before (everybody has a result), -1
- * when the connection is lost, with *why; recipients without a result then were
- * not begun.
+ * Goes on up to the content. 0: it is waited for; 1: the transaction has ended
+ * before (everybody has a result); -1: the connection is of no more use, with
+ * *why. Then those recipients of t have no result whose transaction was not
+ * begun: its MAIL was not answered, though the connection had served others. On
+ * a fresh connection they get one, so that a server that hangs up at every MAIL
+ * is not tried without end.
  */
-int transaction_send(struct carrier *c, struct transaction *t,
+int transaction_envelope(struct carrier *c, struct transaction *t,
+    struct remote_reply *why) __attribute__((warn_unused_result));
+
+/*
+ * Queues the content and, in the same write, begins after, when there is one
+ * and the server pipelines. 0, or -1 with *why: our own file cannot be read.
+ */
+int transaction_content(struct carrier *c, struct transaction *t,
     struct transaction *after, struct remote_reply *why)
     __attribute__((warn_unused_result));
 
 /* The reply to the content: results for those that were accepted. 0 or -1. */
 int transaction_finish(struct carrier *c, struct transaction *t,
     struct remote_reply *why) __attribute__((warn_unused_result));
-
-void work_free(struct work *w);
 
 #endif

@@ -1,0 +1,528 @@
+#!/usr/bin/env python3
+"""malle-remote: what it says to servers of all kinds, and whom it gives which result."""
+import os
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import internet
+import malle
+import remotelab
+from internet import Drop, Hang, Server
+from malle import eq, note, ok
+
+OK, TEMP, PERM = "ok", "temporary", "permanent"
+WIRE = b"Subject: x\r\n\r\nBonjour\r\n"
+
+
+def exchange(remote, recipients=("bob@exemple.org",), jobs=1, route=None,
+             job=None, **server):
+    """Sends jobs to a server of its own: (carrier, server, tags)."""
+    s = Server(**server)
+    c, (what, reply) = remote.connect(s, **(route or {}))
+    if what != "ready":
+        note(reply)
+        c.failed = reply
+        return c, s, []
+    tags = [c.job(recipients, **(job or {})) for _ in range(jobs)]
+    c.wait(*tags)
+    return c, s, tags
+
+
+def end(c, s):
+    c.close()
+    for x in s.sessions:
+        x.ended.wait(10)
+    s.close()
+
+
+def test_plain(remote):
+    """One message, then ten in a row over the same connection."""
+    c, s, (tag,) = exchange(remote)
+    r = c.one(tag)
+    eq((r["result"], r["code"], r["enhanced"], r["text"]),
+       (OK, 250, "2.0.0", "250 2.0.0 Kept"), "a letter is taken")
+    eq((r["host"], r["ip"]), ("[127.0.0.1]", "127.0.0.1"), "by whom")
+    eq([(m["sender"], m["rcpts"], m["data"]) for m in s.messages],
+       [("alice@exemple.test", ["bob@exemple.org"], WIRE)], "as it was sent")
+    eq(s.sessions[0].lines, ["EHLO mail.exemple.test",
+       "MAIL FROM:<alice@exemple.test> SIZE=23", "RCPT TO:<bob@exemple.org>",
+       "DATA"], "with these words")
+    tags = [c.job(["bob%d@exemple.org" % i]) for i in range(10)]
+    ok(c.wait(*tags), "ten more")
+    eq(sorted(s.recipients()[1:]), sorted("bob%d@exemple.org" % i for i in
+                                          range(10)), "each once")
+    eq(len(s.sessions), 1, "over one connection")
+    c.close()
+    s.sessions[0].ended.wait(10)
+    eq(s.sessions[0].lines[-1], "QUIT", "which ends with QUIT")
+    s.close()
+
+
+def test_pipelined(remote):
+    """The content of one and the envelope of the next leave together."""
+    first, go = threading.Event(), threading.Event()
+    behind = []
+
+    def at_end(session, data):
+        if session.messages == 0:
+            first.set()
+            go.wait(20)
+        elif session.messages < 3:
+            while b"DATA\r\n" not in session.buffer:
+                session._more()
+            behind.append(session.buffer)
+    s = Server(hooks={"END": at_end})
+    c, _ = remote.connect(s)
+    tags = [c.job(["b0@x.org"])]
+    first.wait(10)
+    tags += [c.job(["b%d@x.org" % i]) for i in range(1, 4)]
+    go.set()
+    ok(c.wait(*tags), "four jobs are done")
+    eq(behind, [b"MAIL FROM:<alice@exemple.test> SIZE=23\r\nRCPT TO:<b%d@"
+                b"x.org>\r\nDATA\r\n" % i for i in (2, 3)],
+       "the next envelope is there before the reply to the content")
+    eq(s.recipients(), ["b%d@x.org" % i for i in range(4)], "each once")
+    end(c, s)
+
+
+def test_no_pipelining(remote):
+    late = []
+
+    def mail(session, line):
+        time.sleep(0.05)
+        session.conn.setblocking(False)
+        try:
+            session._more()
+        except (OSError, Drop):
+            pass
+        session.conn.setblocking(True)
+        late.append(session.buffer)
+    c, s, tags = exchange(remote, ["a@x.org", "b@x.org"], 2,
+                          extensions=("8BITMIME",), hooks={"MAIL": mail})
+    eq(late, [b"", b""], "without PIPELINING every command waits")
+    eq([c.of(t) for t in tags], [{0: [(OK, 250)], 1: [(OK, 250)]}] * 2,
+       "and all is well")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, hooks={"EHLO": "502 5.5.1 No"},
+                            job=dict(flags=remotelab.QM_8BIT))
+    eq((c.of(tag), s.sessions[0].lines[1], s.sessions[0].lines[2]),
+       ({0: [(OK, 250)]}, "HELO mail.exemple.test",
+        "MAIL FROM:<alice@exemple.test>"), "a server that knows HELO only")
+    end(c, s)
+
+
+def test_refusals(remote):
+    three = ["a@x.org", "b@x.org", "c@x.org"]
+
+    def second(session, line):
+        return "550 5.1.1 No such user" if "<b@" in line else None
+
+    def third(session, line):
+        return "450 4.2.0 Greylisted" if "<c@" in line else None
+    for kind, more in (("PIPELINING", ()), ("one by one", ("SIZE",))):
+        ext = Server.EXTENSIONS if not more else more
+        c, s, tags = exchange(remote, three, 2, extensions=ext,
+                              hooks={"RCPT": second})
+        eq([c.of(t) for t in tags],
+           [{0: [(OK, 250)], 1: [(PERM, 550)], 2: [(OK, 250)]}] * 2,
+           kind + ": a recipient is refused")
+        eq(s.recipients(), ["a@x.org", "c@x.org"] * 2, "the others have it")
+        end(c, s)
+        c, s, tags = exchange(remote, three, 2, extensions=ext,
+                              hooks={"RCPT": third})
+        eq([c.of(t) for t in tags],
+           [{0: [(OK, 250)], 1: [(OK, 250)], 2: [(TEMP, 450)]}] * 2,
+           kind + ": the third is to come later")
+        end(c, s)
+        c, s, tags = exchange(remote, three, 3, extensions=ext, hooks={
+            "RCPT": lambda x, line: "550 5.1.1 No" if x.messages == 0 and
+            len([l for l in x.lines if l.startswith("RCPT")]) <= 3 else None})
+        eq([c.of(t) for t in tags], [{i: [(PERM, 550)] for i in range(3)}] +
+           [{i: [(OK, 250)] for i in range(3)}] * 2,
+           kind + ": all are refused, the next messages go")
+        end(c, s)
+        c, s, tags = exchange(remote, three, 2, extensions=ext, hooks={
+            "MAIL": lambda x, line: "451 4.7.1 Slow" if len(
+                [l for l in x.lines if l.startswith("MAIL")]) == 1 else None})
+        eq([c.of(t) for t in tags], [{i: [(TEMP, 451)] for i in range(3)}] +
+           [{i: [(OK, 250)] for i in range(3)}],
+           kind + ": a sender is refused, the next message goes")
+        end(c, s)
+        c, s, tags = exchange(remote, three, 2, extensions=ext, hooks={
+            "RCPT": second,
+            "DATA": lambda x, line: "554 5.7.1 Policy" if len(
+                [l for l in x.lines if l.startswith("DATA")]) == 1 else None})
+        eq([c.of(t) for t in tags],
+           [{0: [(PERM, 554)], 1: [(PERM, 550)], 2: [(PERM, 554)]},
+            {0: [(OK, 250)], 1: [(PERM, 550)], 2: [(OK, 250)]}],
+           kind + ": DATA is refused")
+        ok("RSET" in s.sessions[0].lines, "and RSET follows")
+        end(c, s)
+        c, s, tags = exchange(remote, three, 2, extensions=ext, hooks={
+            "RCPT": second,
+            "END": lambda x, line: "552 5.2.2 Full" if x.messages == 0
+            else None})
+        eq([c.of(t) for t in tags],
+           [{0: [(PERM, 552)], 1: [(PERM, 550)], 2: [(PERM, 552)]},
+            {0: [(OK, 250)], 1: [(PERM, 550)], 2: [(OK, 250)]}],
+           kind + ": the content is refused")
+        end(c, s)
+        # All recipients refused, but the server asks for the content.
+        c, s, tags = exchange(remote, three, 2, extensions=ext, hooks={
+            "RCPT": lambda x, line: "550 5.1.1 No" if len(
+                [l for l in x.lines if l.startswith("RCPT")]) <= 3 else None,
+            "DATA": lambda x, line: (x.say("354 All the same"), x.content(),
+                                     "250 2.0.0 Thanks")[2] if len(
+                [l for l in x.lines if l.startswith("DATA")]) == 1 and
+            not x.rcpts else None})
+        eq([c.of(t) for t in tags], [{i: [(PERM, 550)] for i in range(3)},
+                                     {i: [(OK, 250)] for i in range(3)}],
+           kind + ": nobody is left, but the server wants the content")
+        end(c, s)
+    c, s, (tag,) = exchange(remote, three, hooks={
+        "RCPT": lambda x, line: "552 Too many" if "<c@" in line else None})
+    eq(c.of(tag)[2], [(TEMP, 552)], "552 of too many recipients is temporary")
+    end(c, s)
+
+
+def test_lost(remote):
+    """Connections that end at each place: who gets which result."""
+    three = ["a@x.org", "b@x.org", "c@x.org"]
+    every = {i: [(TEMP, 0)] for i in range(3)}
+
+    def drop(session, line):
+        raise Drop()
+
+    def drop_second(session, line):
+        if "<b@" in line:
+            raise Drop()
+
+    def bye(session, line):
+        session.say("421 4.3.2 Going down")
+        raise Drop()
+    for ext in (Server.EXTENSIONS, ("SIZE",)):
+        kind = "PIPELINING" if ext != ("SIZE",) else "one by one"
+        for place in ("MAIL", "RCPT", "DATA", "END"):
+            c, s, tags = exchange(remote, three, 3, extensions=ext,
+                                  hooks={place: drop})
+            eq([c.of(t) for t in tags], [every, {}, {}],
+               "%s, lost at %s: the one under way, no other" % (kind, place))
+            ok(c.closed and c.closed["cause"] == "lost", "and it is told")
+            eq(s.messages, [], "nobody has it")
+            end(c, s)
+            c, s, tags = exchange(remote, three, 3, extensions=ext,
+                                  hooks={place: bye})
+            eq([c.of(t) for t in tags],
+               [{i: [(TEMP, 421)] for i in range(3)}, {}, {}],
+               "%s, 421 at %s" % (kind, place))
+            ok(c.closed and c.closed["code"] == 421, "and it is told")
+            end(c, s)
+        c, s, tags = exchange(remote, three, 2, extensions=ext,
+                              hooks={"RCPT": drop_second})
+        eq([c.of(t) for t in tags], [every, {}], kind + ", lost at a RCPT")
+        end(c, s)
+        c, s, tags = exchange(remote, three, 3, extensions=ext, hooks={
+            "MAIL": lambda x, line: bye(x, line) if x.messages == 1 else None})
+        eq([c.of(t) for t in tags], [{i: [(OK, 250)] for i in range(3)}, {},
+                                     {}],
+           kind + ", 421 after one message: the next were not begun")
+        end(c, s)
+        c, s, tags = exchange(remote, three, 2, extensions=ext, hooks={
+            "RCPT": lambda x, line: "550 5.1.1 No" if "<a@" in line else
+            drop(x, line) if "<c@" in line else None})
+        eq([c.of(t) for t in tags],
+           [{0: [(PERM, 550)], 1: [(TEMP, 0)], 2: [(TEMP, 0)]}, {}],
+           kind + ", one refused before: it keeps its answer")
+        end(c, s)
+    for reply in ("354 What?", "299", "hello", "250 x\r\n250 y"):
+        c, s, tags = exchange(remote, three, 1, hooks={"END": reply})
+        good = reply.startswith("2")
+        eq(c.of(tags[0]), {i: [(OK if good else TEMP,
+                                int(reply[:3]) if good else 0)]
+                           for i in range(3)},
+           "%r after the content" % reply)
+        end(c, s)
+
+
+def test_verp(remote):
+    c, s, (tag,) = exchange(
+        remote, ["bob@x.org", '"a b"@x.org', "c+d@y.org"],
+        job=dict(verp=True, sender="news@exemple.test"))
+    eq([(m["sender"], m["rcpts"]) for m in s.messages],
+       [("news+bob=x.org@exemple.test", ["bob@x.org"]),
+        ('"news+a b=x.org"@exemple.test', ['"a b"@x.org']),
+        ("news+c+d=y.org@exemple.test", ["c+d@y.org"])],
+       "VERP: each recipient has a sender of its own")
+    eq(c.of(tag), {i: [(OK, 250)] for i in range(3)}, "and a result")
+    end(c, s)
+
+
+def test_parameters(remote):
+    rows = [("bob@x.org", remotelab.QN_SUCCESS | remotelab.QN_FAILURE,
+             "rfc822;bob+x=1@x.org"),
+            ("eve@x.org", remotelab.QN_NEVER, "")]
+    c, s, (tag,) = exchange(remote, rows, job=dict(
+        flags=remotelab.QM_RET_HDRS, envid="a+b =c"))
+    eq(s.messages[0]["mail_line"], "MAIL FROM:<alice@exemple.test> SIZE=23 "
+       "RET=HDRS ENVID=a+2Bb+20+3Dc", "RET and ENVID are passed on")
+    eq(s.messages[0]["rcpt_lines"],
+       ["RCPT TO:<bob@x.org> NOTIFY=SUCCESS,FAILURE "
+        "ORCPT=rfc822;bob+2Bx+3D1@x.org", "RCPT TO:<eve@x.org> NOTIFY=NEVER"],
+       "NOTIFY and ORCPT too")
+    ok(c.one(tag)["dsn"], "the next server will tell of success")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, rows, extensions=("PIPELINING",),
+                            job=dict(flags=remotelab.QM_RET_HDRS, envid="x"))
+    eq((s.messages[0]["mail_line"], s.messages[0]["rcpt_lines"][0],
+        c.one(tag)["dsn"]),
+       ("MAIL FROM:<alice@exemple.test>", "RCPT TO:<bob@x.org>", False),
+       "a server without DSN and SIZE gets neither")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, job=dict(sender=""))
+    eq(s.messages[0]["mail_line"], "MAIL FROM:<> SIZE=23", "the null sender")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, extensions=("SIZE 20",))
+    eq((c.one(tag)["result"], c.one(tag)["enhanced"], c.one(tag)["cause"]),
+       (PERM, "5.3.4", "unsupported"), "too big for the server")
+    eq(len(s.sessions[0].lines), 1, "which is not even asked")
+    end(c, s)
+    utf8 = dict(flags=remotelab.QM_UTF8)
+    c, s, (tag,) = exchange(remote, ["é@x.org"], job=utf8)
+    eq((c.one(tag)["result"], c.one(tag)["enhanced"]), (PERM, "5.6.7"),
+       "no SMTPUTF8 there")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, ["é@x.org"], job=utf8,
+                            extensions=("SMTPUTF8", "8BITMIME"))
+    eq((c.one(tag)["result"], s.messages[0]["mail_line"]),
+       (OK, "MAIL FROM:<alice@exemple.test> SMTPUTF8"), "SMTPUTF8 there")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, job=utf8)
+    eq(c.one(tag)["result"], OK, "SMTPUTF8 asked for, but not needed")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, job=dict(flags=remotelab.QM_REQUIRETLS))
+    eq((c.one(tag)["result"], c.one(tag)["enhanced"]), (PERM, "5.7.30"),
+       "REQUIRETLS cannot be had there")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, ["r%d@x.org" % i for i in range(25)],
+                            extensions=("PIPELINING",
+                                        "LIMITS RCPTMAX=10 MAILMAX=100"))
+    eq([len(m["rcpts"]) for m in s.messages], [10, 10, 5], "RCPTMAX is obeyed")
+    eq(c.of(tag), {i: [(OK, 250)] for i in range(25)}, "25 results")
+    end(c, s)
+
+
+def wire(content):
+    out = content.replace(b"\n", b"\r\n")
+    return out if not out or out.endswith(b"\r\n") else out + b"\r\n"
+
+
+def test_content(remote):
+    contents = {
+        "dots": b"Subject: x\n\n.\n..\n.x\nend.\n",
+        "no final newline": b"Subject: x\n\nabc",
+        "empty": b"",
+        "only a dot": b".",
+        "8-bit": b"Subject: x\n\n\xe9\xff\n.\n\0\n",
+        "long line": b"Subject: x\n\n" + b"x" * 100000 + b"\n",
+        "300 KB": b"Subject: x\n\n" + b"..ab\n" * 60000,
+        "300 KB, 8-bit": b"Subject: x\n\n" + b".\xe9ab\n" * 60000,
+        "5 MB": b"Subject: x\n\n" + b".0123456789012345678901\n" * 220000,
+    }
+    base = ("PIPELINING", "8BITMIME", "SIZE 100000000")
+    for ext in (base, base + ("CHUNKING",), ("SIZE",), ("CHUNKING", "SIZE")):
+        s = Server(extensions=ext)
+        c, _ = remote.connect(s)
+        tags = [c.job(["b@x.org"], content=x) for x in contents.values()]
+        ok(c.wait(*tags), "contents to a server with " + " ".join(ext))
+        for (name, x), m in zip(contents.items(), s.messages):
+            want = wire(x)
+            high = any(b > 127 for b in x)
+            ok(m["data"] == want, name + " as it was stored")
+            eq((m["how"], " BODY=8BITMIME" in m["mail_line"],
+                "SIZE=%d" % len(want) in m["mail_line"]),
+               ("BDAT" if high and "CHUNKING" in ext else "DATA",
+                high and "8BITMIME" in ext, True), "how, BODY and SIZE")
+        end(c, s)
+    # CHUNKING and refusals
+    high = b"Subject: x\n\n\xe9\n"
+    ext = base + ("CHUNKING",)
+    c, s, tags = exchange(
+        remote, ["a@x.org", "b@x.org"], 3, extensions=ext,
+        job=dict(content=high),
+        hooks={"END": lambda x, d: "554 5.7.1 Spam" if x.messages == 1
+               else None,
+               "RCPT": lambda x, line: "550 5.1.1 No" if "<a@" in line
+               else None})
+    eq([c.of(t) for t in tags],
+       [{0: [(PERM, 550)], 1: [(OK, 250)]}, {0: [(PERM, 550)],
+        1: [(PERM, 554)]}, {0: [(PERM, 550)], 1: [(OK, 250)]}],
+       "BDAT: one is refused, the next goes")
+    end(c, s)
+    c, s, tags = exchange(
+        remote, ["a@x.org"], 2, extensions=ext, job=dict(content=high),
+        hooks={"RCPT": lambda x, line: "550 5.1.1 No" if len(
+            [l for l in x.lines if l.startswith("RCPT")]) == 1 else None})
+    eq([c.of(t) for t in tags], [{0: [(PERM, 550)]}, {0: [(OK, 250)]}],
+       "BDAT is not sent for nobody")
+    end(c, s)
+    # A queue file that is shorter than it should be: nothing of it is sent.
+    c, s, (tag,) = exchange(remote, job=dict(length=1000))
+    eq((c.one(tag)["result"], s.messages), (TEMP, []),
+       "a file that cannot be read")
+    end(c, s)
+
+
+def test_hosts(remote):
+    port = internet.shared_port(["127.0.0.2", "127.0.0.3"])
+    s = Server("127.0.0.3", port)
+    c = remote.carrier()
+    what, reply = c.route([(10, "[127.0.0.2]", port), (20, "[127.0.0.3]",
+                                                       port)])
+    eq((what, reply["ip"]), ("ready", "127.0.0.3"), "the second host is tried")
+    end(c, s)
+    c = remote.carrier()
+    what, reply = c.route([(10, "[127.0.0.2]", port)])
+    eq((what, reply["result"], reply["cause"], reply["enhanced"]),
+       ("failed", TEMP, "connect", "4.4.1"), "nobody is there")
+    ok("Connection refused" in reply["text"], "and the reason is told")
+    for greeting, result in (("554 5.3.2 Go away", PERM),
+                             ("421 4.3.2 Busy", TEMP), ("220", "ready")):
+        s = Server("127.0.0.2", port, hooks={"CONNECT": greeting})
+        c = remote.carrier()
+        what, reply = c.route([(10, "[127.0.0.2]", port)])
+        eq(reply["result"] if what == "failed" else what, result,
+           "greeting " + greeting)
+        c.close()
+        c = remote.carrier()
+        what, reply = c.route([(10, "[127.0.0.2]", port),
+                               (20, "[127.0.0.3]", port)])
+        if what == "failed":
+            eq(reply["result"], TEMP, "with another host that may come back")
+        end(c, s)
+    s = Server("127.0.0.2", port, name="mail.exemple.test")
+    c, (what, reply) = remote.connect(s)
+    eq((what, reply["enhanced"], reply["result"]), ("failed", "5.4.6", PERM),
+       "mail that comes back to ourselves")
+    end(c, s)
+
+
+def test_hostile(remote):
+    def slowly(session, line):
+        for b in b"250 2.0.0 a reply that takes its time, byte by byte\r\n":
+            session.conn.sendall(bytes([b]))
+            time.sleep(0.1)
+
+    def endless(session, line):
+        while True:
+            session.conn.sendall(b"250-on and on\r\n" * 100)
+
+    def line_without_end(session, line):
+        while True:
+            session.conn.sendall(b"2" * 1000)
+
+    def hang(session, line):
+        raise Hang()
+    for what, hook in (("a byte at a time", slowly), ("endless lines", endless),
+                       ("a line without end", line_without_end),
+                       ("silence", hang)):
+        for place in ("CONNECT", "EHLO"):
+            c, s, _ = exchange(remote, hooks={place: hook})
+            eq((c.failed["result"], c.failed["cause"]), (TEMP, "lost"),
+               "%s at %s" % (what, place))
+            end(c, s)
+        c, s, (tag,) = exchange(remote, hooks={"END": hook})
+        eq((c.one(tag)["result"], c.one(tag)["cause"]), (TEMP, "lost"),
+           "%s after the content" % what)
+        end(c, s)
+    evil = (b"550-5.1.1 \x1b[31mred\x00\r\r\n550-5.1.1 \xc2\x85 \xe2\x80\xa8 "
+            b"\xff\xfe caf\xc3\xa9 \x7f\r\n550 5.1.1 id=1 delivered\r\n")
+    c, s, (tag,) = exchange(remote, hooks={
+        "RCPT": lambda x, y: evil[:-2].decode(
+            "utf-8", "surrogateescape")})
+    text = c.one(tag)["text"]
+    note(repr(text))
+    ok(text.isprintable() and len(text.splitlines()) == 1 and "café" in text,
+       "a reply cannot break a line")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, hooks={
+        "END": "\r\n".join("550-5.7.1 " + "é" * 200 for _ in range(100)) +
+        "\r\n550 5.7.1 end"})
+    eq((c.one(tag)["result"], len(c.one(tag)["text"].encode()) <= 1000), (
+        PERM, True), "a long reply is cut")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, hooks={"MAIL": "250-1\r\n550 2"})
+    eq((c.one(tag)["result"], c.one(tag)["cause"]), (TEMP, "lost"),
+       "two codes in one reply")
+    end(c, s)
+
+
+def test_idle(remote):
+    c, s, (tag,) = exchange(remote)
+    s.sessions[0].say("421 4.4.2 Idle too long")
+    got = c.receive()
+    eq((got[0], got[1]["code"]), ("closed", 421), "a good-bye while idle")
+    end(c, s)
+    c, s, (tag,) = exchange(remote)
+    s.sessions[0].conn.shutdown(socket.SHUT_RDWR)
+    got = c.receive()
+    eq((got[0], got[1]["cause"]), ("closed", "lost"), "closed while idle")
+    end(c, s)
+
+
+def test_auth(remote):
+    login = ("relay@exemple.test", "secret word")
+    for mechanisms in ("PLAIN LOGIN", "LOGIN"):
+        c, s, tags = exchange(
+            remote, route=dict(user=login[0], password=login[1], domain=""),
+            extensions=("AUTH " + mechanisms, "PIPELINING"), login=login)
+        eq(len(s.messages), 1, "AUTH " + mechanisms)
+        end(c, s)
+        c, s, tags = exchange(
+            remote, route=dict(user=login[0], password="wrong", domain=""),
+            extensions=("AUTH " + mechanisms, "PIPELINING"), login=login)
+        eq((c.failed["result"], c.failed["code"]), (TEMP, 535),
+           "a wrong password does not return mail")
+        end(c, s)
+    ok("secret" not in remote.log(), "no password in the log")
+
+
+def test_gone(remote):
+    """malle-queued goes away: what was not begun is not begun."""
+    arrived, go = threading.Event(), threading.Event()
+
+    def wait(session, line):
+        arrived.set()
+        go.wait(20)
+    s = Server(hooks={"END": wait})
+    c, _ = remote.connect(s)
+    for i in range(5):
+        c.job(["b%d@x.org" % i])
+    arrived.wait(10)
+    c.close()
+    go.set()
+    s.sessions[0].ended.wait(10)
+    eq(s.recipients(), ["b0@x.org"], "only the one under way is finished")
+    s.close()
+
+
+def main():
+    with remotelab.Remote(dict(reply_timeout="2s")) as remote:
+        for test in (test_plain, test_pipelined, test_no_pipelining,
+                     test_refusals, test_lost, test_verp, test_parameters,
+                     test_content, test_hosts, test_hostile, test_idle,
+                     test_auth, test_gone):
+            note(test.__name__)
+            test(remote)
+        log = remote.log()
+        ok("signal=" not in log and "sandbox:" not in log,
+           "no child has broken")
+        if "signal=" in log or "sandbox:" in log:
+            note(log)
+        eq(remote.close(), 0, "SIGTERM ends it well")
+    malle.done()
+
+
+main()

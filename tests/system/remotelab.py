@@ -1,0 +1,219 @@
+"""remotelab.py - drives malle-remote as malle-queued does."""
+# SPDX-License-Identifier: ISC
+import array
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+
+import malle
+from localworker import Reader, pack_bytes
+
+RESOLVER, CARRIER = 1, 2
+R_LOOKUP, R_ROUTE, R_JOB = 1, 2, 3
+R_FOUND, R_READY, R_FAILED, R_RESULT, R_CLOSED = 32, 33, 34, 35, 36
+NAMES = {R_FOUND: "found", R_READY: "ready", R_FAILED: "failed",
+         R_RESULT: "result", R_CLOSED: "closed"}
+RESULTS = ("ok", "temporary", "permanent")
+CAUSES = ("none", "dns", "connect", "greeting", "tls", "lost", "reply",
+          "unsupported")
+LOOKUPS = ("ok", "no_domain", "no_mail", "temporary")
+QM_8BIT, QM_UTF8, QM_RET_FULL, QM_RET_HDRS, QM_REQUIRETLS = 1, 2, 4, 8, 16
+QN_NEVER, QN_SUCCESS, QN_FAILURE, QN_DELAY = 1, 2, 4, 8
+TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY = range(4)
+STS_NONE, STS_TESTING, STS_ENFORCE = range(3)
+
+
+def read_reply(r):
+    return dict(result=RESULTS[r.take("B")], cause=CAUSES[r.take("B")],
+                code=r.take("H"), enhanced=r.bytes(), text=r.bytes(),
+                host=r.bytes(), ip=r.bytes(), tls=r.bytes(),
+                tls_failed=bool(r.take("B")))
+
+
+class Carrier:
+    """One connection."""
+
+    def __init__(self, ours):
+        self.socket = ours
+        self.socket.settimeout(30)
+        self.tag = 0
+        self.results = {}       # (tag, number) -> [reply]
+        self.ended = {}         # tag -> True when more was 0
+        self.closed = None
+
+    def route(self, hosts, domain="exemple.org", helo="mail.exemple.test",
+              user="", password="", tls=TLS_MAY, implicit=False,
+              authentic=False, broken=False, sts=STS_NONE, sts_mx="",
+              timeout=5):
+        """Sends the route; what comes of it: ("ready" or "failed", reply)."""
+        body = (pack_bytes(domain) + pack_bytes(helo) + pack_bytes(user) +
+                pack_bytes(password) + bytes([tls, implicit, authentic,
+                                              broken]) +
+                struct.pack("<I", timeout) + bytes([sts]) +
+                pack_bytes(sts_mx) + struct.pack("<H", len(hosts)))
+        for preference, name, port in hosts:
+            body += struct.pack("<HH", preference, port) + pack_bytes(name)
+        self.socket.send(struct.pack("<H", R_ROUTE) + body)
+        return self.receive()
+
+    def receive(self):
+        """One message: (name, reply or results); None at the end."""
+        data = self.socket.recv(65536)
+        if not data:
+            return None
+        kind = struct.unpack("<H", data[:2])[0]
+        r = Reader(data[2:])
+        if kind != R_RESULT:
+            reply = read_reply(r)
+            if kind == R_CLOSED:
+                self.closed = reply
+            return NAMES[kind], reply
+        tag, more, n = r.take("Q"), r.take("B"), r.take("H")
+        for _ in range(n):
+            number, dsn = r.take("I"), r.take("B")
+            reply = read_reply(r)
+            reply["dsn"] = bool(dsn)
+            self.results.setdefault((tag, number), []).append(reply)
+        if not more:
+            self.ended[tag] = True
+        return "result", tag
+
+    def job(self, recipients, content=b"Subject: x\n\nBonjour\n",
+            sender="alice@exemple.test", flags=0, verp=False, envid="",
+            tag=None, length=None, before=b"envelope"):
+        """Sends a job; recipients: addresses or (address, notify, orcpt)."""
+        self.tag += 1
+        tag = self.tag if tag is None else tag
+        rows = [r if isinstance(r, tuple) else (r, 0, "") for r in recipients]
+        body = (struct.pack("<Q", tag) + pack_bytes("id-%d" % tag) +
+                struct.pack("<QQI", len(before), len(content) if length is
+                            None else length, flags) +
+                pack_bytes(sender) + bytes([verp]) + pack_bytes(envid) +
+                struct.pack("<H", len(rows)))
+        for i, (address, notify, orcpt) in enumerate(rows):
+            body += (struct.pack("<I", i) + pack_bytes(address) +
+                     bytes([notify]) + pack_bytes(orcpt))
+        with tempfile.TemporaryFile() as f:
+            f.write(before + content)
+            f.flush()
+            self.socket.sendmsg(
+                [struct.pack("<H", R_JOB) + body],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                  array.array("i", [f.fileno()]).tobytes())])
+        return tag
+
+    def wait(self, *tags):
+        """Until the jobs are done, or the connection is: True or False."""
+        while not all(t in self.ended for t in tags):
+            got = self.receive()
+            if got is None or got[0] == "closed":
+                return False
+        return True
+
+    def drain(self):
+        """Everything until the other end closes."""
+        while self.receive() is not None:
+            pass
+
+    def of(self, tag):
+        """Results of a job by number: lists of (result, code)."""
+        return {n: [(x["result"], x["code"]) for x in v]
+                for (t, n), v in self.results.items() if t == tag}
+
+    def one(self, tag, number=0):
+        """The only result of a recipient."""
+        found = self.results.get((tag, number), [])
+        return found[0] if len(found) == 1 else {"result": "count %d" %
+                                                 len(found)}
+
+    def close(self):
+        self.socket.close()
+
+
+class Remote:
+    """A malle-remote of its own."""
+
+    def __init__(self, conf=None, command=None, env=None, sts=None):
+        self.folder = tempfile.mkdtemp(prefix="malle-remote-")
+        os.chmod(self.folder, 0o755)
+        os.mkdir(self.folder + "/empty", 0o755)
+        self.conf = self.folder + "/malleposte.conf"
+        settings = {"hostname": "mail.exemple.test", "base": self.folder,
+                    "user_remote": "65534", "resolver": "127.0.0.1:9"}
+        settings.update(conf or {})
+        with open(self.conf, "w") as f:
+            for item in settings.items():
+                f.write("%s = %s\n" % item)
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX,
+                                                socket.SOCK_SEQPACKET)
+        environment = dict(os.environ, **(env or {}))
+        environment.setdefault("MALLE_SANDBOX_DENY", "kill")
+        fds = [theirs.fileno()]
+        environment["MALLE_FDS"] = "queue=%d" % fds[0]
+        if sts is not None:
+            environment["MALLE_FDS"] += ",sts=%d" % sts.fileno()
+            fds.append(sts.fileno())
+        self.log_file = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            (command or []) + [malle.BIN + "/malle-remote", "-c", self.conf],
+            pass_fds=fds, env=environment, stderr=self.log_file)
+        theirs.close()
+
+    def ask(self, kind):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.sendmsg(
+            [struct.pack("<H", kind)],
+            [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+              array.array("i", [theirs.fileno()]).tobytes())])
+        theirs.close()
+        return ours
+
+    def carrier(self):
+        return Carrier(self.ask(CARRIER))
+
+    def connect(self, server, **route):
+        """A carrier with a route to a server by its address: (it, answer)."""
+        c = self.carrier()
+        return c, c.route([(10, "[%s]" % server.ip, server.port)], **route)
+
+    def resolver(self):
+        s = self.ask(RESOLVER)
+        s.settimeout(60)
+        return s
+
+    def lookup(self, pair, domain, tag=7):
+        pair.send(struct.pack("<HQ", R_LOOKUP, tag) + pack_bytes(domain))
+        r = Reader(pair.recv(65536)[2:])
+        found = dict(tag=r.take("Q"), outcome=LOOKUPS[r.take("B")],
+                     ttl=r.take("I"), authentic=bool(r.take("B")),
+                     sts=r.take("B"), sts_mx=r.bytes(), hosts=[])
+        for _ in range(r.take("H")):
+            preference, port = r.take("H"), r.take("H")
+            found["hosts"].append((preference, r.bytes(), port))
+        return found
+
+    def log(self):
+        self.log_file.seek(0)
+        return self.log_file.read().decode(errors="replace")
+
+    def close(self):
+        self.socket.close()
+        self.process.terminate()
+        try:
+            status = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if exc[0] is not None:
+            malle.note(self.log()[-3000:])
+        self.close()
