@@ -77,7 +77,7 @@ start_due(struct start *s)
 		    !may_start(s, v))
 			continue;
 		if (service_start(s, v) == -1) {
-			log_error(NULL, "start_failed",
+			log_error(NULL, "start-failed",
 			    "program=%s reason=%s", v->program,
 			    LOGS(strerror(errno)));
 			v->due = now + 1000;
@@ -94,7 +94,7 @@ announce(struct start *s)
 			return;
 	}
 	s->announced = true;
-	log_info(NULL, "service_ready", "pid=%d", (int)getpid());
+	log_info(NULL, "service-ready", "pid=%d", (int)getpid());
 	state_notify("READY=1\nSTATUS=all programs are ready");
 	if (s->parent_fd != -1) {
 		(void)!write(s->parent_fd, "", 1);
@@ -134,13 +134,13 @@ reload(struct start *s)
 	    (long long)clock_ms() * 1000);
 	state_notify(note);
 	if (c == NULL || conf_load(c, s->conf_path, stderr) == -1)
-		log_error(NULL, "reload_failed", "conf=%s todo=\"mend the "
+		log_error(NULL, "reload-failed", "conf=%s todo=\"mend the "
 		    "configuration (malle check); the old one stays in force\"",
 		    LOGS(s->conf_path));
 	else if (!plan_same_ports(&s->conf, c) ||
 	    strcmp(s->conf.base, c->base) != 0 ||
 	    strcmp(s->conf.log, c->log) != 0)
-		log_error(NULL, "reload_partial", "reason=\"ports, base and log "
+		log_error(NULL, "reload-partial", "reason=\"ports, base and log "
 		    "change only with a restart of malle-start\"");
 	else
 		s->conf = *c;
@@ -319,7 +319,7 @@ start_loop(struct start *s)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (sigfd == -1) {
-		log_error(NULL, "start_failed", "reason=%s",
+		log_error(NULL, "start-failed", "reason=%s",
 		    LOGS(strerror(errno)));
 		return EXIT_FAILURE;
 	}

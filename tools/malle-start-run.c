@@ -81,7 +81,7 @@ become(const struct start *s, const struct service *v, int ready, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (getppid() == parent && place_fds(numbers, v->nfds + 1) == 0)
 		execve(path, argv, env);
-	log_error(NULL, "start_failed", "program=%s reason=%s todo=\"see "
+	log_error(NULL, "start-failed", "program=%s reason=%s todo=\"see "
 	    "whether %s is the right libexec in the configuration\"",
 	    v->program, LOGS(strerror(errno)), s->conf.libexec);
 	_exit(127);
@@ -153,7 +153,7 @@ say_end(const struct start *s, const struct service *v, int status, int64_t ran)
 	    v->program, (int)v->pid, how, number, (long long)(ran / 1000),
 	    (long long)(ran % 1000 / 100));
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		log_error(NULL, "sandbox_violation", "program=%s", v->program);
+		log_error(NULL, "sandbox-violation", "program=%s", v->program);
 }
 
 /* Its sessions may go on: remembers them, forgets groups that are empty. */

@@ -28,7 +28,7 @@
 __attribute__((noreturn)) static void
 fail(const char *what, const char *domain)
 {
-	log_error(NULL, "spawn_failed", "what=%s domain=%s reason=%s", what,
+	log_error(NULL, "spawn-failed", "what=%s domain=%s reason=%s", what,
 	    LOGS(domain), LOGS(strerror(errno)));
 	_exit(EX_TEMPFAIL);
 }

@@ -93,7 +93,7 @@ may_fork(const struct spawn *s, const struct children *c, enum kind kind,
 	else
 		may = may && count(c, SESSION, NULL) < s->conf.sessions_max;
 	if (!may)
-		log_notice(NULL, "spawn_refused", "kind=%s uid=%u children=%zu "
+		log_notice(NULL, "spawn-refused", "kind=%s uid=%u children=%zu "
 		    "reason=\"too many\"", kind == WORKER ? "local" : "pop3",
 		    (unsigned)uid, c->n);
 	return may;
@@ -117,7 +117,7 @@ reap(struct children *c)
 
 	while ((pid = proc_reap(&status)) > 0) {
 		if (status != 0)
-			log_notice(NULL, "child_ended", "child=%d status=%d",
+			log_notice(NULL, "child-ended", "child=%d status=%d",
 			    (int)pid, status);
 		for (size_t i = 0; i < c->n; i++) {
 			if (c->v[i].pid == pid) {
@@ -185,11 +185,11 @@ take(const struct spawn *s, struct children *c, int fd)
 		used = (size_t)(m.body.p - space) + m.body.len;
 		r = from_queue ? take_local(s, c, &m) : take_pop3(s, c, &m);
 		if (r == -1)
-			log_error(NULL, "bad_request", "from=%s type=%u",
+			log_error(NULL, "bad-request", "from=%s type=%u",
 			    from_queue ? "queue" : "auth", m.type);
 		ipc_close_fds(&m);
 	} else if (r == -1 && errno != EAGAIN && errno != EINTR)
-		log_error(NULL, "bad_request", "from=%s reason=%s",
+		log_error(NULL, "bad-request", "from=%s reason=%s",
 		    from_queue ? "queue" : "auth", LOGS(strerror(errno)));
 	/* Not more: each page touched here is copied for the next child. */
 	explicit_bzero(space, used);

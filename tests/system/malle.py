@@ -213,8 +213,8 @@ class Instance:
                 [os.path.join(BIN, "malle-start"), "-f", "-c", self.conf_path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
                 **self._as_user())
-        if wait and not self.wait_log(" service_ready ", seconds,
-                                       mark):
+        if wait and not self.wait_log("ready pid=%d\n" % self.process.pid,
+                                       seconds, mark):
             note(self.log()[-3000:])
             raise RuntimeError("the service is not ready")
 
@@ -324,7 +324,7 @@ class Instance:
     def violations(self):
         """Lines of the log that tell of a call outside a program's role, of a
         crash, or of a sanitizer."""
-        words = ("sandbox: system call", "sandbox_violation", "signal=11",
+        words = ("sandbox: system call", "sandbox-violation", "signal=11",
                  "signal=6 ", "ERROR: AddressSanitizer", "runtime error:",
                  "ERROR: LeakSanitizer")
         return [l for l in self.log().split("\n")

@@ -133,7 +133,7 @@ class Registry:
             return ""
 
     def violations(self):
-        words = ("sandbox: system call", "sandbox_violation",
+        words = ("sandbox: system call", "sandbox-violation",
                  "AddressSanitizer", "runtime error:", "LeakSanitizer")
         return [l for l in self.log().split("\n")
                 if any(w in l for w in words)]

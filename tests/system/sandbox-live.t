@@ -219,7 +219,7 @@ def test_program(m, program, fatal):
     old, mark = m.pid(program), len(m.log())
     got = attempt(old, number, args)
     ok(got == ("killed", signal.SIGSYS), "%s dies of %s" % (program, what))
-    ok(until(lambda: "sandbox_violation program=" + program in m.log()[mark:]),
+    ok(until(lambda: "sandbox-violation program=" + program in m.log()[mark:]),
        "and malle-start says so")
     ok(until(lambda: m.pid(program) not in (None, old) and
              program in m.log()[mark:] and

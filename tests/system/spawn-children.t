@@ -211,7 +211,7 @@ def test_limits(s):
     for client, login in sessions:
         login.recv(100)
     refused(s, "more sessions than sessions_max", *s.ask_pop3(pop3()))
-    ok("spawn_refused" in s.log(), "and the log says so")
+    ok("spawn-refused" in s.log(), "and the log says so")
     for client, login in sessions:
         client.close()
     ok(until(lambda: not malle.children(s.process.pid)),

@@ -189,11 +189,11 @@ def test_reload(m):
     old = m.settings["smtp"]
     m.write_conf(smtp="127.0.0.1:%d" % malle.free_ports(1)[0])
     m.reload()
-    ok("reload_partial" in m.log()[mark:], "a changed port needs a restart")
+    ok("reload-partial" in m.log()[mark:], "a changed port needs a restart")
     mark = len(m.log())
     m.write_conf(smtp="no port at all")
     m.reload()
-    ok("reload_failed" in m.log()[mark:] and m.pid("malle-smtpd"),
+    ok("reload-failed" in m.log()[mark:] and m.pid("malle-smtpd"),
        "a wrong configuration changes nothing")
     m.write_conf(smtp=old)
     return orphans
