@@ -79,10 +79,14 @@ static void
 answer_usage(struct manager *q, struct conn *c, const struct destination *d,
     uint64_t size, uint64_t bytes, uint64_t messages)
 {
-	if ((d->quota_bytes > 0 && (bytes > d->quota_bytes ||
+	/* Room can be made in a mailbox, but no more than its quota. */
+	if (d->quota_bytes > 0 && size > d->quota_bytes)
+		answer(q, c, QUEUE_PERMANENT, "5.2.2",
+		    "The message is bigger than this mailbox may ever be");
+	else if ((d->quota_bytes > 0 && (bytes > d->quota_bytes ||
 	    size > d->quota_bytes - bytes)) ||
 	    (d->quota_messages > 0 && messages >= d->quota_messages))
-		answer(q, c, QUEUE_PERMANENT, "5.2.2",
+		answer(q, c, QUEUE_TEMPORARY, "4.2.2",
 		    "This mailbox is full: its owner must make room first");
 	else
 		answer(q, c, QUEUE_OK, "2.1.5", "There is room");

@@ -107,8 +107,10 @@ with Lab() as lab:
     lab.workers.usage = (900, 3)
     eq(check("small+x@alias.test", 50), (Q_CHECKED, OK, "2.1.5"),
        "room: 900 + 50 of 1000")
-    eq(check("small@exemple.test", 101), (Q_CHECKED, PERMANENT, "5.2.2"),
+    eq(check("small@exemple.test", 101), (Q_CHECKED, TEMPORARY, "4.2.2"),
        "room: 900 + 101 of 1000")
+    eq(check("small@exemple.test", 1001), (Q_CHECKED, PERMANENT, "5.2.2"),
+       "a message bigger than the mailbox may ever be")
     eq(lab.workers.started, ["exemple.test"], "one worker was asked, once")
 
     # A client should wait for each answer; one that does not loses nothing.
