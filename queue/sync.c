@@ -138,12 +138,22 @@ do_round(struct sync *s, struct sync_items *round)
 		sync_each(s, round, n);
 }
 
+/* Nobody else would tell it: tried until it is told, or knows already. */
+static void
+wake_main(const struct sync *s)
+{
+	static const struct timespec pause = { 0, 10000000 };
+	uint64_t one = 1;
+
+	while (write(s->event, &one, sizeof(one)) == -1 && errno != EAGAIN)
+		nanosleep(&pause, NULL);
+}
+
 static void *
 work(void *arg)
 {
 	struct sync *s = arg;
 	struct sync_items round;
-	uint64_t one = 1;
 
 	pthread_mutex_lock(&s->mutex);
 	for (;;) {
@@ -163,8 +173,10 @@ work(void *arg)
 		pthread_mutex_lock(&s->mutex);
 		was_empty = STAILQ_EMPTY(&s->done);
 		STAILQ_CONCAT(&s->done, &round);
-		if (was_empty && write(s->event, &one, sizeof(one)) == -1)
-			continue;	/* only when it is readable anyway */
+		pthread_mutex_unlock(&s->mutex);
+		if (was_empty)
+			wake_main(s);
+		pthread_mutex_lock(&s->mutex);
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;

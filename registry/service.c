@@ -213,8 +213,8 @@ log_request(const struct conn *c)
 
 /* Requests. */
 
-/* True when this user is already having a password verified: one at a time
- * keeps guessing slow. */
+/* True when this user is already having a password of the same account
+ * verified: one at a time keeps guessing slow. */
 static bool
 is_guessing(const struct service *s, const struct conn *c)
 {
@@ -223,7 +223,7 @@ is_guessing(const struct service *s, const struct conn *c)
 
 		if (o != c && o->uid == c->uid &&
 		    (o->state == CONN_HASHING || o->state == CONN_DELAYED) &&
-		    o->q.role == ROLE_OWNER)
+		    o->q.proving && strcmp(o->q.account, c->q.account) == 0)
 			return true;
 	}
 	return false;
@@ -236,8 +236,7 @@ begin_request(struct service *s, struct conn *c, struct slice operation)
 	enum registry_result result;
 
 	result = operation_prepare(&c->q, operation, &job);
-	if (result == REGISTRY_OK && c->q.role == ROLE_OWNER &&
-	    is_guessing(s, c)) {
+	if (result == REGISTRY_OK && c->q.proving && is_guessing(s, c)) {
 		hash_job_free(job);
 		result = say(&c->q, REGISTRY_TEMPORARY,
 		    "Another password of yours is being verified: try again.",
@@ -364,6 +363,7 @@ role_of(const struct registry *r, uid_t uid, gid_t gid)
 static void
 accept_one(struct service *s)
 {
+	static const struct timespec pause = { .tv_nsec = 50 * 1000000 };
 	struct conn *c;
 	unsigned role;
 	pid_t pid;
@@ -372,8 +372,16 @@ accept_one(struct service *s)
 	int fd;
 
 	fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd == -1)
+	if (fd == -1) {
+		/* The listening socket stays readable: do not spin. */
+		if (errno != EAGAIN && errno != EINTR &&
+		    errno != ECONNABORTED) {
+			log_error(NULL, "accept-failed", "error=%s",
+			    LOGS(strerror(errno)));
+			nanosleep(&pause, NULL);
+		}
 		return;
+	}
 	if (ipc_peer(fd, &pid, &uid, &gid) == -1) {
 		close(fd);
 		return;

@@ -72,6 +72,8 @@ class Trial:
         self.once(scenario)
         if after:
             after()
+        # Each life is the first one of a new process: so is the one counted.
+        self.m.kill(self.program)
         self.count = self.once(scenario)
         if after:
             after()
