@@ -33,8 +33,8 @@ def test_one():
     names = w.files()
     ok(len(names) == 1 and re.fullmatch(
         r"[0-9]{10}\.M[0-9a-v]+-[0-9a-v]+R0\.mx\.exemple\.test,S=%d,W=%d" %
-        (len(HEAD + TEXT), len((HEAD + TEXT).replace(b"\n", b"\r\n"))),
-        names[0]), "its name tells its sizes: " + names[0])
+        (len(HEAD + TEXT), len((HEAD + TEXT).replace(b"\n", b"\r\n") +
+                               b"\r\n")), names[0]), "its name tells its sizes: " + names[0])
     ok(len(names[0].split(",")[0]) <= 70, "and is fit for a UID of POP3")
     eq(w.read(names[0]), HEAD + TEXT, "content is byte-exact")
     eq(w.files(part="tmp"), [], "nothing is left in tmp")

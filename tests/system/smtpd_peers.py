@@ -132,7 +132,7 @@ ACCESS = b"\1" + number(16, 1)
 class Message:
     def __init__(self, fields):
         self.__dict__.update(fields)
-        self.recipients, self.content, self.packets = [], b"", 0
+        self.recipients, self.content, self.packets = [], bytearray(), 0
 
 
 class Queue(threading.Thread):
@@ -187,6 +187,7 @@ class Queue(threading.Thread):
                 m.content += data
                 m.packets += 1
                 if kind == Q_COMMIT:
+                    m.content = bytes(m.content)
                     time.sleep(self.delay)
                     result, enhanced, text = self.answer
                     if result == 0:
