@@ -206,6 +206,13 @@ class Queue(threading.Thread):
                 c.send(struct.pack("<HB", Q_CHECKED, result) +
                        pack("4.2.2" if result else "2.0.0") + pack("full"))
 
+    def forgot(self, times, seconds=10):
+        """How often it was told to forget, once that is as often as this."""
+        end = time.monotonic() + seconds
+        while self.resets < times and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.resets
+
     @staticmethod
     def mail(data):
         version, lane, flags = struct.unpack_from("<HBI", data)
