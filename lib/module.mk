@@ -7,3 +7,6 @@ LIB_SRC += lib/slice.c lib/str.c lib/num.c lib/buf.c lib/pack.c lib/ipc.c lib/lo
 LIB_SRC += lib/proc_ready.c lib/sandbox.c $(if $(SAN),lib/sandbox_none.c,lib/sandbox_linux.c lib/sandbox_filter.c)
 LIB_SRC += lib/hdr.c
 LIB_SRC += lib/wire.c lib/dns.c lib/proto_remote.c
+LIB_SRC += lib/fields.c lib/providers.c lib/providers_text.c lib/routes.c
+$(B)/lib/providers_text.o: packaging/providers
+LIB_SRC += lib/children.c

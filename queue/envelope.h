@@ -125,6 +125,8 @@ enum record_type {
 	RECORD_ORIGINAL = 16, RECORD_RECIPIENT, RECORD_ALSO, RECORD_VARIABLE
 };
 
+struct remote_reply;
+
 /* The last reply for a recipient, in the tail. */
 struct reply {
 	uint32_t recipient;
@@ -133,6 +135,12 @@ struct reply {
 	char enhanced[12];
 	char text[QUEUE_TEXT_MAX + 1];
 	char remote[ADDR_DOMAIN_MAX + 1];
+	/* not written: how another server said it, and what follows */
+	const struct remote_reply *said;	/* or NULL */
+	int64_t retry_min, retry_max;	/* s until the next attempt; 0: by the
+					 * rules */
+	bool is_no_attempt;		/* nobody was asked */
+	bool is_dsn_passed;		/* the next server tells of success */
 };
 
 void header_encode(const struct header *h, unsigned char out[HEADER_LEN]);

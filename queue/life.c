@@ -20,10 +20,12 @@
 
 #include "lib/fsx.h"
 #include "lib/log.h"
+#include "lib/proto_remote.h"
 #include "queue/retry.h"
 
 #define LOADS_MAX 64		/* messages begun in one turn */
 #define TROUBLE_DELAY 60000	/* ms until a file that cannot be read is tried */
+#define WHERE_MAX 700
 #define NOTICE_DELAY 60		/* s until a notice is asked for again */
 
 char *
@@ -108,7 +110,8 @@ encode_state(const struct manager *q, const struct active *a,
 	const struct message *m = a->m;
 	struct message_state s = {
 		.held = m->is_held,
-		.due = first_due(q, a),
+		/* While somebody has it, it is due. */
+		.due = a->outstanding > 0 ? q->wall : first_due(q, a),
 		.boottime = q->now / 1000,
 		.kills = m->kills
 	};
@@ -257,6 +260,19 @@ keep_reply(struct active *a, struct recipient *r, const struct reply *reply)
 		r->state.reply = a->tail + at;
 }
 
+/* Which server has said it, for the log; "" when none has. */
+static const char *
+where_text(const struct reply *reply, char out[WHERE_MAX])
+{
+	const struct remote_reply *said = reply->said;
+
+	out[0] = '\0';
+	if (said != NULL && said->host[0] != '\0')
+		snprintf(out, WHERE_MAX, " host=%s ip=%s", LOGS(said->host),
+		    LOGS(said->ip));
+	return out;
+}
+
 static void
 deferred(struct manager *q, struct active *a, struct recipient *r,
     const struct reply *reply)
@@ -266,33 +282,59 @@ deferred(struct manager *q, struct active *a, struct recipient *r,
 	int64_t left = (int64_t)q->conf.queue_lifetime - age;
 	int64_t next = (int64_t)retry_delay(q->conf.retry_first,
 	    q->conf.retry_max, s->attempts, arc4random());
-	char to[ADDR_TEXT_MAX];
+	char to[ADDR_TEXT_MAX], where[WHERE_MAX];
+
+	if (reply->retry_max > 0 && next > reply->retry_max)
+		next = reply->retry_max;
+	if (next < reply->retry_min)
+		next = reply->retry_min;
 
 	keep_reply(a, r, reply);
 	recipient_text(r, to, sizeof(to));
 	if (left <= 0) {
 		s->status = RCPT_FAILED;
 		q->failed++;
-		log_info(a->m->id, "failed", "to=%s dsn=4.4.7 text=%s",
-		    LOGS(to), LOGS(reply->text));
+		log_info(a->m->id, "failed", "to=%s dsn=4.4.7%s text=%s",
+		    LOGS(to), where_text(reply, where), LOGS(reply->text));
 		return;
 	}
 	/* The last attempt is when the time is over. */
 	s->due = q->wall + (next < left ? next : left);
 	q->deferred++;
-	log_info(a->m->id, "deferred", "to=%s next=%jd dsn=%s text=%s",
+	log_info(a->m->id, "deferred", "to=%s next=%jd dsn=%s%s text=%s",
 	    LOGS(to), (intmax_t)(s->due - q->wall), reply->enhanced,
-	    LOGS(reply->text));
+	    where_text(reply, where), LOGS(reply->text));
+}
+
+/* Another server has taken it. */
+static void
+sent(struct manager *q, struct active *a, struct recipient *r,
+    const struct reply *reply)
+{
+	char to[ADDR_TEXT_MAX];
+	const struct remote_reply *said = reply->said;
+
+	log_info(a->m->id, "sent", "to=%s host=%s ip=%s tls=%s reply=%s "
+	    "delay=%jd", LOGS(recipient_text(r, to, sizeof(to))),
+	    LOGS(said->host), LOGS(said->ip), LOGS(said->tls),
+	    LOGS(said->text), (intmax_t)life_age(q, a->m));
 }
 
 static void
-delivered(struct manager *q, struct active *a, struct recipient *r)
+delivered(struct manager *q, struct active *a, struct recipient *r,
+    const struct reply *reply)
 {
 	char to[ADDR_TEXT_MAX];
 	const struct slice *o = &a->e->originals[r->original].address;
 
-	r->state.status = RCPT_DELIVERED;
+	/* RFC 3461 5.2.2: the next server will tell of it, not we. */
+	r->state.status = reply->is_dsn_passed ? RCPT_DELIVERED_TOLD :
+	    RCPT_DELIVERED;
 	q->delivered++;
+	if (reply->said != NULL) {
+		sent(q, a, r, reply);
+		return;
+	}
 	log_info(a->m->id, "delivered", "to=%s mailbox=%s delay=%jd",
 	    LOGQ(*o), LOGS(recipient_text(r, to, sizeof(to))),
 	    (intmax_t)life_age(q, a->m));
@@ -302,14 +344,14 @@ static void
 failed(struct manager *q, struct active *a, struct recipient *r,
     const struct reply *reply)
 {
-	char to[ADDR_TEXT_MAX];
+	char to[ADDR_TEXT_MAX], where[WHERE_MAX];
 
 	keep_reply(a, r, reply);
 	r->state.status = RCPT_FAILED;
 	q->failed++;
-	log_info(a->m->id, "failed", "to=%s dsn=%s text=%s",
+	log_info(a->m->id, "failed", "to=%s dsn=%s%s text=%s",
 	    LOGS(recipient_text(r, to, sizeof(to))), reply->enhanced,
-	    LOGS(reply->text));
+	    where_text(reply, where), LOGS(reply->text));
 }
 
 void
@@ -321,12 +363,12 @@ life_result(struct manager *q, struct recipient *r, const struct reply *reply)
 	a->outstanding--;
 	life_dirty(a, number_of(a, r));
 	life_touch(q, a);
-	if (r->state.attempts < UINT16_MAX)
+	if (!reply->is_no_attempt && r->state.attempts < UINT16_MAX)
 		r->state.attempts++;
 	r->state.last = q->wall;
 	switch (reply->result) {
 	case QUEUE_OK:
-		delivered(q, a, r);
+		delivered(q, a, r, reply);
 		break;
 	case QUEUE_TEMPORARY:
 		deferred(q, a, r, reply);
@@ -350,8 +392,8 @@ life_back(struct manager *q, struct recipient *r, int64_t delay)
 }
 
 /* An answer that we give ourselves, without anybody having been asked. */
-static void
-answer_self(struct manager *q, struct active *a, struct recipient *r,
+void
+life_answer(struct manager *q, struct active *a, struct recipient *r,
     enum queue_result result, const char *text)
 {
 	struct reply reply = { .when = q->wall, .result = result };
@@ -365,19 +407,40 @@ answer_self(struct manager *q, struct active *a, struct recipient *r,
 	life_result(q, r, &reply);
 }
 
-static void
-begin_job(struct manager *q, struct active *a, struct recipient *r)
+int
+life_schedule(struct manager *q, struct active *a, struct recipient *r,
+    uint8_t kind, struct slice key)
 {
-	struct sched_dest *d = sched_dest(&q->sched, r->kind, r->domain.p,
-	    r->domain.len, true);
+	struct sched_dest *d = sched_dest(&q->sched, kind, key.p, key.len,
+	    true);
 
 	if (d == NULL ||
 	    sched_add(&q->sched, d, a->m->lane, a, &r->job) == -1) {
-		answer_self(q, a, r, QUEUE_TEMPORARY,
+		life_answer(q, a, r, QUEUE_TEMPORARY,
 		    "4.3.0 There is no memory for it at the moment");
-		return;
+		return -1;
 	}
 	a->outstanding++;
+	return 0;
+}
+
+void
+life_again(struct manager *q, struct recipient *r)
+{
+	struct active *a = r->active;
+
+	r->is_running = false;
+	a->outstanding--;
+	if (!a->is_doomed && !a->m->is_held && !q->is_stopping)
+		remote_begin(q, a, r);
+	life_touch(q, a);
+}
+
+void
+life_postpone(struct manager *q, struct recipient *r, int64_t seconds)
+{
+	r->state.due = q->wall + seconds;
+	life_touch(q, r->active);
 }
 
 /* The account may have changed since the message came: asked again. */
@@ -398,13 +461,13 @@ begin_mailbox(struct manager *q, struct active *a, struct recipient *r)
 		r->uid = d.uid;
 		r->quota_bytes = d.quota_bytes;
 		r->quota_messages = d.quota_messages;
-		begin_job(q, a, r);
+		(void)life_schedule(q, a, r, RCPT_MAILBOX, r->domain);
 		return;
 	}
 	if (v == ROUTE_OK || v == ROUTE_NOT_OURS)
 		v = ROUTE_UNKNOWN;
 	route_reply(v, recipient_text(r, to, sizeof(to)), text, sizeof(text));
-	answer_self(q, a, r, v == ROUTE_SUSPENDED || v == ROUTE_TEMPORARY ?
+	life_answer(q, a, r, v == ROUTE_SUSPENDED || v == ROUTE_TEMPORARY ?
 	    QUEUE_TEMPORARY : QUEUE_PERMANENT, text);
 }
 
@@ -428,8 +491,7 @@ begin(struct manager *q, struct active *a)
 		if (r->kind == RCPT_MAILBOX)
 			begin_mailbox(q, a, r);
 		else
-			answer_self(q, a, r, QUEUE_TEMPORARY,
-			    "4.3.5 no remote sender is installed");
+			remote_begin(q, a, r);
 	}
 	m->is_retry = false;
 }

@@ -204,7 +204,7 @@ wake_starving(struct manager *q)
 		return;
 	q->n_starving = 0;
 	while ((d = sched_dest_next(&q->sched, d)) != NULL)
-		if (d->is_parked && d->waiting > 0)
+		if (d->kind == RCPT_MAILBOX && d->is_parked && d->waiting > 0)
 			sched_wake(&q->sched, d);
 }
 
@@ -548,6 +548,10 @@ forget_idle(struct manager *q)
 		struct local *l = d->carrier;
 
 		next = sched_dest_next(&q->sched, d);
+		if (d->kind != RCPT_MAILBOX) {
+			remote_forget(q, d);
+			continue;
+		}
 		if (d->waiting > 0) {
 			if (d->is_parked)
 				sched_wake(&q->sched, d);

@@ -225,6 +225,7 @@ one_pass(struct manager *q, const struct options *o)
 		return EX_OSERR;
 	q->spawn = spawn[0];
 	q->bounce = bounce[0];
+	q->remote_fd = -1;
 	if ((pid = fork()) == 0)
 		_exit(run_manager(q, o->limit));
 	helpers[0] = run_helper(&q->conf, "malle-spawn", o->conf, spawn[1],

@@ -36,6 +36,7 @@ take_fds(struct manager *q)
 	q->listener.fd = proc_fd("queue");
 	q->spawn = proc_fd("spawn");
 	q->bounce = proc_fd("bounce");
+	q->remote_fd = proc_fd("remote");
 	if (q->listener.fd == -1 || q->spawn == -1) {
 		fputs("malle-queued: no descriptors named queue and spawn in "
 		    "MALLE_FDS: start it with malle-start\n", stderr);
@@ -43,6 +44,9 @@ take_fds(struct manager *q)
 	}
 	if (fcntl(q->listener.fd, F_SETFL, O_NONBLOCK) == -1 ||
 	    fcntl(q->spawn, F_SETFL, O_NONBLOCK) == -1)
+		return -1;
+	if (q->remote_fd != -1 &&
+	    fcntl(q->remote_fd, F_SETFL, O_NONBLOCK) == -1)
 		return -1;
 	return q->bounce == -1 ? 0 : fcntl(q->bounce, F_SETFL, O_NONBLOCK);
 }

@@ -62,8 +62,10 @@ on_signal(struct manager *q, struct watch *w, uint32_t events)
 	if (read(w->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		/* Tables are noticed by themselves; the rest needs a start. */
-		log_notice(NULL, "reload", "changed=no");
+		/* Accounts are noticed by themselves; the rest needs a start. */
+		remote_reload(q);
+		log_notice(NULL, "reload", "tables=%s",
+		    LOGS("providers, routes"));
 		return;
 	}
 	log_notice(NULL, "stopping", "signal=%u", info.ssi_signo);
@@ -100,7 +102,7 @@ manager_init(struct manager *q)
 	manager_clocks(q);
 	q->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (q->epoll == -1 || index_init(&q->index) == -1 ||
-	    sched_init(&q->sched) == -1 || watch_signals(q) == -1 ||
+	    sched_init(&q->sched) == -1 || remote_init(q) == -1 || watch_signals(q) == -1 ||
 	    sync_start(&q->sync, q->store.dirfd) == -1) {
 		log_error(NULL, "error", "what=start error=%s",
 		    LOGS(strerror(errno)));
@@ -125,7 +127,10 @@ dispatch(struct manager *q)
 	struct sched_dest *d;
 
 	while ((d = sched_next_ready(&q->sched)) != NULL)
-		local_dispatch(q, d);
+		if (d->kind == RCPT_MAILBOX)
+			local_dispatch(q, d);
+		else
+			remote_dispatch(q, d);
 }
 
 /* ms until something is due, at most the time of housekeeping. */
@@ -169,6 +174,7 @@ turn(struct manager *q, int timeout)
 	life_settle(q);
 	peer_free_dead(q);
 	local_free_dead(q);
+	remote_free_dead(q);
 }
 
 static void
@@ -178,6 +184,7 @@ housekeeping(struct manager *q, int64_t *last)
 		return;
 	*last = q->now;
 	peer_expire(q);
+	remote_expire(q);
 	local_expire(q);
 	check_expire(q);
 }
@@ -212,7 +219,9 @@ finish(struct manager *q)
 		q->listener.fd = -1;
 	}
 	local_stop(q);
-	while (q->now < end && (q->commits > 0 || local_running(q) > 0))
+	remote_stop(q);
+	while (q->now < end && (q->commits > 0 || local_running(q) > 0 ||
+	    remote_running(q) > 0))
 		turn(q, 50);
 	sync_stop(&q->sync);
 	submit_synced(q, &q->syncer, EPOLLIN);

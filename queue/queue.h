@@ -25,6 +25,9 @@
 #define NOTICES_MAX 32		/* in the hands of malle-bounce at a time */
 
 struct manager;
+struct remote_state;
+
+#define DEST_LOOKUP 128		/* kind of a destination: not looked up yet */
 
 struct watch {
 	int fd;
@@ -86,6 +89,8 @@ struct manager {
 	int epoll;
 	struct watch listener, syncer, signals;
 	int spawn, bounce;		/* pairs, or -1 */
+	int remote_fd;			/* the pair of malle-remote, or -1 */
+	struct remote_state *remote;	/* of remote.c and its neighbours */
 	uid_t net_uid, own_uid;
 	gid_t admin_gid;		/* (gid_t)-1: none */
 	unsigned char boot_id[BOOT_ID_LEN];
@@ -171,6 +176,16 @@ int life_load(struct manager *q);
 void life_begin_due(struct manager *q);
 void life_settle(struct manager *q);
 void life_touch(struct manager *q, struct active *a);
+/* Schedules a recipient for this destination. 0, or -1: answered for. */
+int life_schedule(struct manager *q, struct active *a, struct recipient *r,
+    uint8_t kind, struct slice key);
+/* A waiting or running job is begun anew, elsewhere perhaps. */
+void life_again(struct manager *q, struct recipient *r);
+/* An answer of our own, "5.1.2 text", without a job. */
+void life_answer(struct manager *q, struct active *a, struct recipient *r,
+    enum queue_result result, const char *text);
+/* Out of memory for so many s, without any trace. */
+void life_postpone(struct manager *q, struct recipient *r, int64_t seconds);
 /* What became of a running job. */
 void life_result(struct manager *q, struct recipient *r,
     const struct reply *reply);
@@ -202,6 +217,25 @@ void local_free_dead(struct manager *q);
 int local_measure(struct manager *q, const struct destination *d,
     uint64_t tag);
 size_t local_running(const struct manager *q);
+
+/* remote.c: mail to other servers */
+/* Opens the folders of the tables, before rights are given away. */
+int remote_prepare(struct manager *q) __attribute__((warn_unused_result));
+/* The descriptors of those folders, at most two; their number. */
+size_t remote_folders(const struct manager *q, int out[2]);
+int remote_init(struct manager *q) __attribute__((warn_unused_result));
+/* Reads the tables again: what is wrong in them is logged, and the old ones
+ * stay. */
+void remote_reload(struct manager *q);
+/* Schedules a recipient, or answers for it. */
+void remote_begin(struct manager *q, struct active *a, struct recipient *r);
+void remote_dispatch(struct manager *q, struct sched_dest *d);
+/* True when an idle destination was forgotten. */
+bool remote_forget(struct manager *q, struct sched_dest *d);
+void remote_expire(struct manager *q);
+void remote_stop(struct manager *q);
+size_t remote_running(const struct manager *q);
+void remote_free_dead(struct manager *q);
 
 /* notice.c */
 /* True when something has to be told of a; false: nothing (more). */

@@ -107,7 +107,7 @@ start_open(struct manager *q)
 	if (conf_path(&q->conf, "public/tables", path, sizeof(path)) == -1 ||
 	    (q->tables.dirfd = fsx_open_dir(AT_FDCWD, path)) == -1)
 		return complain(path, "malle-registryd makes this folder");
-	return 0;
+	return remote_prepare(q) == -1 ? EX_OSERR : 0;
 }
 
 static uint64_t
@@ -141,12 +141,17 @@ take_lock(const struct manager *q)
 static int
 enter_sandbox(const struct manager *q)
 {
-	struct sandbox_path paths[2] = {
+	struct sandbox_path paths[4] = {
 		{ q->store.dirfd, true }, { q->tables.dirfd, false }
 	};
 	struct sandbox_got got;
+	size_t n;
+	int folders[2];
 
-	if (sandbox_enter(SANDBOX_QUEUED, paths, 2, &got) == -1)
+	n = remote_folders(q, folders);
+	for (size_t i = 0; i < n; i++)
+		paths[2 + i].dirfd = folders[i];
+	if (sandbox_enter(SANDBOX_QUEUED, paths, 2 + n, &got) == -1)
 		return -1;
 	sandbox_log(SANDBOX_QUEUED, &got);
 	return 0;
@@ -164,8 +169,9 @@ start_confined(struct manager *q, const int *keep, size_t n)
 	};
 	char path[1100];
 
-	for (size_t i = 0; i < n && i < 14; i++)
+	for (size_t i = 0; i < n && i < 12; i++)
 		fds[2 + i] = keep[i];
+	n += remote_folders(q, fds + 2 + n);
 	dirfd = q->store.dirfd;
 	if (conf_path(&q->conf, "queue", path, sizeof(path)) == -1 ||
 	    proc_close_others(fds, n + 2) == -1 ||

@@ -74,7 +74,7 @@ with Lab("retry_first = 1s\nretry_max = 2s\nqueue_lifetime = 4s\n"
     ok(lab.wait(lambda: len(lab.bouncer.notices) == 1), "a delay is told")
     n = lab.bouncer.notices[0]
     eq((n.kind, [(r.address, r.action, r.text) for r in n.recipients]),
-       (1, [("x@elsewhere.example", 1, "no remote sender is installed")]),
+       (1, [("x@elsewhere.example", 1, "malle-remote does not run here")]),
        "of the one that waits")
     ok(lab.wait(lambda: len(lab.bouncer.notices) == 2), "the time is over")
     n = lab.bouncer.notices[1]

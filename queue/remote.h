@@ -1,0 +1,124 @@
+/* remote.h - what the files that send to other servers share. */
+#ifndef QUEUE_REMOTE_H
+#define QUEUE_REMOTE_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/proto_remote.h"
+#include "lib/providers.h"
+#include "lib/routes.h"
+#include "queue/group.h"
+#include "queue/queue.h"
+
+#define RESOLVERS_MAX 8
+#define DOMAINS_MAX 200000	/* in the cache */
+
+/* What the DNS says of a domain. */
+struct domain {
+	struct domain *next;		/* hash chain */
+	TAILQ_ENTRY(domain) link;	/* to be asked, or known: oldest first */
+	uint32_t hash;
+	bool is_waiting;		/* for an answer: to be asked, or asked */
+	bool is_known;
+	unsigned tries;			/* resolvers that died over it */
+	enum remote_lookup outcome;
+	int64_t expires;		/* ms */
+	uint64_t route_hash;		/* of hosts and MTA-STS policy */
+	unsigned char *found;		/* struct remote_found, packed */
+	size_t found_len;
+	char *group;			/* the name of its group */
+	char name[];
+};
+TAILQ_HEAD(domains, domain);
+
+struct carrier;
+TAILQ_HEAD(carriers, carrier);
+struct path;
+TAILQ_HEAD(paths, path);
+
+/* All destinations behind the same servers. */
+struct dest_group {
+	struct dest_group *next;	/* hash chain */
+	uint32_t hash;
+	struct group limits;
+	struct paths paths;
+	struct carriers carriers;
+	const struct provider *provider;
+	uint32_t connections;		/* said by the routes; or 0 */
+	int64_t fallback_until;		/* ms: goes through the smarthost */
+	int64_t clear_until;		/* ms: its TLS is broken */
+	int64_t used;			/* ms */
+	size_t starving;		/* paths that wait for a connection */
+	struct remote_reply last;	/* what it answered last, when not 250 */
+	char name[];
+};
+
+/* One way to servers, with its connections: what a destination carries. */
+struct path {
+	TAILQ_ENTRY(path) of_group;
+	struct sched_dest *dest;
+	struct dest_group *group;
+	struct carriers carriers;
+	size_t n_carriers;
+	bool is_smarthost;
+	uint32_t pace;			/* us that a message takes, on average */
+	uint64_t done, done_before;	/* messages; when it was last looked at */
+	uint32_t room;			/* messages that may wait in memory */
+	int64_t looked;			/* ms */
+	size_t route_len;
+	unsigned char route[];		/* struct remote_route, packed */
+};
+
+/* A table; its folder stays open, so that it can be read again. */
+struct table_file {
+	int dirfd;
+	char name[256];
+};
+
+struct remote_state {
+	struct table_file providers_file, routes_file;
+	struct providers providers;
+	struct routes routes;
+	/* groups */
+	struct dest_group **groups;
+	size_t groups_size, n_groups;
+	/* connections */
+	struct carriers carriers, dead_carriers;
+	size_t n_carriers;
+	uint64_t tags;
+	int64_t not_before;		/* ms: malle-remote gives no child */
+	unsigned failures;
+	/* look-ups */
+	struct domain **domains;
+	size_t domains_size, n_domains;
+	struct domains to_ask, known;
+	struct resolver *resolvers[RESOLVERS_MAX];
+	struct resolver *dead_resolvers;
+	int64_t resolver_not_before;
+};
+
+/* queue/resolve.c */
+int resolve_init(struct manager *q) __attribute__((warn_unused_result));
+/* What is known of a domain now, or NULL: it is asked, and remote_found() is
+ * called with the answer; or there is no memory (errno ENOMEM). */
+struct domain *resolve_get(struct manager *q, struct slice name);
+void resolve_expire(struct manager *q);
+void resolve_free_dead(struct manager *q);
+/* Everything is to be asked again. */
+void resolve_forget(struct manager *q);
+
+/* queue/remote.c, for resolve.c: a domain is known now. */
+void remote_found(struct manager *q, const struct domain *d);
+
+/* queue/dest_group.c: the groups */
+int groups_init(struct manager *q) __attribute__((warn_unused_result));
+/* The group of this name, made when it is not there; NULL: no memory. */
+struct dest_group *groups_get(struct manager *q, const char *name,
+    uint32_t connections);
+struct dest_group *groups_find(struct manager *q, const char *name);
+void groups_expire(struct manager *q);
+void groups_reload(struct manager *q);
+/* The name of the group of servers of a domain, in out[cap]. */
+void groups_name(const struct providers *p, const struct remote_found *f,
+    char *out, size_t cap);
+
+#endif
