@@ -30,7 +30,7 @@
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/sandbox.h"
-#include "pop3d/children.h"
+#include "lib/children.h"
 #include "pop3d/login.h"
 
 #define LISTENERS_MAX (2 * CONF_LISTEN_MAX)

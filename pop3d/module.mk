@@ -3,5 +3,5 @@ POP3_MAILBOX_SRC := pop3d/mailbox.c pop3d/maildrop.c pop3d/retrieve.c \
 	pop3d/update.c pop3d/reply.c pop3d/capa.c
 
 PROGS += malle-pop3d
-malle-pop3d_SRC := pop3d/main.c pop3d/login.c pop3d/children.c pop3d/capa.c
+malle-pop3d_SRC := pop3d/main.c pop3d/login.c pop3d/capa.c
 malle-pop3d_STATIC := 1

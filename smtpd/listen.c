@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/children.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 
@@ -30,18 +30,12 @@
 #define STOP_TIME 20		/* seconds for messages half-way at the end */
 #define PAUSE 100		/* ms after the machine is out of something */
 
-struct child {
-	pid_t pid;
-	struct ip ip;
-};
-
 struct house {
 	const struct conf *conf;
 	struct tables *tables;
 	const struct listener *listeners;
 	size_t nlisteners;
-	struct child *children;	/* sessions_max of them */
-	size_t nchildren;
+	struct children children;
 	uint64_t turned_away;	/* since the last line about it */
 	int64_t told;
 	sigset_t open;		/* the mask for waits and sessions */
@@ -88,21 +82,13 @@ listen_signals(void)
 }
 
 static void
-forget_child(struct house *h, pid_t pid, int status)
+log_crash(pid_t pid, int status)
 {
-	size_t i;
-
-	for (i = 0; i < h->nchildren && h->children[i].pid != pid; i++)
-		;
-	if (i == h->nchildren)
-		return;
-	if (status != 0)
-		log_error(NULL, "crash", "pid=%ld signal=%d exit=%d text=%s",
-		    (long)pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-		    WIFEXITED(status) ? WEXITSTATUS(status) : 0,
-		    LOGS("a session died; its client was told nothing and "
-		    "will come back"));
-	h->children[i] = h->children[--h->nchildren];
+	log_error(NULL, "crash", "pid=%ld signal=%d exit=%d text=%s",
+	    (long)pid, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+	    WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+	    LOGS("a session died; its client was told nothing and will come "
+	    "back"));
 }
 
 static void
@@ -112,18 +98,11 @@ reap(struct house *h)
 	pid_t pid;
 
 	got_child = 0;
-	while ((pid = proc_reap(&status)) > 0)
-		forget_child(h, pid, status);
-}
-
-static size_t
-sessions_of(const struct house *h, const struct ip *ip)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < h->nchildren; i++)
-		n += ip_same_host(&h->children[i].ip, ip);
-	return n;
+	while ((pid = proc_reap(&status)) > 0) {
+		children_remove(&h->children, pid);
+		if (status != 0)
+			log_crash(pid, status);
+	}
 }
 
 /* One line a second at most, however many come. */
@@ -194,18 +173,20 @@ start_session(struct house *h, const struct listener *l, int fd,
 		    "try again later");
 		return;
 	}
-	h->children[h->nchildren++] = (struct child){ pid, *ip };
+	children_add(&h->children, pid, ip);
 	close(fd);
 }
 
 static void
 admit(struct house *h, const struct listener *l, int fd, const struct ip *ip)
 {
-	if (h->nchildren >= h->conf->sessions_max)
+	enum children_verdict verdict = children_ask(&h->children, ip);
+
+	if (verdict == CHILDREN_FULL)
 		turn_away(h, l, fd, ip, "4.3.2",
 		    "too many sessions, try again later");
-	else if (!conf_nets_match(&h->conf->proxy_hosts, ip) &&
-	    sessions_of(h, ip) >= h->conf->sessions_per_host)
+	else if (verdict == CHILDREN_HOST_FULL &&
+	    !conf_nets_match(&h->conf->proxy_hosts, ip))
 		turn_away(h, l, fd, ip, "4.7.0",
 		    "too many sessions from your address, try again later");
 	else
@@ -260,8 +241,8 @@ serve(struct house *h)
 static void
 tell_children(const struct house *h, int signal)
 {
-	for (size_t i = 0; i < h->nchildren; i++)
-		(void)kill(h->children[i].pid, signal);
+	for (size_t i = 0; i < h->children.n; i++)
+		(void)kill(h->children.v[i].pid, signal);
 }
 
 /* Sessions between two messages end at once, the others after theirs. */
@@ -274,21 +255,21 @@ wind_up(struct house *h)
 	for (size_t i = 0; i < h->nlisteners; i++)
 		close(h->listeners[i].fd);
 	if (!session_stopping) {
-		log_info(NULL, "reload", "sessions=%zu text=%s", h->nchildren,
+		log_info(NULL, "reload", "sessions=%zu text=%s", h->children.n,
 		    LOGS("the sessions go on; the next listener reads the "
 		    "configuration"));
 		return;
 	}
-	log_info(NULL, "stop", "sessions=%zu", h->nchildren);
+	log_info(NULL, "stop", "sessions=%zu", h->children.n);
 	tell_children(h, SIGTERM);
-	while (h->nchildren > 0 && (left = end - clock_ms()) > 0) {
+	while (h->children.n > 0 && (left = end - clock_ms()) > 0) {
 		struct timespec ts = { left / 1000, left % 1000 * 1000000 };
 
 		(void)ppoll(NULL, 0, &ts, &h->open);
 		reap(h);
 	}
-	if (h->nchildren > 0)
-		log_notice(NULL, "stop", "sessions=%zu text=%s", h->nchildren,
+	if (h->children.n > 0)
+		log_notice(NULL, "stop", "sessions=%zu text=%s", h->children.n,
 		    LOGS("cut off: their messages were not accepted"));
 	tell_children(h, SIGKILL);
 }
@@ -302,12 +283,12 @@ listen_run(const struct conf *conf, struct tables *tables,
 		.nlisteners = n
 	};
 
-	if ((h.children = calloc(conf->sessions_max,
-	    sizeof(*h.children))) == NULL)
+	if (children_init(&h.children, conf->sessions_max,
+	    conf->sessions_per_host) == -1)
 		return -1;
 	sigemptyset(&h.open);
 	serve(&h);
 	wind_up(&h);
-	free(h.children);
+	children_free(&h.children);
 	return 0;
 }

@@ -1,9 +1,9 @@
 # Unit tests: one C program each, speaking TAP.
 TESTS_UNIT += test_sandbox
 test_sandbox_SRC := tests/unit/test_sandbox.c
-TESTS_UNIT += test_pop3_wire test_pop3_children test_pop3_mailbox
+TESTS_UNIT += test_pop3_wire test_children test_pop3_mailbox
 test_pop3_wire_SRC := tests/unit/test_pop3_wire.c
-test_pop3_children_SRC := tests/unit/test_pop3_children.c pop3d/children.c
+test_children_SRC := tests/unit/test_children.c
 test_pop3_mailbox_SRC := tests/unit/test_pop3_mailbox.c $(POP3_MAILBOX_SRC)
 TESTS_UNIT += test_maildir test_maildir_copy test_bounce test_dsn
 test_maildir_SRC := tests/unit/test_maildir.c

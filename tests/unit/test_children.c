@@ -1,7 +1,7 @@
-/* test_pop3_children.c - limits of POP3 connections. */
+/* test_children.c - limits of connections, in all and per host. */
 /* SPDX-License-Identifier: ISC */
 
-#include "pop3d/children.h"
+#include "lib/children.h"
 #include "tests/unit/tap.h"
 
 int

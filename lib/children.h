@@ -1,6 +1,6 @@
 /* children.h - who is being served: limits in all and per client address. */
-#ifndef POP3D_CHILDREN_H
-#define POP3D_CHILDREN_H
+#ifndef LIB_CHILDREN_H
+#define LIB_CHILDREN_H
 /* SPDX-License-Identifier: ISC */
 
 #include <sys/types.h>

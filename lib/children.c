@@ -1,7 +1,7 @@
 /* children.c - who is being served: limits in all and per client address. */
 /* SPDX-License-Identifier: ISC */
 
-#include "pop3d/children.h"
+#include "lib/children.h"
 
 #include <stdlib.h>
 
