@@ -102,6 +102,17 @@ set_requiretls(void *out, struct slice value)
 	return PARAMS_OK;
 }
 
+/* Our own: each recipient elsewhere gets a sender address that names him. */
+static enum params_status
+set_xverp(void *out, struct slice value)
+{
+	struct mail_params *m = out;
+
+	(void)value;
+	m->flags |= QM_VERP;
+	return PARAMS_OK;
+}
+
 static enum params_status
 set_ret(void *out, struct slice value)
 {
@@ -203,6 +214,7 @@ static const struct param mail_table[] = {
 	{ { "ENVID", 5 }, true, set_envid },
 	{ { "AUTH", 4 }, true, set_auth },		/* RFC 4954 */
 	{ { "REQUIRETLS", 10 }, false, set_requiretls },	/* RFC 8689 */
+	{ { "XVERP", 5 }, false, set_xverp },
 };
 
 static const struct param rcpt_table[] = {

@@ -23,7 +23,8 @@ enum params_status {
 struct mail_params {
 	struct addr sender;
 	uint64_t size;		/* SIZE; 0: not given */
-	uint32_t flags;		/* QM_8BIT, QM_UTF8, QM_RET_..., QM_REQUIRETLS */
+	uint32_t flags;		/* QM_8BIT, QM_UTF8, QM_RET_..., QM_REQUIRETLS,
+				 * QM_VERP */
 	char envid[QUEUE_ENVID_MAX + 1];	/* decoded */
 };
 

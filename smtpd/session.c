@@ -133,6 +133,8 @@ ehlo_act(void *session)
 	if (mechanisms[0] != '\0')
 		buf_printf(&s->io, "250-AUTH %s\r\n", mechanisms);
 	/* RFC 9422 */
+	if (session_has_login(s) || s->may_relay)
+		buf_puts(&s->io, "250-XVERP\r\n");
 	buf_printf(&s->io, "250 LIMITS MAILMAX=%llu RCPTMAX=%llu\r\n",
 	    (unsigned long long)s->conf->messages_per_session,
 	    (unsigned long long)s->conf->recipients_max);

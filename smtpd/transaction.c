@@ -170,6 +170,12 @@ mail_allowed(struct session *s, const struct mail_params *m)
 {
 	if (!sender_allowed(s, &m->sender))
 		return false;
+	if ((m->flags & QM_VERP) != 0 && !session_has_login(s) &&
+	    !s->may_relay) {
+		refuse(s, "mail", "", "555 5.5.4",
+		    "XVERP is for those who may send through this server");
+		return false;
+	}
 	if ((m->flags & QM_REQUIRETLS) != 0 && !s->has_tls) {
 		refuse(s, "mail", "", "530 5.7.10",
 		    "REQUIRETLS needs TLS from the start: STARTTLS first");

@@ -50,6 +50,8 @@ static const struct {
 	{ "FROM:<a@b.test> BODY=BINARYMIME", PARAMS_VALUE, "", 0, 0, "" },
 	{ "FROM:<a@b.test> REQUIRETLS", PARAMS_OK, "a@b.test", 0, QM_REQUIRETLS, "" },
 	{ "FROM:<a@b.test> REQUIRETLS=1", PARAMS_VALUE, "", 0, 0, "" },
+	{ "FROM:<a@b.test> XVERP", PARAMS_OK, "a@b.test", 0, QM_VERP, "" },
+	{ "FROM:<a@b.test> XVERP=1", PARAMS_VALUE, "", 0, 0, "" },
 	{ "FROM:<a@b.test> SMTPUTF8=1", PARAMS_VALUE, "", 0, 0, "" },
 	{ "FROM:<a@b.test> RET=SOME", PARAMS_VALUE, "", 0, 0, "" },
 	{ "FROM:<a@b.test> ENVID=a+0Ab", PARAMS_VALUE, "", 0, 0, "" },
