@@ -65,8 +65,12 @@ sts_find(struct remote *r, int sts, const char *domain, struct remote_found *f)
 	int fd;
 
 	memcpy(name + 9, domain, strlen(domain) + 1);
+	/* Without a record a policy that was fetched before counts: whoever
+	 * keeps the record from us gains nothing (RFC 8461 5.1). */
 	if (dns_txt(&r->dns, name, "v=STSv1", text, sizeof(text)) != DNS_OK ||
-	    parse_record(text, id) == -1 || (fd = ask(sts, domain, id)) == -1)
+	    parse_record(text, id) == -1)
+		id[0] = '\0';
+	if ((fd = ask(sts, domain, id)) == -1)
 		return;
 	if (ipc_recv(fd, space, &m) == 1) {
 		ipc_close_fds(&m);

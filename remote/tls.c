@@ -10,25 +10,17 @@
 #include <openssl/x509v3.h>
 
 #include "lib/log.h"
+#include "remote/authorities.h"
 
 #define HANDSHAKE_TIME 60	/* seconds */
 
-/* Where systems keep the authorities in one file: a folder of them would be
- * read when it is needed, and then it is out of reach. */
-static const char *const bundles[] = {
-	"/etc/ssl/certs/ca-certificates.crt",
-	"/etc/pki/tls/certs/ca-bundle.crt",
-	"/etc/ssl/cert.pem"
-};
-
 static int
-load_authorities(SSL_CTX *ctx, const char *file)
+load_authorities(SSL_CTX *ctx, const char *configured)
 {
-	if (file[0] != '\0')
+	const char *file = authorities_file(configured);
+
+	if (file != NULL)
 		return SSL_CTX_load_verify_file(ctx, file);
-	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++)
-		if (SSL_CTX_load_verify_file(ctx, bundles[i]) == 1)
-			return 1;
 	log_notice(NULL, "tls", "todo=%s", LOGS("install ca-certificates, or "
 	    "name a file with the setting authorities: until then no server "
 	    "can be verified"));

@@ -15,7 +15,8 @@
 #include "lib/proc.h"
 
 enum who {
-	REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, REMOTE, QUEUED, SMTPD, POP3D
+	REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, STS, REMOTE, QUEUED, SMTPD,
+	POP3D
 };
 
 #define ROW(name, starts, stops, port) { .program = (name), \
@@ -29,6 +30,7 @@ static const struct service table[SERVICES] = {
 	[TLS]       = ROW("malle-tls",       0, 1, false),
 	[AUTHD]     = ROW("malle-authd",     1, 2, false),
 	[BOUNCE]    = ROW("malle-bounce",    1, 4, false),
+	[STS]       = ROW("malle-sts",       1, 5, false),
 	[REMOTE]    = ROW("malle-remote",    1, 4, false),
 	[QUEUED]    = ROW("malle-queued",    1, 3, false),
 	[SMTPD]     = ROW("malle-smtpd",     2, 0, true),
@@ -61,6 +63,7 @@ static const struct {
 	{ AUTHD,  "registry", REGISTRYD, "auth" },
 	{ QUEUED, "bounce",   BOUNCE,    "queue" },
 	{ QUEUED, "remote",   REMOTE,    "queue" },
+	{ REMOTE, "sts",      STS,       "remote" },
 };
 
 /* The ports. */

@@ -9,7 +9,7 @@
 
 #include "lib/conf.h"
 
-#define SERVICES 9
+#define SERVICES 10
 #define SERVICE_FDS_MAX (3 * CONF_LISTEN_MAX + 4)
 #define START_PID_FILE "malle-start.pid"
 #define START_STATUS_FILE "malle-start.status"

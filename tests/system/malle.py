@@ -31,8 +31,8 @@ SANITIZED = os.path.basename(BUILD.rstrip("/")) == "san"
 SEPARATE = ROOT and not SANITIZED
 PORTS = ("smtp", "submission", "submissions", "pop3", "pop3s")
 PROGRAMS = ("malle-registryd", "malle-spawn", "malle-tls", "malle-authd",
-            "malle-bounce", "malle-remote", "malle-queued", "malle-smtpd",
-            "malle-pop3d")
+            "malle-bounce", "malle-sts", "malle-remote", "malle-queued",
+            "malle-smtpd", "malle-pop3d")
 USERS = ("net", "queue", "auth", "tls", "remote", "bounce", "registry")
 # Numbers that no Debian machine gives out by itself.
 UID_FIRST = 64200

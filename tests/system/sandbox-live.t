@@ -119,7 +119,7 @@ OPENAT, SOCKET, KILL, SETUID, MMAP, MKDIR, CONNECT = 257, 41, 62, 105, 9, 83, 42
 EXECVE, PTRACE, MOUNT, UNSHARE, VM_READV, BPF = 59, 101, 165, 272, 310, 321
 AT_FDCWD, O_RDWR, O_CREAT, O_DIRECTORY = -100, 2, 0o100, 0o200000
 SPEAKERS = ("malle-smtpd", "malle-pop3d")
-CLIENTS = ("malle-remote",)		# of other servers
+CLIENTS = ("malle-remote", "malle-sts")		# of other servers
 FATAL = (("execve", EXECVE, ("/bin/sh", 0, 0)),
          ("ptrace", PTRACE, (ATTACH, 1, 0, 0)),
          ("mount", MOUNT, ("none", "/", "tmpfs", 0, 0)),

@@ -55,10 +55,12 @@ def test_programs(m):
     root = {"malle-smtpd": "public", "malle-pop3d": "public",
             "malle-authd": "auth", "malle-tls": "empty",
             "malle-queued": "queue", "malle-bounce": "empty",
-            "malle-remote": "empty", "malle-registryd": "registry"}
+            "malle-remote": "empty",
+            "malle-sts": "empty", "malle-registryd": "registry"}
     uid = {"malle-smtpd": 64200, "malle-pop3d": 64200, "malle-queued": 64201,
            "malle-authd": 64202, "malle-tls": 64203, "malle-bounce": 64205,
-           "malle-remote": 64204, "malle-registryd": 64206}
+           "malle-remote": 64204, "malle-sts": 64204,
+           "malle-registryd": 64206}
     for program in malle.PROGRAMS:
         pid = m.pid(program)
         st = malle.status_of(pid)

@@ -106,7 +106,7 @@ def test_given(m):
             ("malle-pop3d", "pop3,pop3s"), ("malle-tls", "tls"),
             ("malle-authd", "auth,registry,spawn"),
             ("malle-queued", "bounce,queue,remote,spawn"),
-            ("malle-remote", "queue"),
+            ("malle-remote", "queue,sts"), ("malle-sts", "remote"),
             ("malle-spawn", "auth,queue"), ("malle-bounce", "queue"),
             ("malle-registryd", "auth,registry")):
         ok(said(m, program, "fds=" + fds + "\n") >= 0,

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""malle-sts: which MTA-STS policies it takes, from whom, and how long."""
+import http.server
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import internet
+import malle
+import remotelab
+from internet import DNS, Authority
+from malle import eq, note, ok, until
+
+GOOD = "version: STSv1\r\nmode: enforce\r\nmx: mx.%s\r\nmax_age: 86400\r\n"
+
+
+class Web:
+    """HTTPS on a loopback address: pages is {host: bytes or function}."""
+
+    def __init__(self, ip, cert):
+        self.pages, self.asked = {}, []
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 10
+
+            def do_GET(self):
+                host = self.headers["Host"].split(":")[0]
+                web.asked.append((host, self.path))
+                page = web.pages.get(host)
+                if callable(page):
+                    page(self)
+                elif page is None:
+                    self.send_error(404)
+                else:
+                    web.send(self, page)
+
+            def log_message(self, *args):
+                pass
+        self.server = http.server.ThreadingHTTPServer((ip, 0), Handler)
+        self.server.daemon_threads = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*cert)
+        self.server.socket = context.wrap_socket(
+            self.server.socket, server_side=True,
+            do_handshake_on_connect=False)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever,
+                         daemon=True).start()
+
+    @staticmethod
+    def send(handler, text, kind="text/plain", status=200, **headers):
+        body = text.encode() if isinstance(text, str) else text
+        handler.send_response(status)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Sts:
+    """A malle-sts of its own; .pair is what malle-remote is given."""
+
+    def __init__(self, conf):
+        self.folder = tempfile.mkdtemp(prefix="malle-sts-")
+        os.chmod(self.folder, 0o755)
+        os.mkdir(self.folder + "/empty", 0o755)
+        with open(self.folder + "/malleposte.conf", "w") as f:
+            for item in dict(conf, hostname="mail.exemple.test",
+                             base=self.folder, user_remote="65534").items():
+                f.write("%s = %s\n" % item)
+        self.pair, theirs = socket.socketpair(socket.AF_UNIX,
+                                              socket.SOCK_SEQPACKET)
+        env = dict(os.environ, MALLE_FDS="remote=%d" % theirs.fileno(),
+                   MALLE_SANDBOX_DENY="kill")
+        self.log_file = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [malle.BIN + "/malle-sts", "-c",
+             self.folder + "/malleposte.conf"], env=env,
+            pass_fds=[theirs.fileno()], stderr=self.log_file)
+        theirs.close()
+
+    def log(self):
+        self.log_file.seek(0)
+        return self.log_file.read().decode(errors="replace")
+
+    def close(self):
+        self.process.terminate()
+        status = self.process.wait(20)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return status
+
+
+def publish(dns, domain, number="1", web=True):
+    dns.mx(domain, 10, "mx." + domain)
+    dns.txt("_mta-sts." + domain, "v=STSv1; id=%s;" % number)
+    if web:
+        dns.a("mta-sts." + domain, "127.0.0.1")
+
+
+def test_policies(remote, dns, web):
+    pair = remote.resolver()
+
+    def policy(domain):
+        f = remote.lookup(pair, domain)
+        return f["outcome"], f["sts"], f["sts_mx"]
+    publish(dns, "a.test")
+    web.pages["mta-sts.a.test"] = GOOD % "a.test"
+    eq(policy("a.test"), ("ok", 2, "mx.a.test"), "a policy is fetched")
+    eq(web.asked, [("mta-sts.a.test", "/.well-known/mta-sts.txt")], "from "
+       "where it must be")
+    eq(policy("a.test"), ("ok", 2, "mx.a.test"), "and kept")
+    eq(len(web.asked), 1, "without asking again")
+    web.pages["mta-sts.a.test"] = ("version: STSv1\nmode: testing\nmx: *.a.te"
+                                   "st\nmx: MX2.a.test\nmax_age: 86400")
+    dns.forget("_mta-sts.a.test", "TXT")
+    dns.txt("_mta-sts.a.test", "v=STSv1; id=2;")
+    eq(policy("a.test"), ("ok", 1, "*.a.test\nmx2.a.test"),
+       "another id: it is fetched again")
+    dns.forget("_mta-sts.a.test", "TXT")
+    eq(policy("a.test"), ("ok", 1, "*.a.test\nmx2.a.test"),
+       "the record is gone: the policy stays until it expires")
+    dns.txt("_mta-sts.a.test", "v=STSv1; id=3;")
+    del web.pages["mta-sts.a.test"]
+    eq(policy("a.test"), ("ok", 1, "*.a.test\nmx2.a.test"),
+       "the new one cannot be had: the old one stays")
+    n = len(web.asked)
+    eq(policy("a.test")[1], 1, "and again")
+    eq(len(web.asked), n, "without asking again so soon")
+    dns.mx("none.test", 10, "mx.none.test")
+    eq(policy("none.test"), ("ok", 0, ""), "no record, no policy")
+    eq(web.asked[n:], [], "and nobody is asked")
+    publish(dns, "short.test")
+    web.pages["mta-sts.short.test"] = (GOOD % "short.test").replace("86400",
+                                                                    "1")
+    eq(policy("short.test")[1], 2, "a policy for a second")
+    dns.forget("_mta-sts.short.test", "TXT")
+    time.sleep(1.2)
+    eq(policy("short.test")[1], 0, "is forgotten after it")
+    pair.close()
+
+
+def test_refused(remote, dns, web, wrong):
+    pair = remote.resolver()
+    target = GOOD % "b.test"
+
+    def redirect(h):
+        Web.send(h, "", status=302, Location="https://mta-sts.a.test:%d/x" %
+                 web.port)
+
+    def slow(h):
+        h.send_response(200)
+        h.send_header("Content-Type", "text/plain")
+        h.end_headers()
+        try:
+            for _ in range(400):
+                h.wfile.write(b"x")
+                h.wfile.flush()
+                time.sleep(0.1)
+        except OSError:
+            pass
+
+    def endless(h):
+        h.send_response(200)
+        h.send_header("Content-Type", "text/plain")
+        h.end_headers()
+        try:
+            while True:
+                h.wfile.write(b"mx: a.test\n" * 10000)
+        except OSError:
+            pass
+    for i, (what, page) in enumerate((
+            ("a redirect", redirect), ("endless", endless),
+            ("64 KiB and more", target + "x" * 70000),
+            ("HTML", lambda h: Web.send(h, target, "text/html")),
+            ("status 500", lambda h: Web.send(h, target, status=500)),
+            ("no version", target.replace("version", "x")),
+            ("no mx", "version: STSv1\nmode: enforce\nmax_age: 1000\n"),
+            ("an evil mx", target.replace("mx.b.test", "mx b\x1b.test")),
+            ("empty", ""))):
+        domain = "b%d.test" % i
+        publish(dns, domain)
+        web.pages["mta-sts." + domain] = page
+        eq(remote.lookup(pair, domain)["sts"], 0, what)
+    publish(dns, "slow.test")
+    web.pages["mta-sts.slow.test"] = slow
+    begun = time.monotonic()
+    other = remote.resolver()
+    threading.Thread(target=remote.lookup, args=(other, "slow.test"),
+                     daemon=True).start()
+    publish(dns, "quick.test")
+    web.pages["mta-sts.quick.test"] = GOOD % "quick.test"
+    eq(remote.lookup(pair, "quick.test")["sts"], 2,
+       "a slow server delays nobody else")
+    ok(time.monotonic() - begun < 10, "indeed")
+    publish(dns, "nobody.test", web=False)
+    eq(remote.lookup(pair, "nobody.test")["sts"], 0, "no such web server")
+    # A certificate of another name.
+    publish(dns, "wrong.test", web=False)
+    dns.a("mta-sts.wrong.test", wrong)
+    eq(remote.lookup(pair, "wrong.test")["sts"], 0, "a wrong certificate")
+    pair.close()
+
+
+def main():
+    dns, ca = DNS(), Authority()
+    names = ["mta-sts.%s.test" % n for n in
+             ["a", "short", "slow", "quick"] + ["b%d" % i for i in range(9)]]
+    web = Web("127.0.0.1", ca.certificate(*names))
+    conf = dict(resolver=dns.address, authorities=ca.ca, sts_port=web.port)
+    sts = Sts(conf)
+    try:
+        with remotelab.Remote(conf, sts=sts.pair) as remote:
+            test_policies(remote, dns, web)
+            test_refused(remote, dns, web, "127.0.0.1")
+            ok("sandbox:" not in remote.log(), "malle-remote keeps its role")
+        log = sts.log()
+        ok("sandbox:" not in log, "malle-sts keeps its role")
+        for word in ("redirect", "302", "text/plain", "RFC 8461"):
+            note([l for l in log.split("\n") if word in l][:1])
+        sts.process.send_signal(signal.SIGHUP)
+        eq(sts.close(), 0, "SIGTERM ends it well")
+        if "sandbox:" in log or malle._failed:
+            note(log)
+    finally:
+        if sts.process.poll() is None:
+            sts.close()
+        web.close()
+        dns.close()
+        ca.close()
+    malle.done()
+
+
+main()
