@@ -123,12 +123,11 @@ static void
 put_fds(struct msghdr *msg, union control *control, const int *fds,
     size_t nfds)
 {
-	struct cmsghdr *c;
+	struct cmsghdr *c = &control->header;
 
 	memset(control, 0, sizeof(*control));
 	msg->msg_control = control;
 	msg->msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
-	c = CMSG_FIRSTHDR(msg);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int) * nfds);

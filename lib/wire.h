@@ -10,9 +10,10 @@
 /*
  * Pure functions: bytes in, bytes out. A stored message has LF line ends; on
  * the wire every line ends in CRLF and a leading dot is doubled (RFC 1939
- * section 3, RFC 5321 4.5.2), unless raw (BDAT, RFC 3030). Files from elsewhere may have CRLF, which stays as it is, and a
- * bare CR, which becomes CRLF: neither a bare CR nor a bare LF ever leaves.
- * Every other byte, NUL and 8-bit included, is sent as it was stored.
+ * section 3, RFC 5321 4.5.2), unless raw (BDAT, RFC 3030). Files from elsewhere
+ * may have CRLF, which stays as it is, and a bare CR, which becomes CRLF:
+ * neither a bare CR nor a bare LF ever leaves. Every other byte, NUL and 8-bit
+ * included, is sent as it was stored.
  */
 struct wire {
 	bool in_line;		/* the line has begun: a dot is only a dot */

@@ -47,39 +47,39 @@ unique_of(const struct maildrop *d, const struct message *m)
 	return slice_make(maildrop_name(d, m), m->unique_len);
 }
 
-/* Grows an array to hold at least want elements. 0, or -1 with errno. */
-static int
+/* The array, grown to hold at least want elements; NULL with errno: as it was. */
+static void *
 grow(void *array, size_t *cap, size_t want, size_t element)
 {
-	void *old, *p;
 	size_t n = *cap == 0 ? 512 / element : *cap;
+	void *p;
 
 	if (want <= *cap)
-		return 0;
+		return array;
 	while (n < want)
 		n *= 2;
-	memcpy(&old, array, sizeof(old));
-	if ((p = reallocarray(old, n, element)) == NULL)
-		return -1;
-	memcpy(array, &p, sizeof(p));
-	*cap = n;
-	return 0;
+	if ((p = reallocarray(array, n, element)) != NULL)
+		*cap = n;
+	return p;
 }
 
 /* Keeps a name with its NUL; *at is where. 0, or -1 with errno. */
 static int
 keep_name(struct maildrop *d, struct slice name, uint32_t *at)
 {
+	char *names;
+
 	if (d->names_len > UINT32_MAX - MAILDIR_NAME_MAX - 1) {
 		errno = EFBIG;
 		return -1;
 	}
-	if (grow(&d->names, &d->names_cap, d->names_len + name.len + 1, 1) ==
-	    -1)
+	names = grow(d->names, &d->names_cap, d->names_len + name.len + 1, 1);
+	if (names == NULL)
 		return -1;
+	d->names = names;
 	*at = (uint32_t)d->names_len;
-	memcpy(d->names + d->names_len, name.p, name.len);
-	d->names[d->names_len + name.len] = '\0';
+	memcpy(names + d->names_len, name.p, name.len);
+	names[d->names_len + name.len] = '\0';
 	d->names_len += name.len + 1;
 	return 0;
 }
@@ -100,8 +100,8 @@ arrival_of(struct slice unique)
 static int
 add_name(struct maildrop *d, struct slice name, unsigned flags)
 {
+	struct message m, *messages;
 	struct maildir_name parts;
-	struct message m;
 
 	if (maildir_name_parse(name, &parts) == -1)
 		return 0;	/* no message */
@@ -116,10 +116,13 @@ add_name(struct maildrop *d, struct slice name, unsigned flags)
 		.unique_len = (uint8_t)parts.unique.len,
 		.flags = (uint8_t)flags
 	};
-	if (grow(&d->messages, &d->cap, d->n + 1, sizeof(m)) == -1 ||
-	    keep_name(d, name, &m.name) == -1)
+	if ((messages = grow(d->messages, &d->cap, d->n + 1, sizeof(m))) ==
+	    NULL)
 		return -1;
-	d->messages[d->n++] = m;
+	d->messages = messages;
+	if (keep_name(d, name, &m.name) == -1)
+		return -1;
+	messages[d->n++] = m;
 	return 0;
 }
 

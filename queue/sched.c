@@ -312,9 +312,8 @@ sched_peek(const struct sched_dest *d)
 	size_t l = choose_lane(d);
 	struct sched_entry *head, *e;
 
-	if (l == SCHED_LANES)
+	if (l == SCHED_LANES || (head = lane_head(&d->lanes[l])) == NULL)
 		return NULL;
-	head = lane_head(&d->lanes[l]);
 	e = lane_overtaker(&d->lanes[l], head);
 	return TAILQ_FIRST(&(e != NULL ? e : head)->jobs);
 }
@@ -343,7 +342,7 @@ sched_take(struct sched *s, struct sched_dest *d)
 		return NULL;
 	e = job->entry;
 	head = lane_head(&d->lanes[e->lane]);
-	if (e != head)
+	if (e != head && head != NULL)
 		head->slots--;
 	else if (++e->served % SCHED_SLOT_COST == 0 &&
 	    e->slots < SCHED_SLOT_MAX)

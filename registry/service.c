@@ -733,8 +733,7 @@ service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd)
 		log_error(NULL, "start", "error=%s", LOGS(strerror(errno)));
 		return EX_OSERR;
 	}
-	if (auth_fd != -1) {
-		pair = conn_new(&s, auth_fd);
+	if (auth_fd != -1 && (pair = conn_new(&s, auth_fd)) != NULL) {
 		fcntl(auth_fd, F_SETFL, fcntl(auth_fd, F_GETFL) | O_NONBLOCK);
 		pair->is_pair = true;
 		pair->role = ROLE_AUTHD;

@@ -326,20 +326,20 @@ cmd_load(struct malle *m, int argc, char **argv)
 	/* clang-format on */
 	static struct arguments a;
 	static struct loading l;
-	FILE *in = stdin;
+	FILE *in;
 	int status;
 
 	l.m = m;
 	if (arguments_parse(m, options, false, argc, argv, &a) == -1 || a.n > 1)
 		return arguments_wrong(m, "load [--check] [--update] [FILE]");
-	if (a.n == 1 && strcmp(a.positional[0], "-") != 0 &&
-	    (in = fopen(a.positional[0], "re")) == NULL) {
+	if (a.n == 0 || strcmp(a.positional[0], "-") == 0)
+		return load_file(&l, &a.f, stdin);
+	if ((in = fopen(a.positional[0], "re")) == NULL) {
 		fprintf(stderr, "malle: %s: %s\n", a.positional[0],
 		    strerror(errno));
 		return EX_NOINPUT;
 	}
 	status = load_file(&l, &a.f, in);
-	if (in != stdin)
-		fclose(in);
+	fclose(in);
 	return status;
 }

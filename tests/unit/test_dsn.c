@@ -179,7 +179,7 @@ static const char *const hostile[] = {
 	"x\nAction: delivered\n\nFinal-Recipient: rfc822; evil@x",
 	"x\r\n\r\n--" BOUNDARY "0--\r\n",
 	"--" BOUNDARY "0", "\x01\x02\x7f\xff\xfe", "=?utf-8?q?=0A?=",
-	"%s%n%s%n", "\xe2\x80\xae" "evil", "   ", "a;b;c", "\"><script>",
+	"%s%n%s%n", "\xe2\x80\xae live", "   ", "a;b;c", "\"><script>",
 };
 
 static void
