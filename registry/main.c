@@ -27,6 +27,7 @@
 #include "lib/proc.h"
 #include "lib/sandbox.h"
 #include "registry/journal.h"
+#include "registry/rights.h"
 #include "registry/service.h"
 
 #define META_ID SLICE("meta/id")
@@ -38,9 +39,9 @@ struct sockets {
 static int
 usage(FILE *out, int status)
 {
-	fputs("usage: malle-registryd [-h] [-c FILE]\n"
+	fputs("usage: malle-registryd [-hR] [-c FILE]\n"
 	    "Owns the accounts and compiles the tables. It is started by "
-	    "malle-start(8),\nwhich gives it its sockets.\n", out);
+	    "malle-start(8),\nwhich gives it its sockets.\n-R: print who may do what.\n", out);
 	return status;
 }
 
@@ -210,13 +211,16 @@ main(int argc, char **argv)
 	int ch, etc_fd = -1, status;
 
 	log_open("malle-registryd");
-	while ((ch = getopt(argc, argv, "c:h")) != -1) {
+	while ((ch = getopt(argc, argv, "c:hR")) != -1) {
 		switch (ch) {
 		case 'c':
 			conf_file = optarg;
 			break;
 		case 'h':
 			return usage(stdout, EX_OK);
+		case 'R':
+			rights_print();
+			return EX_OK;
 		default:
 			return usage(stderr, EX_USAGE);
 		}

@@ -9,6 +9,7 @@
 #include "registry/compile.h"
 #include "registry/journal.h"
 #include "registry/operation.h"
+#include "registry/rights.h"
 #include "registry/valid.h"
 
 struct reading {
@@ -52,11 +53,14 @@ static int
 row_entry(void *arg, const struct journal_entry *e)
 {
 	const struct object *o = e->has_after ? &e->after : &e->before;
+	struct reading *d = arg;
 	struct registry_fields f = { .n = 0 };
 	struct str changes = STR_INIT(2 * ATTRIBUTE_VALUE_MAX);
-	struct reading *d = arg;
+	int sees = rights_see(d->q, o->kind, o->name);
 	char id[24], request[24], uid[24], date[DATE_MAX];
 
+	if (sees != 1)
+		return sees;
 	if (d->name.p != NULL && !slice_eq(d->name, slice_of(o->name)) &&
 	    !slice_eq(d->name, slice_of(address_domain(o->name))))
 		return 0;
@@ -193,6 +197,8 @@ op_schema(struct request *q)
 				registry_add(&f, "initial",
 				    slice_of(a->initial));
 			registry_add(&f, "set", a->flags & ATTR_SET ?
+			    SLICE("yes") : SLICE("no"));
+			registry_add(&f, "manager", a->flags & ATTR_MANAGER ?
 			    SLICE("yes") : SLICE("no"));
 			registry_add(&f, "owner", a->flags & ATTR_OWNER ?
 			    SLICE("yes") : SLICE("no"));

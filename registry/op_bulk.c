@@ -97,6 +97,10 @@ load_domain(struct loading *l, struct object *d)
 static enum registry_result
 load_kind(struct loading *l, struct object *o)
 {
+	enum registry_result result = judge_references(l->q, o);
+
+	if (result != REGISTRY_OK)
+		return result;
 	if (o->kind == &kind_domain)
 		return load_domain(l, o);
 	if (o->kind == &kind_alias) {

@@ -9,6 +9,7 @@
 #include "lib/date.h"
 #include "lib/num.h"
 #include "registry/operation.h"
+#include "registry/rights.h"
 
 #define UID_NEXT SLICE("meta/uid-next")
 
@@ -142,6 +143,8 @@ check_alias_of(struct request *q, const struct object *d)
 		return say(q, REGISTRY_INVALID, "alias-of is no domain.",
 		    "alias-of n'est pas un domaine.");
 	result = fetch(q, &kind_domain, name, &bytes, &m);
+	if (result == REGISTRY_OK)
+		result = rights_scope(q, &kind_domain, name);
 	if (result == REGISTRY_OK && strcmp(name, d->name) == 0)
 		result = say(q, REGISTRY_INVALID,
 		    "%s cannot be an alias of itself.",
@@ -189,6 +192,30 @@ choose_uid(struct request *q, struct object *d)
 	return result;
 }
 
+/* What a manager makes belongs to the customer that it manages. */
+static enum registry_result
+give_client(struct request *q, struct object *d)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct object me;
+
+	if (q->role != ROLE_MANAGER)
+		return REGISTRY_OK;
+	result = fetch(q, &kind_manager, q->account, &bytes, &me);
+	if (result == REGISTRY_OK && object_get(&me, "client").p == NULL)
+		result = say(q, REGISTRY_REFUSED,
+		    "You manage no customer that a domain could belong to.",
+		    "Vous ne gérez aucun client à qui donner un domaine.");
+	else if (result == REGISTRY_OK &&
+	    object_put(d, "client", object_get(&me, "client")) == -1)
+		result = say_failed(q);
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+	return result;
+}
+
 static enum registry_result
 add(struct request *q, struct object *d)
 {
@@ -198,6 +225,9 @@ add(struct request *q, struct object *d)
 
 	if (object_put(d, "created", now_text(date)) == -1)
 		return say_failed(q);
+	if ((result = give_client(q, d)) != REGISTRY_OK ||
+	    (result = judge_references(q, d)) != REGISTRY_OK)
+		return result;
 	result = is_main ? choose_uid(q, d) : check_alias_of(q, d);
 	if (result == REGISTRY_OK)
 		result = change(q, NULL, d);
@@ -439,8 +469,10 @@ set(struct request *q, const struct object *before, struct object *after)
 {
 	bool was = object_get(before, "alias-of").p != NULL;
 	bool is = object_get(after, "alias-of").p != NULL;
-	enum registry_result result = REGISTRY_OK;
+	enum registry_result result = judge_references(q, after);
 
+	if (result != REGISTRY_OK)
+		return result;
 	if (is && !was)
 		result = become_alias(q, after);
 	else if (is)
@@ -566,6 +598,8 @@ op_domain_delete(struct request *q)
 		result = leave_record(q, name, object_get(&d, "uid"));
 	if (result == REGISTRY_OK)
 		result = change(q, &d, NULL);
+	if (result == REGISTRY_OK)
+		result = forget_domain(q, name);
 	str_free(&bytes);
 	return result;
 }

@@ -12,6 +12,7 @@
 
 #include "registry/journal.h"
 #include "registry/operation.h"
+#include "registry/rights.h"
 
 struct undoing {
 	struct request *q;
@@ -69,6 +70,34 @@ same(const struct object *a, const struct object *b)
 		    !slice_eq(a->value[i], b->value[i]))))
 			return false;
 	return true;
+}
+
+/* A manager undoes what was done in its own name, while it has the rights. */
+static enum registry_result
+judge_right(struct undoing *u, struct journal_entry *e)
+{
+	const struct object *o = object_of(e);
+	enum registry_result result;
+
+	if (!slice_eq(e->account, slice_of(u->q->account)))
+		return say(u->q, REGISTRY_REFUSED,
+		    "This change is not one of yours.",
+		    "Cette modification n'est pas de vous.");
+	result = rights_have(u->q, !e->has_before ? RIGHT_DELETE :
+	    e->has_after ? RIGHT_CHANGE : RIGHT_CREATE, o->kind);
+	if (result != REGISTRY_OK || e->has_before || o->kind == &kind_removed)
+		return result;
+	return rights_scope(u->q, o->kind, o->name);
+}
+
+/* Whose an object is that was not there is known when it is there again. */
+static enum registry_result
+judge_scope(struct undoing *u, struct journal_entry *e)
+{
+	const struct object *o = object_of(e);
+
+	return !e->has_before || o->kind == &kind_removed ? REGISTRY_OK :
+	    rights_scope(u->q, o->kind, o->name);
 }
 
 static enum registry_result
@@ -148,6 +177,8 @@ judge_gone(struct request *q, const struct object *o)
 {
 	enum registry_result result;
 
+	if (o->kind == &kind_client)
+		return judge_unused(q, o);
 	if (o->kind == &kind_domain) {
 		result = judge_empty(q, o->name);
 		return result != REGISTRY_OK ? result :
@@ -169,6 +200,8 @@ judge_there(struct request *q, const struct object *o)
 	} else if (strcmp(o->kind->space, "address") == 0) {
 		result = judge_address(q, o->name);
 	}
+	if (result == REGISTRY_OK)
+		result = judge_references(q, o);
 	if (result == REGISTRY_OK && o->kind == &kind_alias)
 		result = check_targets(q, o, !field_yes(q, "force"));
 	if (result == REGISTRY_OK &&
@@ -243,7 +276,7 @@ enum registry_result
 undo_request(struct request *q, uint64_t id)
 {
 	struct undoing u = { .q = q };
-	enum registry_result result;
+	enum registry_result result = REGISTRY_OK;
 	int found;
 
 	if ((found = find_request(q->r, id, &u)) == -1)
@@ -252,7 +285,12 @@ undo_request(struct request *q, uint64_t id)
 		return say(q, REGISTRY_NOT_FOUND,
 		    "The journal has no change %" PRIu64 ".",
 		    "Le journal n'a pas de modification %" PRIu64 ".", id);
-	result = each_entry(&u, undo_entry);
+	if (q->role == ROLE_MANAGER)
+		result = each_entry(&u, judge_right);
+	if (result == REGISTRY_OK)
+		result = each_entry(&u, undo_entry);
+	if (result == REGISTRY_OK && q->role == ROLE_MANAGER)
+		result = each_entry(&u, judge_scope);
 	if (result == REGISTRY_OK)
 		result = each_entry(&u, judge_entry);
 	if (result != REGISTRY_OK)

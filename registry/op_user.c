@@ -8,6 +8,7 @@
 
 #include "lib/date.h"
 #include "registry/operation.h"
+#include "registry/rights.h"
 #include "registry/valid.h"
 
 /* A name must not exist twice in a domain, whatever the kind. */
@@ -109,7 +110,8 @@ list_addresses(struct request *q, const struct kind *k)
 		return say(q, REGISTRY_INVALID, "\"%.*s\" %s.", "« %.*s » %s.",
 		    (int)(domain.len > 200 ? 200 : domain.len), domain.p,
 		    q->french ? why.french : why.english);
-	result = fetch(q, &kind_domain, name, &bytes, &d);
+	if ((result = rights_scope(q, &kind_domain, name)) == REGISTRY_OK)
+		result = fetch(q, &kind_domain, name, &bytes, &d);
 	if (result == REGISTRY_OK) {
 		snprintf(prefix, sizeof(prefix), "address/%s/", name);
 		result = list(q, k, prefix);
@@ -186,11 +188,9 @@ op_user_set(struct request *q)
 enum registry_result
 op_user_passwd(struct request *q)
 {
-	if (q->hash == NULL || q->hash->password_len == 0)
-		if (field(q, "hash").p == NULL)
-			return say(q, REGISTRY_INVALID,
-			    "Give a password.", "Donnez un mot de passe.");
-	return op_user_set(q);
+	return has_password(q) ? op_user_set(q) :
+	    say(q, REGISTRY_INVALID, "Give a password.",
+	    "Donnez un mot de passe.");
 }
 
 enum registry_result

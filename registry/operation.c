@@ -3,7 +3,8 @@
 
 /*
  * Rights are this table and nothing else: an operation is done for the roles
- * in its row. malle-registry-protocol(7) shows the same table.
+ * in its row; rights.c reads it. "malle-registryd -R" prints it, and
+ * malle-registry-protocol(7) shows the same.
  */
 
 #include "registry/operation.h"
@@ -20,86 +21,156 @@
 #include "registry/compile.h"
 #include "registry/journal.h"
 #include "registry/quality.h"
+#include "registry/rights.h"
 
 #define ADMINS (ROLE_ROOT | ROLE_ADMIN)
-#define EVERYBODY (ADMINS | ROLE_OWNER | ROLE_ANY)
+#define MANAGERS ROLE_MANAGER
+#define EVERYBODY (ADMINS | MANAGERS | ROLE_OWNER | ROLE_ANY)
 
 /* clang-format off */
 const struct operation operations[] = {
-	{ "domain.add",    ADMINS, OP_WRITE, op_domain_add, "name",
+	{ "client.add", ADMINS,
+	  RIGHT_CREATE, &kind_client, OP_WRITE, op_object_add, "name",
+	  { "add a customer", "ajouter un client" } },
+	{ "client.list", ADMINS | MANAGERS,
+	  RIGHT_NONE, &kind_client, 0, op_object_list, NULL,
+	  { "list the customers", "lister les clients" } },
+	{ "client.show", ADMINS | MANAGERS,
+	  RIGHT_SEE, &kind_client, 0, op_object_show, "name",
+	  { "show a customer", "montrer un client" } },
+	{ "client.set", ADMINS,
+	  RIGHT_CHANGE, &kind_client, OP_WRITE, op_object_set, "name",
+	  { "change a customer", "modifier un client" } },
+	{ "client.delete", ADMINS,
+	  RIGHT_DELETE, &kind_client, OP_WRITE, op_object_delete, "name",
+	  { "delete a customer", "supprimer un client" } },
+
+	{ "manager.add", ADMINS,
+	  RIGHT_CREATE, &kind_manager, OP_WRITE | OP_HASH, op_object_add, "name",
+	  { "add a manager", "ajouter un gestionnaire" } },
+	{ "manager.list", ADMINS | MANAGERS,
+	  RIGHT_NONE, &kind_manager, 0, op_object_list, NULL,
+	  { "list the managers", "lister les gestionnaires" } },
+	{ "manager.show", ADMINS | MANAGERS,
+	  RIGHT_SEE, &kind_manager, 0, op_object_show, "name",
+	  { "show a manager", "montrer un gestionnaire" } },
+	{ "manager.set", ADMINS,
+	  RIGHT_CHANGE, &kind_manager, OP_WRITE, op_object_set, "name",
+	  { "change a manager", "modifier un gestionnaire" } },
+	{ "manager.passwd", ADMINS | MANAGERS,
+	  RIGHT_SEE, &kind_manager, OP_WRITE | OP_HASH, op_object_passwd, "name",
+	  { "change a manager's password",
+	    "changer le mot de passe d'un gestionnaire" } },
+	{ "manager.delete", ADMINS,
+	  RIGHT_DELETE, &kind_manager, OP_WRITE, op_object_delete, "name",
+	  { "delete a manager", "supprimer un gestionnaire" } },
+
+	{ "domain.add", ADMINS | MANAGERS,
+	  RIGHT_CREATE, &kind_domain, OP_WRITE, op_domain_add, "name",
 	  { "add a domain", "ajouter un domaine" } },
-	{ "domain.list",   ADMINS, 0, op_domain_list, NULL,
+	{ "domain.list", ADMINS | MANAGERS,
+	  RIGHT_NONE, &kind_domain, 0, op_domain_list, NULL,
 	  { "list the domains", "lister les domaines" } },
-	{ "domain.show",   ADMINS, 0, op_domain_show, "name",
+	{ "domain.show", ADMINS | MANAGERS,
+	  RIGHT_SEE, &kind_domain, 0, op_domain_show, "name",
 	  { "show a domain", "montrer un domaine" } },
-	{ "domain.set",    ADMINS, OP_WRITE, op_domain_set, "name",
+	{ "domain.set", ADMINS | MANAGERS,
+	  RIGHT_CHANGE, &kind_domain, OP_WRITE, op_domain_set, "name",
 	  { "change a domain", "modifier un domaine" } },
-	{ "domain.delete", ADMINS, OP_WRITE, op_domain_delete, "name",
+	{ "domain.delete", ADMINS | MANAGERS,
+	  RIGHT_DELETE, &kind_domain, OP_WRITE, op_domain_delete, "name",
 	  { "delete a domain", "supprimer un domaine" } },
 
-	{ "user.add",      ADMINS, OP_WRITE | OP_HASH, op_user_add, "address",
+	{ "user.add", ADMINS | MANAGERS,
+	  RIGHT_CREATE, &kind_user, OP_WRITE | OP_HASH, op_user_add, "address",
 	  { "add a mailbox", "ajouter une boîte" } },
-	{ "user.list",     ADMINS, 0, op_user_list, NULL,
+	{ "user.list", ADMINS | MANAGERS,
+	  RIGHT_NONE, &kind_user, 0, op_user_list, NULL,
 	  { "list mailboxes", "lister les boîtes" } },
-	{ "user.show",     ADMINS | ROLE_OWNER, 0, op_user_show, "address",
+	{ "user.show", ADMINS | MANAGERS | ROLE_OWNER,
+	  RIGHT_SEE, &kind_user, 0, op_user_show, "address",
 	  { "show a mailbox", "montrer une boîte" } },
-	{ "user.set",      ADMINS | ROLE_OWNER, OP_WRITE, op_user_set, "address",
+	{ "user.set", ADMINS | MANAGERS | ROLE_OWNER,
+	  RIGHT_CHANGE, &kind_user, OP_WRITE, op_user_set, "address",
 	  { "change a mailbox", "modifier une boîte" } },
-	{ "user.passwd",   ADMINS | ROLE_OWNER, OP_WRITE | OP_HASH,
-	  op_user_passwd, "address",
+	{ "user.passwd", ADMINS | MANAGERS | ROLE_OWNER,
+	  RIGHT_CHANGE, &kind_user, OP_WRITE | OP_HASH, op_user_passwd, "address",
 	  { "change a password", "changer un mot de passe" } },
-	{ "user.delete",   ADMINS, OP_WRITE, op_user_delete, "address",
+	{ "user.delete", ADMINS | MANAGERS,
+	  RIGHT_DELETE, &kind_user, OP_WRITE, op_user_delete, "address",
 	  { "delete a mailbox", "supprimer une boîte" } },
 
-	{ "alias.add",     ADMINS, OP_WRITE, op_alias_add, "address",
+	{ "alias.add", ADMINS | MANAGERS,
+	  RIGHT_CREATE, &kind_alias, OP_WRITE, op_alias_add, "address",
 	  { "add an alias", "ajouter un alias" } },
-	{ "alias.list",    ADMINS, 0, op_alias_list, NULL,
+	{ "alias.list", ADMINS | MANAGERS,
+	  RIGHT_NONE, &kind_alias, 0, op_alias_list, NULL,
 	  { "list aliases", "lister les alias" } },
-	{ "alias.show",    ADMINS, 0, op_alias_show, "address",
+	{ "alias.show", ADMINS | MANAGERS,
+	  RIGHT_SEE, &kind_alias, 0, op_alias_show, "address",
 	  { "show an alias", "montrer un alias" } },
-	{ "alias.set",     ADMINS, OP_WRITE, op_alias_set, "address",
+	{ "alias.set", ADMINS | MANAGERS,
+	  RIGHT_CHANGE, &kind_alias, OP_WRITE, op_alias_set, "address",
 	  { "change an alias", "modifier un alias" } },
-	{ "alias.delete",  ADMINS, OP_WRITE, op_alias_delete, "address",
+	{ "alias.delete", ADMINS | MANAGERS,
+	  RIGHT_DELETE, &kind_alias, OP_WRITE, op_alias_delete, "address",
 	  { "delete an alias", "supprimer un alias" } },
 
-	{ "relay.add",     ADMINS, OP_WRITE, op_relay_add, "net",
+	{ "relay.add", ADMINS,
+	  RIGHT_CREATE, &kind_relay, OP_WRITE, op_object_add, "net",
 	  { "let hosts send through us", "laisser des machines envoyer" } },
-	{ "relay.list",    ADMINS, 0, op_relay_list, NULL,
+	{ "relay.list", ADMINS,
+	  RIGHT_NONE, &kind_relay, 0, op_object_list, NULL,
 	  { "list such hosts", "lister ces machines" } },
-	{ "relay.set",     ADMINS, OP_WRITE, op_relay_set, "net",
+	{ "relay.show", ADMINS,
+	  RIGHT_SEE, &kind_relay, 0, op_object_show, "net",
+	  { "show a permission", "montrer une autorisation" } },
+	{ "relay.set", ADMINS,
+	  RIGHT_CHANGE, &kind_relay, OP_WRITE, op_object_set, "net",
 	  { "change note or date", "modifier note ou date" } },
-	{ "relay.delete",  ADMINS, OP_WRITE, op_relay_delete, "net",
+	{ "relay.delete", ADMINS,
+	  RIGHT_DELETE, &kind_relay, OP_WRITE, op_object_delete, "net",
 	  { "take the permission away", "retirer l'autorisation" } },
 
-	{ "removed.list",  ADMINS, 0, op_removed_list, NULL,
+	{ "removed.list", ADMINS | MANAGERS,
+	  RIGHT_NONE, &kind_removed, 0, op_removed_list, NULL,
 	  { "list what was deleted and is still on disk",
 	    "lister ce qui est supprimé et encore sur le disque" } },
-	{ "journal",       ADMINS, 0, op_journal, NULL,
+	{ "journal", ADMINS | MANAGERS,
+	  RIGHT_NONE, NULL, 0, op_journal, NULL,
 	  { "who changed what", "qui a changé quoi" } },
-	{ "undo",          ADMINS, OP_WRITE, op_undo, "id",
+	{ "undo", ADMINS | MANAGERS,
+	  RIGHT_NONE, NULL, OP_WRITE, op_undo, "id",
 	  { "undo a change of the journal",
 	    "défaire une modification du journal" } },
-	{ "check",         ADMINS, 0, op_check, NULL,
+	{ "check", ADMINS,
+	  RIGHT_NONE, NULL, 0, op_check, NULL,
 	  { "compare the tables with the registry",
 	    "comparer les tables au registre" } },
-	{ "recompile",     ADMINS, OP_WRITE, op_recompile, NULL,
+	{ "recompile", ADMINS,
+	  RIGHT_NONE, NULL, OP_WRITE, op_recompile, NULL,
 	  { "compile all tables again", "recompiler toutes les tables" } },
-	{ "dump",          ROLE_ROOT, 0, op_dump, NULL,
+	{ "dump", ROLE_ROOT,
+	  RIGHT_NONE, NULL, 0, op_dump, NULL,
 	  { "everything, with the hashes", "tout, empreintes comprises" } },
-	{ "load",          ROLE_ROOT, OP_WRITE | OP_LONG, op_load, NULL,
+	{ "load", ROLE_ROOT,
+	  RIGHT_NONE, NULL, OP_WRITE | OP_LONG, op_load, NULL,
 	  { "add the objects of a dump", "ajouter le contenu d'un dump" } },
-	{ "schema",        EVERYBODY, 0, op_schema, NULL,
-	  { "the kinds and their attributes", "les genres et leurs attributs" } },
-	{ "login",         ROLE_AUTHD, OP_WRITE, op_login, "address",
+	{ "schema", EVERYBODY,
+	  RIGHT_NONE, NULL, 0, op_schema, NULL,
+	  { "the kinds and their attributes",
+	    "les genres et leurs attributs" } },
+	{ "login", ROLE_AUTHD,
+	  RIGHT_NONE, NULL, OP_WRITE, op_login, "address",
 	  { "somebody has logged in", "quelqu'un s'est connecté" } },
-	{ NULL, 0, 0, NULL, NULL, { NULL, NULL } }
+	{ NULL, 0, RIGHT_NONE, NULL, 0, NULL, NULL, { NULL, NULL } }
 };
 
 /* Fields that are not attributes, in any operation. */
 static const char *const controls[] = {
 	"language-of-answer", "name", "address", "net", "current", "password",
 	"force", "all", "after", "limit", "check", "update", "domain", "kind",
-	"id",
+	"id", "as",
 	NULL
 };
 /* clang-format on */
@@ -162,8 +233,7 @@ now_text(char *out)
 	return slice_of(date_iso(time(NULL), out));
 }
 
-/* Replaces a domain alias in an address by its main domain. */
-static enum registry_result
+enum registry_result
 main_domain(struct request *q, char *address)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
@@ -215,6 +285,10 @@ kind_word(const struct request *q, const struct kind *k)
 		return q->french ? "boîte" : "mailbox";
 	if (k == &kind_relay)
 		return q->french ? "autorisation" : "permission";
+	if (k == &kind_client)
+		return q->french ? "client" : "customer";
+	if (k == &kind_manager)
+		return q->french ? "gestionnaire" : "manager";
 	return k->name;
 }
 
@@ -250,7 +324,9 @@ is_control(struct slice name)
 static bool
 may_set(const struct request *q, const struct attribute *a)
 {
-	return a->flags & (q->role == ROLE_OWNER ? ATTR_OWNER : ATTR_SET);
+	if (q->role == ROLE_OWNER)
+		return a->flags & ATTR_OWNER;
+	return a->flags & (q->role == ROLE_MANAGER ? ATTR_MANAGER : ATTR_SET);
 }
 
 static enum registry_result
@@ -294,7 +370,8 @@ set_password(struct request *q, struct object *o)
 	}
 	if (hash.p == NULL)
 		return REGISTRY_OK;
-	if (q->role == ROLE_OWNER && q->hash->password_len == 0)
+	if ((q->role == ROLE_OWNER || o->kind == &kind_manager) &&
+	    q->proving && q->hash->password_len == 0)
 		return say(q, REGISTRY_REFUSED,
 		    "Give a new password, not a hash.",
 		    "Donnez un nouveau mot de passe, pas une empreinte.");
@@ -302,8 +379,17 @@ set_password(struct request *q, struct object *o)
 	if (scram.p == NULL)
 		scram = SLICE_EMPTY;
 	result = set_one(q, o, SLICE("hash"), hash, true);
-	return result != REGISTRY_OK ? result :
-	    set_one(q, o, SLICE("scram"), scram, true);
+	if (result != REGISTRY_OK ||
+	    kind_attribute(o->kind, SLICE("scram")) == -1)
+		return result;
+	return set_one(q, o, SLICE("scram"), scram, true);
+}
+
+bool
+has_password(const struct request *q)
+{
+	return (q->hash != NULL && q->hash->password_len > 0) ||
+	    field(q, "hash").p != NULL;
 }
 
 enum registry_result
@@ -315,7 +401,6 @@ set_attributes(struct request *q, const struct registry_fields *f,
 
 	for (size_t i = 0; i < f->n; i++) {
 		password = !load && (q->op->flags & OP_HASH) &&
-		    o->kind == &kind_user &&
 		    (slice_eq(f->v[i].name, SLICE("hash")) ||
 		    slice_eq(f->v[i].name, SLICE("scram")));
 		if (password || is_control(f->v[i].name))
@@ -324,7 +409,7 @@ set_attributes(struct request *q, const struct registry_fields *f,
 		if (result != REGISTRY_OK)
 			return result;
 	}
-	if (!load && o->kind == &kind_user && (q->op->flags & OP_HASH))
+	if (!load && (q->op->flags & OP_HASH))
 		return set_password(q, o);
 	return REGISTRY_OK;
 }
@@ -390,12 +475,15 @@ list_one(void *arg, struct slice key, struct slice value)
 {
 	struct listing *l = arg;
 	struct object o;
+	int sees;
 
 	(void)key;
 	if (object_decode(value, &o) == -1)
 		return -1;
 	if (o.kind != l->kind)
 		return 0;
+	if ((sees = rights_see(l->q, o.kind, o.name)) != 1)
+		return sees;
 	row_object(l->q, &o, false);
 	return --l->left == 0 ? 1 : 0;
 }
@@ -438,38 +526,6 @@ find(struct slice name)
 	return NULL;
 }
 
-/* The hash that the current password of an account must match. */
-static void
-known_hash(struct request *q, const char *address, char *known)
-{
-	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	struct object u;
-
-	/* No such account costs as much time as a wrong password. */
-	if (object_load(q->r->store, &kind_user, address, &bytes, &u) != 1 ||
-	    u.kind != &kind_user || !object_is(&u, "state", "active") ||
-	    object_get(&u, "hash").len == 0 ||
-	    slice_to_cstr(object_get(&u, "hash"), known,
-	    PASSWORD_HASH_MAX) == -1)
-		snprintf(known, PASSWORD_HASH_MAX, "*");
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
-}
-
-static enum registry_result
-refuse_right(struct request *q)
-{
-	return say(q, REGISTRY_REFUSED,
-	    "You may not do this (%s). Root and the members of the group \"%s\" "
-	    "administer%s.",
-	    "Vous n'en avez pas le droit (%s). Root et les membres du groupe "
-	    "« %s » administrent%s.", q->op->name, q->r->conf.admin_group,
-	    !(q->op->roles & ROLE_OWNER) ? "" : q->french ?
-	    " ; pour votre propre compte, donnez son mot de passe actuel" :
-	    "; for your own account, give its current password");
-}
-
 static enum registry_result
 judge_password(struct request *q, const char *address, struct slice password)
 {
@@ -496,28 +552,38 @@ copy_secret(struct slice from, char *to, size_t *len)
 }
 
 static enum registry_result
-prepare_job(struct request *q, bool prove, struct hash_job *j)
+prepare_job(struct request *q, struct hash_job *j)
 {
 	struct slice password = field(q, "password");
-	char address[ADDR_TEXT_MAX];
 	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
 
-	if ((result = field_name(q, &kind_user, address)) != REGISTRY_OK)
-		return prove ? refuse_right(q) : result;
-	if (prove) {
+	if (q->proving) {
 		if (copy_secret(field(q, "current"), j->current,
 		    &j->current_len) == -1)
-			return refuse_right(q);
-		known_hash(q, address, j->known);
-		snprintf(q->account, sizeof(q->account), "%s", address);
+			return rights_refuse(q);
+		rights_login(q, j->known);
 	}
 	if (password.p == NULL || !(q->op->flags & OP_HASH))
 		return REGISTRY_OK;
-	if ((result = judge_password(q, address, password)) != REGISTRY_OK)
+	/* To somebody unknown, nothing tells whether an account exists. */
+	if ((result = field_name(q, q->op->kind, name)) != REGISTRY_OK)
+		return q->proving ? rights_refuse(q) : result;
+	if ((result = judge_password(q, name, password)) != REGISTRY_OK)
 		return result;
 	return copy_secret(password, j->password, &j->password_len) == -1 ?
 	    say(q, REGISTRY_INVALID, "This password cannot be used.",
 	    "Ce mot de passe est inutilisable.") : REGISTRY_OK;
+}
+
+/* True when the asker is to be known by a password. */
+static bool
+wants_login(const struct request *q)
+{
+	if (q->role == ROLE_AUTHD || field(q, "current").p == NULL)
+		return false;
+	return field(q, "as").p != NULL || (q->role == ROLE_ANY &&
+	    (q->op->roles & ROLE_OWNER) && field(q, "address").p != NULL);
 }
 
 enum registry_result
@@ -525,31 +591,30 @@ operation_prepare(struct request *q, struct slice operation,
     struct hash_job **job)
 {
 	enum registry_result result;
-	bool prove;
 
 	*job = NULL;
 	q->french = slice_eq(field(q, "language-of-answer"), SLICE("fr"));
 	if ((q->op = find(operation)) == NULL)
 		return say(q, REGISTRY_INVALID, "There is no such operation.",
 		    "Cette opération n'existe pas.");
-	prove = !(q->op->roles & q->role) && (q->op->roles & ROLE_OWNER) &&
-	    q->role == ROLE_ANY && field(q, "current").p != NULL;
-	if (!prove && !(q->op->roles & q->role))
-		return refuse_right(q);
+	q->proving = wants_login(q);
+	/* Without a password, "as" must not be taken for the caller's role. */
+	if ((!q->proving && (field(q, "as").p != NULL ||
+	    !(q->op->roles & q->role))) ||
+	    (q->proving && (q->op->flags & OP_LONG)))
+		return rights_refuse(q);
 	if (q->op->needs != NULL && field(q, q->op->needs).p == NULL)
 		return say(q, REGISTRY_INVALID, "The field %s is missing.",
 		    "Le champ %s manque.", q->op->needs);
-	if (!prove && (!(q->op->flags & OP_HASH) ||
+	if (!q->proving && (!(q->op->flags & OP_HASH) ||
 	    field(q, "password").p == NULL))
 		return REGISTRY_OK;
 	if ((*job = calloc(1, sizeof(**job))) == NULL)
 		return say_failed(q);
-	result = prepare_job(q, prove, *job);
+	result = prepare_job(q, *job);
 	if (result != REGISTRY_OK) {
 		hash_job_free(*job);
 		*job = NULL;
-	} else if (prove) {
-		q->role = ROLE_OWNER;
 	}
 	return result;
 }
@@ -566,7 +631,8 @@ operation_run(struct request *q)
 	if (store_begin(q->r->store) == -1)
 		return say_failed(q);
 	q->r->journal_request = next;
-	result = q->op->act(q);
+	if ((result = rights_judge(q)) == REGISTRY_OK)
+		result = q->op->act(q);
 	if (result == REGISTRY_OK && q->out->bad)
 		result = say_failed(q);
 	/* Asked for "check", everything is judged and nothing done. */

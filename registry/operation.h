@@ -14,6 +14,16 @@
 #define ROLE_OWNER 4u	/* gave the current password of the account named */
 #define ROLE_ANY 8u	/* whoever can connect */
 #define ROLE_AUTHD 16u	/* the pair to malle-authd, and nothing else */
+#define ROLE_MANAGER 32u	/* gave the password of a manager */
+
+/* What a manager must have been given for the operation's kind. */
+enum right {
+	RIGHT_NONE,	/* nothing: the operation sorts out what is theirs */
+	RIGHT_SEE,	/* the object must be theirs */
+	RIGHT_CREATE,
+	RIGHT_CHANGE,
+	RIGHT_DELETE
+};
 
 #define OP_WRITE 1u	/* may change something: not answered before it is durable */
 #define OP_LONG 2u	/* objects follow as REG_MORE, then REG_LAST */
@@ -27,6 +37,8 @@ typedef enum registry_result operation_act(struct request *q);
 struct operation {
 	const char *name;
 	unsigned roles;
+	enum right right;
+	const struct kind *kind;	/* that it is about, or NULL */
 	unsigned flags;
 	operation_act *act;
 	const char *needs;	/* the field it cannot do without, or NULL */
@@ -42,7 +54,8 @@ struct request {
 	struct registry_fields f;	/* point into the request's message */
 	unsigned role;			/* one of ROLE_ */
 	uid_t uid;
-	char account[ADDR_TEXT_MAX];	/* ROLE_OWNER: proved to be theirs */
+	char account[ADDR_TEXT_MAX];	/* whose password was given, or "" */
+	bool proving;			/* that password is to be verified */
 	bool french;
 	struct hash_job *hash;		/* done, or NULL */
 	struct spool *in, *out;
@@ -83,6 +96,11 @@ enum registry_result field_number(struct request *q, const char *name,
 enum registry_result field_name(struct request *q, const struct kind *k,
     char *out);
 
+/* Replaces a domain alias in an address by its main domain, which must exist. */
+enum registry_result main_domain(struct request *q, char *address);
+/* True when a password or a hash came with the request. */
+bool has_password(const struct request *q);
+
 /* Reads the object of that name and kind; says when it is not there. */
 enum registry_result fetch(struct request *q, const struct kind *k,
     const char *name, struct str *bytes, struct object *out);
@@ -116,11 +134,20 @@ operation_act op_user_add, op_user_list, op_user_show, op_user_set,
     op_user_passwd, op_user_delete;
 operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
     op_alias_delete;
-operation_act op_relay_add, op_relay_list, op_relay_set, op_relay_delete;
+operation_act op_object_add, op_object_list, op_object_show, op_object_set,
+    op_object_passwd, op_object_delete;
 operation_act op_dump, op_load, op_journal, op_check, op_login, op_recompile,
     op_schema, op_removed_list, op_undo;
 
 /* Shared between the acts. */
+
+/* The client and the domains that an object names must exist. */
+enum registry_result judge_references(struct request *q,
+    const struct object *o);
+/* Refuses to let a client go that something belongs to. */
+enum registry_result judge_unused(struct request *q, const struct object *o);
+/* Takes a domain that is gone out of the lists of its managers. */
+enum registry_result forget_domain(struct request *q, const char *domain);
 
 /* Makes what each main domain has from the beginning: the mailbox postmaster,
  * locked, and the alias abuse to it; what is there stays. */

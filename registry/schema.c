@@ -13,15 +13,59 @@
 #include "registry/valid.h"
 
 /* clang-format off */
+static const struct attribute client_attributes[] = {
+	{ "full-name", ATTR_SET | ATTR_CLEAR, NULL, valid_line,
+	  { "name of the customer", "nom du client" } },
+	{ "contact", ATTR_SET | ATTR_CLEAR, NULL, valid_targets,
+	  { "addresses of a person there", "adresses d'un correspondant" } },
+	{ "language", ATTR_SET, "fr", valid_language,
+	  { "language to write to them in", "langue pour leur écrire" } },
+	{ "note", ATTR_SET | ATTR_CLEAR, NULL, valid_line,
+	  { "free text", "texte libre" } },
+	{ "created", 0, NULL, valid_time,
+	  { "when it was made", "date de création" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
+static const struct attribute manager_attributes[] = {
+	{ "full-name", ATTR_SET | ATTR_CLEAR, NULL, valid_line,
+	  { "name of the person", "nom de la personne" } },
+	{ "state", ATTR_SET, "active", valid_state,
+	  { "only the active may do anything",
+	    "seul l'état active permet d'agir" } },
+	{ "domains", ATTR_SET | ATTR_CLEAR, NULL, valid_domains,
+	  { "the domains that are managed", "les domaines gérés" } },
+	{ "client", ATTR_SET | ATTR_CLEAR, NULL, valid_login,
+	  { "all domains of this customer are managed",
+	    "tous les domaines de ce client sont gérés" } },
+	{ "create", ATTR_SET, "user\nalias\nrobot\nlist\nmailing", valid_kinds,
+	  { "kinds that may be made", "genres que l'on peut créer" } },
+	{ "change", ATTR_SET, "domain\nuser\nalias\nrobot\nlist\nmailing",
+	  valid_kinds,
+	  { "kinds that may be changed", "genres que l'on peut modifier" } },
+	{ "delete", ATTR_SET, "user\nalias\nrobot\nlist\nmailing", valid_kinds,
+	  { "kinds that may be deleted", "genres que l'on peut supprimer" } },
+	{ "until", ATTR_SET | ATTR_CLEAR, NULL, valid_time,
+	  { "last day of these rights", "dernier jour de ces droits" } },
+	{ "hash", ATTR_SECRET | ATTR_NEEDED, "!", valid_hash,
+	  { "password hash, crypt(3); ! is locked",
+	    "empreinte du mot de passe, crypt(3) ; ! : verrouillé" } },
+	{ "created", 0, NULL, valid_time,
+	  { "when it was made", "date de création" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
 static const struct attribute domain_attributes[] = {
 	{ "state", ATTR_SET, "active", valid_state,
 	  { "active; suspended: senders try later; disabled: mail is refused",
 	    "active ; suspended : les expéditeurs réessaient plus tard ; "
 	    "disabled : le courrier est refusé" } },
-	{ "language", ATTR_SET, "fr", valid_language,
+	{ "language", ATTR_SET | ATTR_MANAGER, "fr", valid_language,
 	  { "language of the messages sent to its users",
 	    "langue des messages envoyés à ses utilisateurs" } },
-	{ "alias-of", ATTR_SET | ATTR_CLEAR, NULL, valid_domain,
+	{ "client", ATTR_SET | ATTR_CLEAR, NULL, valid_login,
+	  { "the customer that it belongs to", "le client à qui il appartient" } },
+	{ "alias-of", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_domain,
 	  { "the main domain that it is another name of",
 	    "le domaine principal dont il est un autre nom" } },
 	{ "uid", 0, NULL, valid_uid,
@@ -33,20 +77,21 @@ static const struct attribute domain_attributes[] = {
 };
 
 static const struct attribute user_attributes[] = {
-	{ "full-name", ATTR_SET | ATTR_OWNER | ATTR_CLEAR, NULL, valid_line,
+	{ "full-name", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR, NULL,
+	  valid_line,
 	  { "name of the person", "nom de la personne" } },
-	{ "state", ATTR_SET, "active", valid_state,
+	{ "state", ATTR_SET | ATTR_MANAGER, "active", valid_state,
 	  { "active; suspended: try later; disabled: refused",
 	    "active ; suspended : plus tard ; disabled : refusé" } },
-	{ "quota-bytes", ATTR_SET, "0", valid_size,
+	{ "quota-bytes", ATTR_SET | ATTR_MANAGER, "0", valid_size,
 	  { "size of the mailbox, 0: no limit",
 	    "taille de la boîte, 0 : sans limite" } },
-	{ "quota-messages", ATTR_SET, "0", valid_count,
+	{ "quota-messages", ATTR_SET | ATTR_MANAGER, "0", valid_count,
 	  { "messages in the mailbox, 0: no limit",
 	    "nombre de messages, 0 : sans limite" } },
-	{ "pop3", ATTR_SET, "yes", valid_switch,
+	{ "pop3", ATTR_SET | ATTR_MANAGER, "yes", valid_switch,
 	  { "may fetch mail by POP3", "peut relever par POP3" } },
-	{ "smtp", ATTR_SET, "yes", valid_switch,
+	{ "smtp", ATTR_SET | ATTR_MANAGER, "yes", valid_switch,
 	  { "may send mail", "peut envoyer" } },
 	{ "hash", ATTR_SECRET | ATTR_NEEDED, "!", valid_hash,
 	  { "password hash, crypt(3); ! is locked",
@@ -61,9 +106,10 @@ static const struct attribute user_attributes[] = {
 };
 
 static const struct attribute alias_attributes[] = {
-	{ "targets", ATTR_SET | ATTR_NEEDED, NULL, valid_targets,
+	{ "targets", ATTR_SET | ATTR_MANAGER | ATTR_NEEDED, NULL,
+	  valid_targets,
 	  { "where its mail goes", "où va son courrier" } },
-	{ "state", ATTR_SET, "active", valid_state,
+	{ "state", ATTR_SET | ATTR_MANAGER, "active", valid_state,
 	  { "active; suspended: try later; disabled: refused",
 	    "active ; suspended : plus tard ; disabled : refusé" } },
 	{ "created", 0, NULL, valid_time,
@@ -91,12 +137,50 @@ static const struct attribute removed_attributes[] = {
 };
 
 static int
+wrong(struct text *why, const char *english, const char *french)
+{
+	*why = (struct text){ english, french };
+	return -1;
+}
+
+static int
+name_client(struct slice in, char *out, struct text *why)
+{
+	char name[ADDR_LOCAL_MAX + 1];
+
+	if (addr_account(in, name) == -1)
+		return wrong(why,
+		    "cannot be a name: 1 to 64 letters without accents, digits, "
+		    "- and _, and dots inside",
+		    "n'est pas un nom possible : de 1 à 64 lettres sans accent, "
+		    "chiffres, - et _, et des points à l'intérieur");
+	snprintf(out, ADDR_TEXT_MAX, "%s", name);
+	return 0;
+}
+
+int
+name_login(struct slice in, char *out, struct text *why)
+{
+	return in.len > 0 && memchr(in.p, '@', in.len) != NULL ?
+	    name_address(in, out, why) : name_client(in, out, why);
+}
+
+static int
 name_removed(struct slice in, char *out, struct text *why)
 {
 	return memchr(in.p, '@', in.len) != NULL ?
 	    name_address(in, out, why) : name_domain(in, out, why);
 }
 
+const struct kind kind_client = {
+	"client", "client", name_client, client_attributes,
+	{ "a customer, who owns domains", "un client, propriétaire de domaines" }
+};
+const struct kind kind_manager = {
+	"manager", "manager", name_login, manager_attributes,
+	{ "somebody who manages domains; \"admin\" manages all",
+	  "qui gère des domaines ; « admin » les gère tous" }
+};
 const struct kind kind_domain = {
 	"domain", "domain", name_domain, domain_attributes,
 	{ "a mail domain", "un domaine de courrier" }
@@ -121,7 +205,8 @@ const struct kind kind_removed = {
 	  "une boîte ou un domaine supprimé dont le courrier est conservé" }
 };
 const struct kind *const kinds[] = {
-	&kind_domain, &kind_user, &kind_alias, &kind_relay, &kind_removed, NULL
+	&kind_client, &kind_domain, &kind_manager, &kind_user, &kind_alias,
+	&kind_relay, &kind_removed, NULL
 };
 /* clang-format on */
 
@@ -140,13 +225,6 @@ kind_attribute(const struct kind *k, struct slice name)
 	for (int i = 0; k->attributes[i].name != NULL; i++)
 		if (slice_eq(name, slice_of(k->attributes[i].name)))
 			return i;
-	return -1;
-}
-
-static int
-wrong(struct text *why, const char *english, const char *french)
-{
-	*why = (struct text){ english, french };
 	return -1;
 }
 

@@ -19,6 +19,7 @@ struct text {
 #define ATTR_NEEDED 4u	/* an object without it is no object */
 #define ATTR_SECRET 8u	/* shown in dumps only */
 #define ATTR_CLEAR 16u	/* may be emptied, which removes it */
+#define ATTR_MANAGER 64u	/* a manager may set it */
 #define ATTR_QUIET 32u	/* changes without an entry in the journal */
 
 /*
@@ -45,8 +46,8 @@ struct kind {
 	struct text help;
 };
 
-extern const struct kind kind_domain, kind_user, kind_alias, kind_relay,
-    kind_removed;
+extern const struct kind kind_client, kind_domain, kind_manager, kind_user,
+    kind_alias, kind_relay, kind_removed;
 /* All of them, NULL at the end, in the order of a dump. */
 extern const struct kind *const kinds[];
 
@@ -58,6 +59,8 @@ int kind_attribute(const struct kind *k, struct slice name);
 /* The names of objects, for those who need them apart. */
 int name_domain(struct slice in, char *out, struct text *why);
 int name_address(struct slice in, char *out, struct text *why);
+/* A login of no mailbox: as a local part, or a whole address. */
+int name_login(struct slice in, char *out, struct text *why);
 int name_relay(struct slice in, char *out, struct text *why);
 
 #endif

@@ -279,6 +279,72 @@ has_target(const struct str *out, struct slice text)
 }
 
 int
+valid_domains(struct slice in, struct str *out, struct text *why)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+	struct slice one;
+
+	while ((one = target_next(&in)).p != NULL) {
+		if (addr_domain(one, name) == -1)
+			return wrong(why, "must be domain names",
+			    "doit être une suite de noms de domaine");
+		if (has_target(out, slice_of(name)))
+			continue;
+		if (out->len > 0)
+			str_putc(out, '\n');
+		str_puts(out, name);
+	}
+	return out->len > 0 ? 0 : wrong(why, "must have at least one domain",
+	    "doit contenir au moins un domaine");
+}
+
+int
+valid_kinds(struct slice in, struct str *out, struct text *why)
+{
+	static const char *const words[] = { "domain", "user", "alias",
+		"robot", "list", "mailing", NULL };
+	const char *const none[] = { "none", NULL };
+	bool all = slice_eq_nocase(in, SLICE("all")), wanted;
+	struct slice rest = in, one;
+	size_t known = 0, given = 0;
+
+	if (one_of(in, none, out))
+		return 0;
+	while ((one = target_next(&rest)).p != NULL)
+		given++;
+	/* In one order, each once. */
+	for (size_t i = 0; words[i] != NULL; i++) {
+		wanted = all;
+		for (rest = in; (one = target_next(&rest)).p != NULL;) {
+			if (!slice_eq_nocase(one, slice_of(words[i])))
+				continue;
+			wanted = true;
+			known++;
+		}
+		if (wanted && out->len > 0)
+			str_putc(out, '\n');
+		if (wanted)
+			str_puts(out, words[i]);
+	}
+	return all || (given > 0 && known == given) ? 0 : wrong(why,
+	    "must be all, none, or some of: domain user alias robot list "
+	    "mailing", "doit être all (tous), none (aucun), ou un choix de : "
+	    "domain user alias robot list mailing");
+}
+
+int
+valid_login(struct slice in, struct str *out, struct text *why)
+{
+	char name[ADDR_LOCAL_MAX + 1];
+
+	if (addr_account(in, name) == -1)
+		return wrong(why, "must be a name: letters, digits, - and _",
+		    "doit être un nom : lettres, chiffres, - et _");
+	str_puts(out, name);
+	return 0;
+}
+
+int
 valid_targets(struct slice in, struct str *out, struct text *why)
 {
 	char text[ADDR_TEXT_MAX];

@@ -17,6 +17,12 @@ attribute_valid valid_count;
 /* One line of UTF-8 without control characters. */
 attribute_valid valid_line;
 attribute_valid valid_domain;
+/* Domains, or kinds of objects ("all", "none"), separated as addresses are;
+ * kept one a line. */
+attribute_valid valid_domains;
+attribute_valid valid_kinds;
+/* The name of a manager or a customer. */
+attribute_valid valid_login;
 attribute_valid valid_uid;
 /* A crypt(3) string that malle-authd can verify, or a locked one. */
 attribute_valid valid_hash;

@@ -217,6 +217,10 @@ registry_ask_on(const struct malle *m, int fd, const char *operation,
 	char text[1024] = "";
 	int verdict;
 
+	if (m->as != NULL) {
+		registry_add(f, "as", slice_of(m->as));
+		registry_add(f, "current", slice_of(m->current));
+	}
 	if (m->french)
 		registry_add(f, "language-of-answer", SLICE("fr"));
 	if (show != NULL && m->json)

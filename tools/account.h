@@ -74,10 +74,13 @@ tr(const struct malle *m, const char *english, const char *french)
 	return m->french ? french : english;
 }
 
-#define SECRET_MAX 512		/* bytes of a password */
+#define SECRET_MAX 512		/* bytes of a password; m->current has one more */
 
 /* Asks on the terminal without echo. 0, or -1: said on stderr. */
 int secret_ask(const struct malle *m, const char *prompt, char *out)
+    __attribute__((warn_unused_result));
+/* The password of who asks: on a terminal, or a line of standard input. */
+int secret_own(const struct malle *m, char *out)
     __attribute__((warn_unused_result));
 /* A new password: asked twice on a terminal, else the first line of standard
  * input (from_stdin: never asked). 0, or -1: said on stderr. */
@@ -85,5 +88,26 @@ int secret_new(const struct malle *m, bool from_stdin, char *out)
     __attribute__((warn_unused_result));
 /* 20 characters that are easy to tell apart, 80 bits. 0, or -1. */
 int secret_random(char *out) __attribute__((warn_unused_result));
+
+/* The field that says how a password comes; it is not the registry's. */
+#define PASSWORD_HOW "password-from"
+
+/* A password on its way: the fields point into it. */
+struct secrets {
+	char fresh[SECRET_MAX + 1], current[SECRET_MAX + 1];
+	bool show;		/* it was made here: the caller must see it */
+};
+
+/* Takes a field out that the registry does not know; .p NULL: not there. */
+struct slice take_field(struct registry_fields *f, const char *name);
+/* With --own, who does not administer proves that the account is theirs: their
+ * password goes into the field current. 0 or -1. */
+int add_current(const struct malle *m, struct registry_fields *f,
+    struct secrets *s) __attribute__((warn_unused_result));
+/* A whole command: one positional argument goes into the field, the password
+ * comes as the options say. Returns the exit status. */
+int ask_with_password(struct malle *m, const char *operation,
+    const char *field, const struct option_field *options, int argc,
+    char **argv, const char *usage);
 
 #endif

@@ -11,6 +11,7 @@ static const struct option_field options[] = {
 	{ "--language", "language", NULL },
 	{ "--alias-of", "alias-of", NULL },
 	{ "--state",    "state",    NULL },
+	{ "--client",   "client",   NULL },
 	{ "--force",    "force",    "yes" },
 	{ NULL, NULL, NULL }
 };
@@ -43,7 +44,8 @@ static int
 domain_add(struct malle *m, int argc, char **argv)
 {
 	return ask_one(m, "domain.add", options, true, argc, argv,
-	    "domain add NAME [--language fr|en] [--alias-of MAIN] [--force]",
+	    "domain add NAME [--language fr|en] [--alias-of MAIN] "
+	    "[--client NAME] [--force]",
 	    m->json ? row_show_json : NULL);
 }
 
@@ -51,7 +53,7 @@ static int
 domain_list(struct malle *m, int argc, char **argv)
 {
 	static const char *const columns[] = { "name", "state", "language",
-		"alias-of", NULL };
+		"alias-of", "client", NULL };
 	static struct arguments a;
 
 	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
@@ -91,12 +93,12 @@ cmd_domain(struct malle *m, int argc, char **argv)
 	/* clang-format off */
 	static const struct action actions[] = {
 		{ "add", domain_add,
-		  "NAME [--language fr|en] [--alias-of MAIN] [--force]",
+		  "NAME [--language fr|en] [--alias-of MAIN] [--client NAME] [--force]",
 		  "take mail for a domain, or for another name of one",
 		  "recevoir le courrier d'un domaine, ou d'un autre nom de l'un d'eux" },
 		{ "list", domain_list, "[--after NAME] [--limit N]",
-		  "name, state, language, main domain of an alias",
-		  "nom, état, langue, domaine principal d'un alias" },
+		  "name, state, language, main domain of an alias, customer",
+		  "nom, état, langue, domaine principal d'un alias, client" },
 		{ "show", domain_show, "NAME",
 		  "all about one domain", "tout sur un domaine" },
 		{ "set", domain_set, "NAME ATTRIBUTE=VALUE ...",

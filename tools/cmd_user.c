@@ -7,9 +7,6 @@
 
 #include "tools/account.h"
 
-/* The first of these fields is how the password comes, not the registry's. */
-#define HOW "password-from"
-
 /* clang-format off */
 static const struct option_field options[] = {
 	{ "--name",           "full-name",      NULL },
@@ -19,10 +16,10 @@ static const struct option_field options[] = {
 	{ "--pop3",           "pop3",           NULL },
 	{ "--smtp",           "smtp",           NULL },
 	{ "--force",          "force",          "yes" },
-	{ "--password-stdin", HOW,              "stdin" },
-	{ "--hash-stdin",     HOW,              "hash" },
-	{ "--random",         HOW,              "random" },
-	{ "--locked",         HOW,              "locked" },
+	{ "--password-stdin", PASSWORD_HOW,              "stdin" },
+	{ "--hash-stdin",     PASSWORD_HOW,              "hash" },
+	{ "--random",         PASSWORD_HOW,              "random" },
+	{ "--locked",         PASSWORD_HOW,              "locked" },
 	{ "--own",            "own",            "yes" },
 	{ NULL, NULL, NULL }
 };
@@ -33,108 +30,10 @@ static const struct option_field list_options[] = {
 };
 /* clang-format on */
 
-/* A password on its way: the fields point into it. */
-struct secrets {
-	char fresh[SECRET_MAX + 1], current[SECRET_MAX + 1];
-	bool show;		/* it was made here: the caller must see it */
-};
-
-/* Takes a field out that the registry does not know. */
-static struct slice
-take_field(struct registry_fields *f, const char *name)
-{
-	struct slice value = { NULL, 0 };
-	size_t n = 0;
-
-	for (size_t i = 0; i < f->n; i++) {
-		if (slice_eq(f->v[i].name, slice_of(name)))
-			value = f->v[i].value;
-		else
-			f->v[n++] = f->v[i];
-	}
-	f->n = n;
-	return value;
-}
-
-/* Fills the field password or hash, by the option given. 0 or -1. */
-static int
-add_password(const struct malle *m, struct registry_fields *f,
-    struct secrets *s)
-{
-	struct slice how = take_field(f, HOW);
-	const char *field = "password";
-
-	if (how.p != NULL && slice_eq(how, SLICE("locked"))) {
-		registry_add(f, "hash", SLICE("!"));
-		return 0;
-	}
-	if (how.p != NULL && slice_eq(how, SLICE("random"))) {
-		if (secret_random(s->fresh) == -1)
-			return -1;
-		s->show = true;
-	} else {
-		if (how.p != NULL && slice_eq(how, SLICE("hash")))
-			field = "hash";
-		if (secret_new(m, how.p != NULL, s->fresh) == -1)
-			return -1;
-	}
-	registry_add(f, field, slice_of(s->fresh));
-	return 0;
-}
-
-/* Who does not administer proves that the account is theirs. */
-static int
-add_current(const struct malle *m, struct registry_fields *f,
-    struct secrets *s)
-{
-	if (take_field(f, "own").p == NULL)
-		return 0;
-	if (isatty(STDIN_FILENO)) {
-		if (secret_ask(m, tr(m, "Current password: ",
-		    "Mot de passe actuel : "), s->current) == -1)
-			return -1;
-	} else if (secret_new(m, true, s->current) == -1) {
-		return -1;
-	}
-	registry_add(f, "current", slice_of(s->current));
-	return 0;
-}
-
-static void
-show_password(const struct malle *m, const char *address,
-    const struct secrets *s)
-{
-	if (m->json)
-		printf("{\"name\": \"%s\", \"password\": \"%s\"}\n", address,
-		    s->fresh);
-	else
-		printf("%s %s\n", address, s->fresh);
-}
-
-static int
-ask_with_password(struct malle *m, const char *operation, int argc,
-    char **argv, const char *usage)
-{
-	static struct arguments a;
-	struct secrets s = { .show = false };
-	int status = EX_NOINPUT;
-
-	if (arguments_parse(m, options, true, argc, argv, &a) == -1 || a.n != 1)
-		return arguments_wrong(m, usage);
-	registry_add(&a.f, "address", slice_of(a.positional[0]));
-	if (add_current(m, &a.f, &s) == 0 && add_password(m, &a.f, &s) == 0) {
-		status = registry_ask(m, operation, &a.f, NULL, NULL);
-		if (status == EX_OK && s.show)
-			show_password(m, a.positional[0], &s);
-	}
-	explicit_bzero(&s, sizeof(s));
-	return status;
-}
-
 static int
 user_add(struct malle *m, int argc, char **argv)
 {
-	return ask_with_password(m, "user.add", argc, argv,
+	return ask_with_password(m, "user.add", "address", options, argc, argv,
 	    "user add ADDRESS [--name NAME] [--quota SIZE] [--messages N] "
 	    "[--random | --password-stdin | --hash-stdin | --locked] [--force]");
 }
@@ -142,7 +41,7 @@ user_add(struct malle *m, int argc, char **argv)
 static int
 user_passwd(struct malle *m, int argc, char **argv)
 {
-	return ask_with_password(m, "user.passwd", argc, argv,
+	return ask_with_password(m, "user.passwd", "address", options, argc, argv,
 	    "user passwd ADDRESS [--own] "
 	    "[--random | --password-stdin | --hash-stdin | --locked]");
 }
@@ -174,7 +73,7 @@ ask_one(struct malle *m, const char *operation, bool attributes, int argc,
 	int status = EX_NOINPUT;
 
 	if (arguments_parse(m, options, attributes, argc, argv, &a) == -1 ||
-	    a.n != 1 || take_field(&a.f, HOW).p != NULL)
+	    a.n != 1 || take_field(&a.f, PASSWORD_HOW).p != NULL)
 		return arguments_wrong(m, usage);
 	registry_add(&a.f, "address", slice_of(a.positional[0]));
 	if (add_current(m, &a.f, &s) == 0)

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "lib/ipc.h"
-#include "tools/malle.h"
+#include "tools/account.h"
 
 #define OWN_CONF 1u /* the command loads the configuration itself */
 
@@ -33,6 +33,12 @@ struct command {
 
 /* clang-format off */
 static const struct command commands[] = {
+	{ "client", cmd_client, 0, "add|list|show|set|delete ...",
+	  "customers, who own domains",
+	  "les clients, propriétaires de domaines" },
+	{ "manager", cmd_manager, 0, "add|list|show|set|passwd|delete ...",
+	  "who may manage which domains",
+	  "qui peut gérer quels domaines" },
 	{ "domain", cmd_domain, 0, "add|list|show|set|delete ...",
 	  "the domains that we take mail for",
 	  "les domaines dont nous recevons le courrier" },
@@ -74,7 +80,7 @@ usage(const struct malle *m, FILE *out)
 {
 	const struct command *c;
 
-	fputs("usage: malle [-hV] [-c FILE] [--json] COMMAND [ARGUMENT ...]\n\n",
+	fputs("usage: malle [-hV] [-c FILE] [--json] [--as NAME] COMMAND [ARGUMENT ...]\n\n",
 	    out);
 	for (c = commands; c->name != NULL; c++)
 		fprintf(out, "  malle %s%s%s\n\t%s\n", c->name,
@@ -122,9 +128,10 @@ malle_connect(const struct malle *m, const char *name)
 	return -1;
 }
 
-/* Takes "--json" out of the arguments, wherever it is before "--". */
+/* Takes "--json" and "--as NAME" out of the arguments, wherever they are
+ * before "--". */
 static int
-take_json(struct malle *m, int argc, char **argv)
+take_common(struct malle *m, int argc, char **argv)
 {
 	int n = 0;
 	bool ended = false;
@@ -134,6 +141,8 @@ take_json(struct malle *m, int argc, char **argv)
 			ended = true;
 		if (!ended && strcmp(argv[i], "--json") == 0)
 			m->json = true;
+		else if (!ended && strcmp(argv[i], "--as") == 0 && i + 1 < argc)
+			m->as = argv[++i];
 		else
 			argv[n++] = argv[i];
 	}
@@ -179,7 +188,7 @@ main(int argc, char **argv)
 
 	m.french = wants_french();
 	signal(SIGPIPE, SIG_IGN);
-	argc = take_json(&m, argc, argv);
+	argc = take_common(&m, argc, argv);
 	while ((ch = getopt(argc, argv, "+c:hV")) != -1) {
 		switch (ch) {
 		case 'c':
@@ -200,7 +209,10 @@ main(int argc, char **argv)
 		usage(&m, stderr);
 		return EX_USAGE;
 	}
+	if (m.as != NULL && secret_own(&m, m.current) == -1)
+		return EX_NOINPUT;
 	status = run_command(&m, argc - optind, argv + optind);
+	explicit_bzero(m.current, sizeof(m.current));
 	if (fflush(stdout) == EOF || ferror(stdout)) {
 		fprintf(stderr, "malle: standard output: %s\n", strerror(errno));
 		return EX_IOERR;

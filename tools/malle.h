@@ -10,6 +10,8 @@
 struct malle {
 	const char *conf_path;	/* -c, or NULL */
 	struct conf conf;	/* loaded before a command is called */
+	const char *as;		/* --as: who asks the registry, or NULL */
+	char current[513];	/* their password */
 	bool json;		/* --json: one JSON object a row */
 	bool french;		/* from LC_ALL, LC_MESSAGES, LANG */
 };
@@ -22,6 +24,8 @@ struct malle {
 int cmd_domain(struct malle *m, int argc, char **argv);
 int cmd_user(struct malle *m, int argc, char **argv);
 int cmd_alias(struct malle *m, int argc, char **argv);
+int cmd_client(struct malle *m, int argc, char **argv);
+int cmd_manager(struct malle *m, int argc, char **argv);
 int cmd_relay(struct malle *m, int argc, char **argv);
 int cmd_dump(struct malle *m, int argc, char **argv);
 int cmd_load(struct malle *m, int argc, char **argv);

@@ -106,6 +106,13 @@ secret_new(const struct malle *m, bool from_stdin, char *out)
 }
 
 int
+secret_own(const struct malle *m, char *out)
+{
+	return isatty(STDIN_FILENO) ? secret_ask(m, tr(m, "Your password: ",
+	    "Votre mot de passe : "), out) : secret_new(m, true, out);
+}
+
+int
 secret_random(char *out)
 {
 	/* 32 letters and digits that nobody mixes up. */

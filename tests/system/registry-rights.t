@@ -3,6 +3,7 @@
 mailbox, the owner of another one, a stranger, the pair of malle-authd."""
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -18,55 +19,92 @@ PASSWORD, OTHER = "correct horse battery", "staple of seven oranges"
 STRANGER, ADMIN_GID = 65533, 65432
 MINE, THEIRS = "mine@a.test", "theirs@a.test"
 
-# What each operation is given, so that nothing but a right can refuse it.
-FIELDS = {
-    "domain.add": {"name": "a.test"}, "domain.list": {},
-    "domain.show": {"name": "a.test"},
-    "domain.set": {"name": "a.test", "language": "fr"},
-    "domain.delete": {"name": "never.test"},
-    "user.add": {"address": MINE, "hash": "!"}, "user.list": {},
-    "user.show": {"address": MINE},
-    "user.set": {"address": MINE, "full-name": "Me"},
-    "user.passwd": {"address": MINE, "password": PASSWORD},
-    "user.delete": {"address": "never@a.test"},
-    "alias.add": {"address": MINE, "targets": THEIRS}, "alias.list": {},
-    "alias.show": {"address": "abuse@a.test"},
-    "alias.set": {"address": "abuse@a.test", "targets": "postmaster@a.test"},
-    "alias.delete": {"address": "never@a.test"},
-    "relay.add": {"net": "192.0.2.1"}, "relay.list": {},
-    "relay.set": {"net": "192.0.2.1", "note": "x"},
-    "relay.delete": {"net": "192.0.2.9"}, "removed.list": {}, "journal": {},
-    "undo": {"id": "999999"},
-    "check": {}, "recompile": {}, "dump": {}, "load": {}, "schema": {},
-    "login": {"address": MINE},
-}
+# What each operation is given, so that nothing but a right can refuse it, on
+# an object of each of the two customers; {} where there is none.
+def on(domain, other):
+    who = "mine@" + domain
+    return {
+        "client.add": {"name": "acme"}, "client.list": {},
+        "client.show": {"name": domain[0]},
+        "client.set": {"name": domain[0], "note": "x"},
+        "client.delete": {"name": "never"},
+        "manager.add": {"name": "chief", "hash": "!"}, "manager.list": {},
+        "manager.show": {"name": "manager-" + domain[0]},
+        "manager.set": {"name": "manager-" + domain[0], "full-name": "M"},
+        "manager.passwd": {"name": "manager-" + domain[0],
+                           "password": PASSWORD},
+        "manager.delete": {"name": "never"},
+        "domain.add": {"name": domain}, "domain.list": {},
+        "domain.show": {"name": domain},
+        "domain.set": {"name": domain, "language": "fr"},
+        "domain.delete": {"name": domain},
+        "user.add": {"address": who, "hash": "!"},
+        "user.list": {"domain": domain},
+        "user.show": {"address": who},
+        "user.set": {"address": who, "full-name": "Me"},
+        "user.passwd": {"address": who, "password": PASSWORD},
+        "user.delete": {"address": "never@" + domain},
+        "alias.add": {"address": who, "targets": "x@out.test"},
+        "alias.list": {"domain": domain},
+        "alias.show": {"address": "abuse@" + domain},
+        "alias.set": {"address": "abuse@" + domain,
+                      "targets": "postmaster@" + domain},
+        "alias.delete": {"address": "never@" + domain},
+        "relay.add": {"net": "192.0.2.1"}, "relay.list": {},
+        "relay.show": {"net": "192.0.2.1"},
+        "relay.set": {"net": "192.0.2.1", "note": "x"},
+        "relay.delete": {"net": "192.0.2.9"}, "removed.list": {},
+        "journal": {}, "undo": {"id": "999999"}, "check": {},
+        "recompile": {}, "dump": {}, "load": {}, "schema": {},
+        "login": {"address": who},
+    }
+
+
 OWNERS = {"user.show", "user.set", "user.passwd"}
 ROOT_ONLY = {"dump", "load"}
+# Done whoever owns what: the rows are sorted out.
+SORTED = {"client.list", "manager.list", "domain.list", "removed.list",
+          "journal", "undo"}
+SEEN = {"client.show", "manager.show", "manager.passwd", "domain.show",
+        "user.show", "user.list", "alias.show", "alias.list"}
+GIVEN = {"domain.set", "user.add", "user.set", "user.passwd", "user.delete",
+         "alias.add", "alias.set", "alias.delete"}
+# Name to (role, customer, may see only).
+LOGINS = {"admin": ("admin", None), "manager-a": ("manager", "a"),
+          "manager-b": ("manager", "b"), "seer-a": ("seer", "a"),
+          "mine@a.test": ("owner", "a"), "mine@b.test": ("owner", "b")}
 
 
-def may(operation, role):
+def may(operation, role, own):
     if operation == "login":
         return False
     if operation == "schema" or role == "root":
         return True
     if role == "admin":
         return operation not in ROOT_ONLY
-    return role == "owner" and operation in OWNERS
+    if role == "owner":
+        return own and operation in OWNERS
+    if role in ("manager", "seer"):
+        # A new domain must not exist, and was not granted.
+        return (operation in SORTED or own and (
+            (operation in SEEN and not operation.startswith("manager.")) or
+            operation in GIVEN and role == "manager" or
+            (operation in ("manager.show", "manager.passwd") and
+             role == "manager")))
+    return False
 
 
 def table_of_the_program():
     """The names in operations[], so that a new one cannot be forgotten."""
     with open(os.path.join(malle.TOP, "registry", "operation.c")) as f:
         text = f.read()
-    text = text[text.index("operations[] = {"):text.index("{ NULL, 0, 0")]
+    text = text[text.index("operations[] = {"):text.index("{ NULL, 0,")]
     return set(re.findall(r'\{ "([a-z.]+)", +[A-Z]', text))
 
 
 def ask(r, role, operation, fields):
-    if role == "owner":
-        fields = dict(fields, current=PASSWORD)
-    elif role == "other":
-        fields = dict(fields, current=OTHER)
+    if role in LOGINS:
+        fields = dict(fields, current=PASSWORD, **{"as": role})
     if role == "root":
         if operation == "load":
             with r.connect() as s:
@@ -74,7 +112,7 @@ def ask(r, role, operation, fields):
                 s.send(b"\3\0")
                 return registryd.answer(s)
         return r.ask(operation, **fields)
-    gid = ADMIN_GID if role == "admin" else STRANGER
+    gid = ADMIN_GID if role == "group" else STRANGER
     if operation == "load":
         # A refusal comes behind the end of a long request.
         return long_as(r, gid)
@@ -103,17 +141,126 @@ def long_as(r, gid):
 
 
 def matrix(r):
-    eq(table_of_the_program(), set(FIELDS), "every operation is tried")
-    for operation, fields in FIELDS.items():
-        for role in ("root", "admin", "owner", "other", "stranger"):
-            if role == "other" and operation not in OWNERS:
-                continue  # the same as a stranger, and 2 s each
-            got = ask(r, role, operation, fields)
-            refused = got is None or got[1] == "refused"
-            ok(refused != may(operation, role) and not (refused and got
-                                                        and got[0]),
-               "%s by %s: %s" % (operation, role,
-                                 "refused" if refused else "allowed"))
+    eq(table_of_the_program(), set(on("a.test", "b.test")),
+       "every operation is tried")
+    printed = subprocess.run([registryd.PROGRAM, "-R"], text=True,
+                             capture_output=True).stdout.split("\n")[1:-1]
+    eq([line.split()[0] for line in printed], list(on("a.test", "b.test")),
+       "and printed")
+    for domain, other in (("a.test", "b.test"), ("b.test", "a.test")):
+        for operation, fields in on(domain, other).items():
+            for who in ["root", "group", "stranger"] + list(LOGINS):
+                if operation == "load" and who in LOGINS:
+                    continue
+                role, of = LOGINS.get(who, (who, None))
+                role = {"group": "admin"}.get(role, role)
+                if domain == "b.test" and role in ("root", "admin",
+                                                   "stranger"):
+                    continue  # the same as before
+                got = ask(r, who, operation, fields)
+                refused = got is None or got[1] == "refused"
+                # A domain that is not empty is refused as invalid.
+                ok(refused != may(operation, role, of == domain[0]) and
+                   not (refused and got and got[0]),
+                   "%s on %s by %s: %s" % (operation, domain, who,
+                                           "refused" if refused else
+                                           "allowed"))
+
+
+def lists(r):
+    def names(who, operation):
+        rows = ask(r, who, operation, {})[0]
+        return sorted({x["name"] for x in rows})
+    eq(names("manager-a", "domain.list"), ["a.test"],
+       "a manager sees its domains only")
+    eq(names("seer-a", "domain.list"), ["a.test"], "by its customer too")
+    eq(names("manager-a", "user.list"), ["mine@a.test", "postmaster@a.test"],
+       "and their addresses")
+    eq(names("manager-a", "manager.list"), ["manager-a"], "and itself")
+    eq(names("seer-a", "client.list"), ["a"], "and its customer")
+    ok(all("b.test" not in n and n != "b"
+           for n in names("manager-a", "journal")),
+       "and of the journal nothing else")
+
+
+def managers(r):
+    def do(operation, who="manager-a", password=PASSWORD, **fields):
+        return r.ask_as(STRANGER, operation, current=password,
+                        **dict(fields, **{"as": who}))
+    for name, value in (("state", "suspended"), ("client", "b"), ("uid", "1")):
+        eq(do("domain.set", name="a.test", **{name: value})[1], "refused",
+           "a manager may not set %s of a domain" % name)
+    eq(do("domain.add", name="b2.test", alias_of="b.test")[1], "refused",
+       "nor make a name for somebody else's domain")
+    r.ask("manager.set", name="manager-a", create="all", delete="all")
+    eq(do("domain.add", name="a2.test")[1], "refused",
+       "no domain without a customer to own it")
+    r.ask("manager.set", name="manager-a", client="a")
+    eq(do("domain.add", name="a2.test", alias_of="b.test")[1], "refused",
+       "nor another name for a foreign domain")
+    rows = do("domain.add", name="a2.test")[0]
+    eq(rows[0]["client"], "a", "what a manager makes is its customer's")
+    eq(do("domain.delete", name="a2.test")[1], "ok", "and it may delete it")
+    rows = r.ask("journal")[0]
+    eq(do("undo", id=rows[-1]["id"])[1], "ok", "and undo that")
+    eq(rows[-1]["account"], "manager-a", "the journal has its name")
+    r.ask("domain.set", name="a2.test", state="suspended")
+    rows = r.ask("journal")[0]
+    eq(do("undo", id=rows[-1]["id"])[1], "refused",
+       "but not what somebody else did")
+    r.ask("manager.set", name="manager-a", domains="a.test b.test a2.test")
+    r.ask("domain.delete", name="a2.test", all="yes")
+    eq(r.ask("manager.show", name="manager-a")[0][0]["domains"],
+       "a.test\nb.test", "a domain that is gone is managed by nobody")
+    eq(do("user.show", address="mine@b.test")[1], "ok", "a second domain")
+    r.ask("manager.set", name="manager-a", domains="a.test")
+    eq(do("user.show", address="mine@b.test")[1], "refused", "taken away")
+    r.ask("manager.set", name="manager-a", change="user")
+    eq(do("alias.set", address="abuse@a.test", targets="x@out.test")[1],
+       "refused", "rights are given by kind")
+    eq(do("user.set", address="mine@a.test", full_name="I")[1], "ok",
+       "each singly")
+    r.ask("manager.set", name="manager-a", change="none")
+    eq(do("user.set", address="mine@a.test", full_name="I")[1], "refused",
+       "or none")
+    r.ask("manager.set", name="manager-a", until="2020-01-01")
+    eq(do("user.show", address="mine@a.test")[1], "refused",
+       "until an end date")
+    r.ask("manager.set", name="manager-a", until="", state="suspended")
+    eq(do("user.show", address="mine@a.test")[1], "refused", "or a state")
+    r.ask("manager.set", name="manager-a", state="active")
+    eq(do("manager.passwd", password="wrong", name="manager-a")[1], "refused",
+       "a wrong password")
+    eq(do("manager.passwd", name="manager-a", hash="!")[1], "refused",
+       "no hash instead of a password")
+    eq(r.ask_as(STRANGER, "domain.list", **{"as": "admin"})[1], "refused",
+       "a name without a password")
+    eq(r.ask("dump", current=PASSWORD, **{"as": "admin"})[1], "refused",
+       "root who gives another name has that one's rights")
+    eq(r.ask("client.delete", name="a")[1], "invalid",
+       "a customer with domains stays")
+    eq(r.ask("domain.set", name="a.test", client="nobody")[1], "not-found",
+       "no domain of an unknown customer")
+    p = r.malle("--as", "manager-a", "domain", "list",
+                input=PASSWORD + "\n")
+    ok(p.returncode == 0 and p.stdout.startswith("a.test\t"),
+       "malle --as takes the password from standard input")
+    p = r.malle("--as", "manager-a", "user", "passwd", "mine@b.test",
+                "--random", input=PASSWORD + "\n", lang="fr_FR.UTF-8")
+    ok(p.returncode == 77, "and its exit status says no")
+    r.ask("manager.set", name="manager-a", change="all")
+    p = r.malle("--as", "manager-a", "user", "passwd", "mine@a.test",
+                "--password-stdin", input="%s\n%s\n" % (PASSWORD, PASSWORD))
+    eq(p.returncode, 0, "first one's own, then the new one")
+    p = r.malle("manager", "list")
+    ok("manager-a" in p.stdout and "set" in p.stdout, "malle manager list")
+    p = r.malle("client", "show", "a")
+    ok("name: a" in p.stdout, "malle client show")
+    text = r.malle("dump").stdout
+    with registryd.Registry() as other:
+        eq(other.malle("load", input=text).returncode, 0,
+           "customers and managers are in a dump")
+        eq(other.malle("dump").stdout, text, "all of them")
 
 
 def owners(r):
@@ -189,10 +336,24 @@ def with_group():
 
 with_group()
 with registryd.Registry({"admin_group": "malle-test-admin"}) as r:
-    r.ask("domain.add", name="a.test")
-    r.ask("user.add", address=MINE, password=PASSWORD)
+    for x in "ab":
+        r.ask("client.add", name=x)
+        r.ask("domain.add", name=x + ".test", client=x)
+        r.ask("user.add", address="mine@%s.test" % x, password=PASSWORD)
     r.ask("user.add", address=THEIRS, password=OTHER)
+    r.ask("user.delete", address=THEIRS)
+    eq(r.ask("manager.add", name="manager-a", domains="a.test",
+             password=PASSWORD)[1], "ok", "a manager of a domain")
+    r.ask("manager.set", name="manager-a", client="a")
+    r.ask("manager.add", name="manager-b", domains="b.test", client="b",
+          password=PASSWORD)
+    r.ask("manager.add", name="seer-a", client="a", create="none",
+          change="none", delete="none", password=PASSWORD)
+    r.ask("manager.add", name="admin", password=PASSWORD)
     matrix(r)
+    lists(r)
+    r.ask("manager.set", name="manager-a", client="")
+    managers(r)
     owners(r)
     many(r)
     eq(r.violations(), [], "without leaving its role")

@@ -1,0 +1,213 @@
+/* cmd_client.c - malle client, malle manager: customers, and who manages. */
+/* SPDX-License-Identifier: ISC */
+
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "tools/account.h"
+
+/* clang-format off */
+static const struct option_field client_options[] = {
+	{ "--name",     "full-name", NULL },
+	{ "--contact",  "contact",   NULL },
+	{ "--language", "language",  NULL },
+	{ "--note",     "note",      NULL },
+	{ NULL, NULL, NULL }
+};
+static const struct option_field manager_options[] = {
+	{ "--name",           "full-name", NULL },
+	{ "--domains",        "domains",   NULL },
+	{ "--client",         "client",    NULL },
+	{ "--create",         "create",    NULL },
+	{ "--change",         "change",    NULL },
+	{ "--delete",         "delete",    NULL },
+	{ "--until",          "until",     NULL },
+	{ "--state",          "state",     NULL },
+	{ "--password-stdin", PASSWORD_HOW, "stdin" },
+	{ "--hash-stdin",     PASSWORD_HOW, "hash" },
+	{ "--random",         PASSWORD_HOW, "random" },
+	{ "--locked",         PASSWORD_HOW, "locked" },
+	{ NULL, NULL, NULL }
+};
+static const struct option_field list_options[] = {
+	{ "--after", "after", NULL },
+	{ "--limit", "limit", NULL },
+	{ NULL, NULL, NULL }
+};
+/* clang-format on */
+
+static int
+ask_one(struct malle *m, const char *operation,
+    const struct option_field *known, int argc, char **argv,
+    const char *usage, row_show *show)
+{
+	static struct arguments a;
+
+	if (arguments_parse(m, known, known != NULL, argc, argv, &a) == -1 ||
+	    a.n != 1 || registry_field(&a.f, PASSWORD_HOW).p != NULL)
+		return arguments_wrong(m, usage);
+	registry_add(&a.f, "name", slice_of(a.positional[0]));
+	return registry_ask(m, operation, &a.f, show, NULL);
+}
+
+static int
+ask_list(struct malle *m, const char *operation, int argc, char **argv,
+    const char *usage, const char *const *columns)
+{
+	static struct arguments a;
+
+	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
+	    a.n != 0)
+		return arguments_wrong(m, usage);
+	return registry_ask(m, operation, &a.f, row_show_columns,
+	    (void *)(uintptr_t)columns);
+}
+
+static int
+client_add(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "client.add", client_options, argc, argv,
+	    "client add NAME [--name TEXT] [--contact ADDRESS] "
+	    "[--language fr|en] [--note TEXT] [ATTRIBUTE=VALUE ...]",
+	    m->json ? row_show_json : NULL);
+}
+
+static int
+client_list(struct malle *m, int argc, char **argv)
+{
+	static const char *const columns[] = { "name", "full-name", "contact",
+		"language", NULL };
+
+	return ask_list(m, "client.list", argc, argv,
+	    "client list [--after NAME] [--limit N]", columns);
+}
+
+static int
+client_show(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "client.show", NULL, argc, argv, "client show NAME",
+	    row_show_all);
+}
+
+static int
+client_set(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "client.set", client_options, argc, argv,
+	    "client set NAME ATTRIBUTE=VALUE ...",
+	    m->json ? row_show_json : NULL);
+}
+
+static int
+client_delete(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "client.delete", NULL, argc, argv,
+	    "client delete NAME", NULL);
+}
+
+int
+cmd_client(struct malle *m, int argc, char **argv)
+{
+	/* clang-format off */
+	static const struct action actions[] = {
+		{ "add", client_add,
+		  "NAME [--name TEXT] [--contact ADDRESS] [--language fr|en]\n"
+		  "\t[--note TEXT] [ATTRIBUTE=VALUE ...]",
+		  "a customer, who owns domains",
+		  "un client, propriétaire de domaines" },
+		{ "list", client_list, "[--after NAME] [--limit N]",
+		  "name, full name, contact, language",
+		  "nom, nom complet, correspondant, langue" },
+		{ "show", client_show, "NAME",
+		  "all about one customer", "tout sur un client" },
+		{ "set", client_set, "NAME ATTRIBUTE=VALUE ...",
+		  "change a customer", "modifier un client" },
+		{ "delete", client_delete, "NAME",
+		  "delete a customer who has no domain",
+		  "supprimer un client sans domaine" },
+		{ NULL, NULL, NULL, NULL, NULL }
+	};
+	/* clang-format on */
+
+	return action_run(m, actions, argc, argv);
+}
+
+static int
+manager_add(struct malle *m, int argc, char **argv)
+{
+	return ask_with_password(m, "manager.add", "name", manager_options,
+	    argc, argv, "manager add NAME [--domains LIST] [--client NAME] "
+	    "[--create KINDS] [--change KINDS] [--delete KINDS] [--until DATE] "
+	    "[--random | --password-stdin | --hash-stdin | --locked]");
+}
+
+static int
+manager_passwd(struct malle *m, int argc, char **argv)
+{
+	return ask_with_password(m, "manager.passwd", "name", manager_options,
+	    argc, argv, "manager passwd NAME "
+	    "[--random | --password-stdin | --hash-stdin | --locked]");
+}
+
+static int
+manager_list(struct malle *m, int argc, char **argv)
+{
+	static const char *const columns[] = { "name", "full-name", "state",
+		"client", "domains", "until", "password", NULL };
+
+	return ask_list(m, "manager.list", argc, argv,
+	    "manager list [--after NAME] [--limit N]", columns);
+}
+
+static int
+manager_show(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "manager.show", NULL, argc, argv,
+	    "manager show NAME", row_show_all);
+}
+
+static int
+manager_set(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "manager.set", manager_options, argc, argv,
+	    "manager set NAME [--domains LIST] [--client NAME] "
+	    "[--create KINDS] [--change KINDS] [--delete KINDS] [--until DATE] "
+	    "[--state STATE]", m->json ? row_show_json : NULL);
+}
+
+static int
+manager_delete(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "manager.delete", NULL, argc, argv,
+	    "manager delete NAME", NULL);
+}
+
+int
+cmd_manager(struct malle *m, int argc, char **argv)
+{
+	/* clang-format off */
+	static const struct action actions[] = {
+		{ "add", manager_add,
+		  "NAME [--domains LIST] [--client NAME]\n"
+		  "\t[--create KINDS] [--change KINDS] [--delete KINDS] [--until DATE]\n"
+		  "\t[--random | --password-stdin | --hash-stdin | --locked]",
+		  "somebody who manages domains; the name admin manages all",
+		  "qui gère des domaines ; le nom admin les gère tous" },
+		{ "list", manager_list, "[--after NAME] [--limit N]",
+		  "name, full name, state, customer, domains, end, password",
+		  "nom, nom complet, état, client, domaines, fin, mot de passe" },
+		{ "show", manager_show, "NAME",
+		  "all about one manager", "tout sur un gestionnaire" },
+		{ "set", manager_set, "NAME ATTRIBUTE=VALUE ...",
+		  "change domains, rights, end or state",
+		  "changer domaines, droits, fin ou état" },
+		{ "passwd", manager_passwd,
+		  "NAME [--random | --password-stdin | --hash-stdin | --locked]",
+		  "change a password", "changer un mot de passe" },
+		{ "delete", manager_delete, "NAME",
+		  "delete a manager", "supprimer un gestionnaire" },
+		{ NULL, NULL, NULL, NULL, NULL }
+	};
+	/* clang-format on */
+
+	return action_run(m, actions, argc, argv);
+}
