@@ -45,3 +45,6 @@ TESTS_UNIT += test_queue_sched test_queue_file
 test_queue_sched_SRC := tests/unit/test_queue_sched.c queue/sched.c
 test_queue_file_SRC := tests/unit/test_queue_file.c queue/envelope.c queue/draft.c queue/hops.c \
 	queue/id.c queue/index.c queue/retry.c queue/proto_bounce.c
+TESTS_UNIT += test_remote_reply test_remote_sts
+test_remote_reply_SRC := tests/unit/test_remote_reply.c remote/reply.c
+test_remote_sts_SRC := tests/unit/test_remote_sts.c remote/sts_policy.c
