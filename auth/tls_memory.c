@@ -3,25 +3,38 @@
 
 #include "auth/tls_memory.h"
 
+#include <sys/mman.h>
+
+#include <malloc.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #define REGION (192u * 1024)	/* a handshake takes about 120 KiB */
 #define ALIGN 16u
 
-/* Each piece is preceded by its size, for realloc. What is freed is used again
- * only when it was the last piece; what does not fit comes from malloc. */
+/*
+ * Each piece is preceded by its size, for realloc, and whether it is free. What
+ * is freed is used again only when it was the last piece; what does not fit
+ * comes from malloc. The pieces fill the region from its start to used, so they
+ * can be walked.
+ */
+struct piece {
+	size_t size;		/* asked for; rounded up to ALIGN */
+	size_t is_free;
+};
+_Static_assert(sizeof(struct piece) == ALIGN, "a piece's head is aligned");
+
 static union {
 	max_align_t align;
 	unsigned char bytes[REGION];
 } region;
 static size_t used;
-static bool in_child;
+static bool in_child, has_overflown;
 
 static bool
 is_ours(const void *p)
@@ -30,13 +43,27 @@ is_ours(const void *p)
 	    (const unsigned char *)p < region.bytes + REGION;
 }
 
-static size_t
-size_of(const void *p)
+static struct piece
+head_of(const void *p)
 {
-	size_t n;
+	struct piece head;
 
-	memcpy(&n, (const unsigned char *)p - ALIGN, sizeof(n));
-	return n;
+	memcpy(&head, (const unsigned char *)p - ALIGN, sizeof(head));
+	return head;
+}
+
+static void
+set_head(void *p, size_t size, bool is_free)
+{
+	struct piece head = { size, is_free };
+
+	memcpy((unsigned char *)p - ALIGN, &head, sizeof(head));
+}
+
+static size_t
+whole_size(const struct piece *head)
+{
+	return (head->size + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
 }
 
 static void *
@@ -47,21 +74,23 @@ take(size_t n, const char *file, int line)
 
 	(void)file;
 	(void)line;
-	if (!in_child || n > REGION - 2 * ALIGN)
+	if (!in_child)
 		return malloc(n);
-	whole = (n + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
-	if (whole > REGION - used)
+	whole = n > REGION ? REGION : (n + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
+	if (whole > REGION - used || n > REGION) {
+		has_overflown = true;
 		return malloc(n);
+	}
 	p = region.bytes + used;
 	used += whole;
-	memcpy(p, &n, sizeof(n));
+	set_head(p + ALIGN, n, false);
 	return p + ALIGN;
 }
 
 static void
 give_back(void *p, const char *file, int line)
 {
-	size_t whole;
+	struct piece head;
 
 	(void)file;
 	(void)line;
@@ -69,9 +98,12 @@ give_back(void *p, const char *file, int line)
 		free(p);
 		return;
 	}
-	whole = (size_of(p) + ALIGN - 1) / ALIGN * ALIGN;
-	if ((unsigned char *)p + whole == region.bytes + used)
-		used -= whole + ALIGN;
+	head = head_of(p);
+	if ((unsigned char *)p - ALIGN + whole_size(&head) ==
+	    region.bytes + used)
+		used -= whole_size(&head);
+	else
+		set_head(p, head.size, true);
 }
 
 static void *
@@ -84,7 +116,7 @@ resize(void *p, size_t n, const char *file, int line)
 		return take(n, file, line);
 	if (!is_ours(p))
 		return realloc(p, n);
-	old = size_of(p);
+	old = head_of(p).size;
 	if ((new = take(n, file, line)) == NULL)
 		return NULL;
 	memcpy(new, p, old < n ? old : n);
@@ -102,4 +134,56 @@ void
 tls_memory_child(void)
 {
 	in_child = true;
+}
+
+/* Pages that lie wholly between from and to are zero again, and nobody's. */
+static void
+drop(unsigned char *from, const unsigned char *to)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t before = -(uintptr_t)from % page;
+
+	if ((size_t)(to - from) < before + page)
+		return;
+	from += before;
+	(void)madvise(from, (size_t)(to - from) / page * page, MADV_DONTNEED);
+}
+
+/* The free pieces from *at on become one, whose end *at is moved to. */
+static void
+drop_run(size_t *at)
+{
+	size_t start = *at;
+	struct piece head;
+
+	while (*at < used &&
+	    (head = head_of(region.bytes + *at + ALIGN)).is_free != 0)
+		*at += whole_size(&head);
+	set_head(region.bytes + start + ALIGN, *at - start - ALIGN, true);
+	drop(region.bytes + start + ALIGN, region.bytes + *at);
+}
+
+void
+tls_memory_trim(void)
+{
+	struct piece head;
+	size_t at = 0;
+
+	/* Untouched, malloc's pages are the parent's still. */
+	if (has_overflown)
+		(void)malloc_trim(0);
+	while (at < used) {
+		head = head_of(region.bytes + at + ALIGN);
+		if (head.is_free != 0)
+			drop_run(&at);
+		else
+			at += whole_size(&head);
+	}
+	drop(region.bytes + used, region.bytes + REGION);
+}
+
+void
+tls_memory_forget(void *p, size_t size)
+{
+	drop(p, (const unsigned char *)p + size);
 }

@@ -6,12 +6,12 @@
 #include <sys/socket.h>
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <stdbool.h>
 
 #include <openssl/err.h>
 
+#include "auth/tls_memory.h"
 #include "lib/buf.h"
 
 #define RECORD 16384		/* bytes of plain text in a TLS record */
@@ -165,6 +165,17 @@ note_ready(struct relay *r, const struct pollfd *fds, int n)
 	return n > 0;
 }
 
+static void
+trim(struct relay *r)
+{
+	if (r->up.len == 0)
+		tls_memory_forget(r->up.data, sizeof(r->up.data));
+	if (r->down.len == 0)
+		tls_memory_forget(r->down.data, sizeof(r->down.data));
+	tls_memory_trim();
+	r->is_trimmed = true;
+}
+
 /* Waits until one of the four can go on. False: it never will. */
 static bool
 wait_for_more(struct relay *r)
@@ -191,7 +202,7 @@ wait_for_more(struct relay *r)
 
 		if (n != 0)
 			return note_ready(r, fds, n);
-		r->is_trimmed = malloc_trim(0) >= 0;
+		trim(r);
 	}
 	if (r->down.len > 0)
 		deadline = clock_ms() + STALL_TIME;
