@@ -657,18 +657,28 @@ discard(struct manager *q, struct commit *k)
 }
 
 static void
-log_recipients(const struct active *a)
+log_recipient(const struct active *a, uint32_t i, uint32_t original)
 {
+	const struct recipient *r = &a->e->recipients[i];
 	char to[ADDR_TEXT_MAX];
 
-	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
-		const struct recipient *r = &a->e->recipients[i];
+	log_info(a->m->id, "recipient", "n=%u to=%s %s=%s", i,
+	    LOGQ(a->e->originals[original].address),
+	    r->kind == RCPT_MAILBOX ? "mailbox" : "remote",
+	    LOGS(recipient_text(r, to, sizeof(to))));
+}
 
-		log_info(a->m->id, "recipient", "n=%u to=%s %s=%s", i,
-		    LOGQ(a->e->originals[r->original].address),
-		    r->kind == RCPT_MAILBOX ? "mailbox" : "remote",
-		    LOGS(recipient_text(r, to, sizeof(to))));
-	}
+/* Every address that was given, those that share a mailbox too: trace finds a
+ * message by any of them. */
+static void
+log_recipients(const struct active *a)
+{
+	const struct envelope *e = a->e;
+
+	for (uint32_t i = 0; i < e->n_recipients; i++)
+		log_recipient(a, i, e->recipients[i].original);
+	for (uint32_t i = 0; i < e->n_alsos; i++)
+		log_recipient(a, e->alsos[i].recipient, e->alsos[i].original);
 }
 
 static void

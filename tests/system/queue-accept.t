@@ -44,6 +44,12 @@ with Lab() as lab:
     lab.wait_log(a.id + " done")
     eq(sorted(j.mailbox for j in lab.workers.delivered[2:]), ["alice", "bob"],
        "one for each mailbox")
+    ok(all(lab.wait_log(a.id + " recipient n=%d to=%s@%s mailbox=" % row)
+           for row in ((0, "bob", "exemple.test"),
+                                   (0, "BOB+x", "exemple.test"),
+                                   (0, "bob", "alias.test"),
+                                   (1, "team", "exemple.test"))),
+       "and the log has every address that was given")
 
     a = c.submit("nobody@exemple.test")
     eq((a.result, a.enhanced), (PERMANENT, "5.1.1"), "unknown: refused")
