@@ -36,7 +36,7 @@
  * Order: a request is read, checked, forked for; its descriptors are closed
  * here at once. Whoever asked sees them closed when nothing came of it.
  * Limits: CHILDREN_MAX in all, workers_max and WORKERS_DOMAIN of malle-local,
- * sessions_max POP3 sessions.
+ * sessions_max POP3 sessions, sessions_per_host of one client's address.
  */
 #define CHILDREN_MAX 2048
 #define WORKERS_DOMAIN 4	/* of one domain: one works, older ones end */
@@ -51,6 +51,7 @@ struct child {
 	pid_t pid;
 	enum kind kind;
 	uid_t uid;
+	struct ip host;		/* SESSION: the client; else zero */
 };
 
 struct children {
@@ -81,9 +82,20 @@ count(const struct children *c, enum kind kind, const uid_t *uid)
 	return n;
 }
 
+static size_t
+sessions_of(const struct children *c, const struct ip *host)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		n += c->v[i].kind == SESSION &&
+		    ip_same_host(&c->v[i].host, host);
+	return n;
+}
+
 static bool
 may_fork(const struct spawn *s, const struct children *c, enum kind kind,
-    uid_t uid)
+    uid_t uid, const struct ip *host)
 {
 	bool may = c->n < CHILDREN_MAX;
 
@@ -91,7 +103,8 @@ may_fork(const struct spawn *s, const struct children *c, enum kind kind,
 		may = may && count(c, WORKER, NULL) < s->conf.workers_max &&
 		    count(c, WORKER, &uid) < WORKERS_DOMAIN;
 	else
-		may = may && count(c, SESSION, NULL) < s->conf.sessions_max;
+		may = may && count(c, SESSION, NULL) < s->conf.sessions_max &&
+		    sessions_of(c, host) < s->conf.sessions_per_host;
 	if (!may)
 		log_notice(NULL, "spawn-refused", "kind=%s uid=%u children=%zu "
 		    "reason=\"too many\"", kind == WORKER ? "local" : "pop3",
@@ -100,13 +113,14 @@ may_fork(const struct spawn *s, const struct children *c, enum kind kind,
 }
 
 static void
-remember(struct children *c, pid_t pid, enum kind kind, uid_t uid)
+remember(struct children *c, pid_t pid, enum kind kind, uid_t uid,
+    const struct ip *host)
 {
 	if (pid == -1) {
 		log_error(NULL, "fork", "reason=%s", LOGS(strerror(errno)));
 		return;
 	}
-	c->v[c->n++] = (struct child){ pid, kind, uid };
+	c->v[c->n++] = (struct child){ pid, kind, uid, *host };
 }
 
 static void
@@ -132,6 +146,7 @@ reap(struct children *c)
 static int
 take_local(const struct spawn *s, struct children *c, struct ipc_msg *m)
 {
+	static const struct ip nobody;
 	char domain[ADDR_DOMAIN_MAX + 1];
 	struct slice name;
 	uid_t uid;
@@ -145,11 +160,11 @@ take_local(const struct spawn *s, struct children *c, struct ipc_msg *m)
 	if (!unpack_end(&m->body) || addr_domain(name, domain) == -1 ||
 	    !slice_eq(name, slice_of(domain)))
 		return -1;
-	if (!may_fork(s, c, WORKER, uid))
+	if (!may_fork(s, c, WORKER, uid, &nobody))
 		return 0;
 	if ((pid = fork()) == 0)
 		child_local(s, domain, uid, m->fds[0]);
-	remember(c, pid, WORKER, uid);
+	remember(c, pid, WORKER, uid, &nobody);
 	return 0;
 }
 
@@ -158,16 +173,18 @@ static int
 take_pop3(const struct spawn *s, struct children *c, struct ipc_msg *m)
 {
 	struct spawn_pop3 who;
+	struct ip host;
 	pid_t pid;
 
 	if (m->type != SPAWN_POP3 || m->nfds != 2 ||
-	    spawn_pop3_unpack(&m->body, &who) == -1)
+	    spawn_pop3_unpack(&m->body, &who) == -1 ||
+	    ip_parse(slice_of(who.client), &host) == -1)
 		return -1;
-	if (!may_fork(s, c, SESSION, who.uid))
+	if (!may_fork(s, c, SESSION, who.uid, &host))
 		return 0;
 	if ((pid = fork()) == 0)
 		child_pop3(s, &who, m->fds[0], m->fds[1]);
-	remember(c, pid, SESSION, who.uid);
+	remember(c, pid, SESSION, who.uid, &host);
 	return 0;
 }
 

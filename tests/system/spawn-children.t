@@ -24,10 +24,11 @@ def text(s):
     return struct.pack("<I", len(b)) + b
 
 
-def pop3(domain="exemple.test", uid=UID, mailbox="bob", leftover=b""):
+def pop3(domain="exemple.test", uid=UID, mailbox="bob", leftover=b"",
+         host="192.0.2.7"):
     return (struct.pack("<H", SPAWN_POP3) + text(domain) +
             struct.pack("<I", uid) + text(mailbox) + text("s1") +
-            text("192.0.2.7") + b"\0" + text(leftover))
+            text(host) + b"\0" + text(leftover))
 
 
 def local(domain="exemple.test", uid=UID):
@@ -48,6 +49,7 @@ class Spawn:
         with open(conf, "w") as f:
             f.write("base = %s\nlibexec = %s\nlog = stderr\n"
                     "hostname = mail.exemple.test\nsessions_max = 4\n"
+                    "sessions_per_host = 3\n"
                     "domain_uid_first = 64300\ndomain_uid_last = 64399\n"
                     % (self.dir, malle.BIN))
         self.queue, a = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -150,6 +152,7 @@ def test_refused(s):
             *s.ask_pop3(pop3(), s.queue))
     refused(s, "a delivery asked for by malle-authd",
             s.ask_local(local(), s.auth))
+    refused(s, "a client that is no address", *s.ask_pop3(pop3(host="x")))
     refused(s, "bytes too many", s.ask_local(local() + b"x"))
     refused(s, "a message cut off", s.ask_local(local()[:-1]))
     refused(s, "a type that is none",
@@ -207,10 +210,16 @@ def test_local(s):
 
 
 def test_limits(s):
-    sessions = [s.ask_pop3(pop3()) for _ in range(4)]
+    sessions = [s.ask_pop3(pop3(host="2001:db8::%d" % n)) for n in range(3)]
     for client, login in sessions:
         login.recv(100)
-    refused(s, "more sessions than sessions_max", *s.ask_pop3(pop3()))
+    refused(s, "more than sessions_per_host of one /64",
+            *s.ask_pop3(pop3(host="2001:db8::9")))
+    sessions.append(s.ask_pop3(pop3(host="2001:db8:1::1")))
+    eq(sessions[-1][1].recv(100), struct.pack("<H", AUTH_TAKEN),
+       "one of another address is taken")
+    refused(s, "more sessions than sessions_max",
+            *s.ask_pop3(pop3(host="192.0.2.1")))
     ok("spawn-refused" in s.log(), "and the log says so")
     for client, login in sessions:
         client.close()
