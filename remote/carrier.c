@@ -206,10 +206,11 @@ take_jobs(struct line *l)
 static void
 forget_done(struct line *l)
 {
-	struct entry *e;
+	struct entry *e, *next;
 
-	while ((e = TAILQ_FIRST(&l->works)) != NULL &&
-	    e->answered == e->work->job.n) {
+	for (e = TAILQ_FIRST(&l->works); e != NULL &&
+	    e->answered == e->work->job.n; e = next) {
+		next = TAILQ_NEXT(e, link);
 		TAILQ_REMOVE(&l->works, e, link);
 		l->n_works--;
 		work_free(e->work);

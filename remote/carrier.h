@@ -9,10 +9,9 @@
  * closes its end or the connection is gone. */
 void carrier_run(struct remote *remote, int pair);
 
-/* Answers look-ups on pair until it closes. default_port is that of MX hosts;
- * sts is the pair to malle-sts, or -1. */
-void resolver_run(struct remote *remote, int pair, uint16_t default_port,
-    int sts);
+/* Answers look-ups on pair until it closes. sts is the pair to malle-sts, or
+ * -1. */
+void resolver_run(struct remote *remote, int pair, int sts);
 
 /* Puts the MTA-STS policy of domain into f; leaves it alone when there is none
  * or it cannot be had now. */

@@ -57,7 +57,6 @@ on_child(int signo)
 struct service {
 	struct remote remote;
 	int queue, sts;		/* pairs */
-	uint16_t port;		/* of MX hosts */
 	unsigned children;
 };
 
@@ -69,7 +68,7 @@ run_child(struct service *s, uint16_t type, int pair)
 	signal(SIGHUP, SIG_IGN);
 	if (type == REMOTE_RESOLVER) {
 		proc_title("malle-resolver");
-		resolver_run(&s->remote, pair, s->port, s->sts);
+		resolver_run(&s->remote, pair, s->sts);
 	} else {
 		proc_title("malle-carrier");
 		if (s->sts != -1)
@@ -204,7 +203,7 @@ prepare(struct service *s, const struct conf *c)
 		    LOGS(c->authorities));
 		return -1;
 	}
-	s->port = (uint16_t)c->remote_port;
+	s->remote.port = (uint16_t)c->remote_port;
 	s->remote.reply_timeout = (unsigned)c->reply_timeout;
 	return 0;
 }

@@ -67,9 +67,9 @@ take_mx(const struct dns_mx *mx, uint16_t port, struct remote_found *f)
 }
 
 static void
-look_up(struct remote *r, const char *domain, uint16_t port,
-    struct remote_found *f)
+look_up(struct remote *r, const char *domain, struct remote_found *f)
 {
+	uint16_t port = r->port;
 	struct dns_mx mx;
 
 	f->ttl = TTL_NEGATIVE;
@@ -101,7 +101,7 @@ look_up(struct remote *r, const char *domain, uint16_t port,
 
 /* One question, one answer. -1: the pair is of no use any more. */
 static int
-answer(struct remote *r, int pair, uint16_t port, int sts, struct ipc_msg *m)
+answer(struct remote *r, int pair, int sts, struct ipc_msg *m)
 {
 	static unsigned char space[IPC_MAX];
 	struct remote_found f = { .n = 0 };
@@ -112,7 +112,7 @@ answer(struct remote *r, int pair, uint16_t port, int sts, struct ipc_msg *m)
 	unpack_cstr(&m->body, domain, sizeof(domain));
 	if (m->type != R_LOOKUP || !unpack_end(&m->body))
 		return -1;
-	look_up(r, domain, port, &f);
+	look_up(r, domain, &f);
 	if (f.outcome == LOOKUP_OK && domain[0] != '[' && sts != -1)
 		sts_find(r, sts, domain, &f);
 	pack_init(&k, space, sizeof(space));
@@ -121,7 +121,7 @@ answer(struct remote *r, int pair, uint16_t port, int sts, struct ipc_msg *m)
 }
 
 void
-resolver_run(struct remote *remote, int pair, uint16_t default_port, int sts)
+resolver_run(struct remote *remote, int pair, int sts)
 {
 	static unsigned char space[IPC_MAX];
 	struct ipc_msg m;
@@ -129,7 +129,7 @@ resolver_run(struct remote *remote, int pair, uint16_t default_port, int sts)
 
 	while ((r = ipc_recv(pair, space, &m)) == 1) {
 		ipc_close_fds(&m);
-		if (answer(remote, pair, default_port, sts, &m) == -1) {
+		if (answer(remote, pair, sts, &m) == -1) {
 			log_error(NULL, "request", "error=%s", "malformed");
 			return;
 		}

@@ -292,19 +292,21 @@ secure(struct session *s, const char *host, const struct tls_wish *w,
 
 /* RFC 5321 5.1: an MX record that leads back here makes mail go in circles. */
 static bool
-is_ourselves(const struct session *s, const struct reply_parser *r)
+is_ourselves(const struct session *s, uint16_t port,
+    const struct reply_parser *r)
 {
 	struct slice rest = slice_of(r->text), name;
 
 	slice_cut(&rest, ' ');
 	name = slice_cut(&rest, ' ');
-	return s->route.domain[0] != '\0' && r->code == 220 &&
+	/* A smarthost of the same name has a port or a password of its own. */
+	return s->route.user[0] == '\0' && port == s->remote->port &&
 	    slice_eq_nocase(name, slice_of(s->route.helo));
 }
 
 static int
-greet(struct session *s, const char *host, const struct tls_wish *w,
-    struct remote_reply *why)
+greet(struct session *s, const char *host, uint16_t port,
+    const struct tls_wish *w, struct remote_reply *why)
 {
 	struct reply_parser r;
 
@@ -318,10 +320,10 @@ greet(struct session *s, const char *host, const struct tls_wish *w,
 			why->result = QUEUE_TEMPORARY;
 		return -1;
 	}
-	if (is_ourselves(s, &r)) {
+	if (is_ourselves(s, port, &r)) {
 		session_says(s, QUEUE_PERMANENT, CAUSE_DNS, "5.4.6", why,
-		    "the mail of %s comes back to this server, which does not "
-		    "know that domain", s->route.domain);
+		    "the DNS sends this mail back to this server (%s), which "
+		    "does not know the domain", host);
 		return -1;
 	}
 	if (say_hello(s, why) == -1 ||
@@ -348,7 +350,7 @@ try_address(struct session *s, const char *host, const struct ip *ip,
 		return -1;
 	}
 	stream_init(&s->stream, fd);
-	if (greet(s, host, w, why) == 0)
+	if (greet(s, host, port, w, why) == 0)
 		return 0;
 	stream_close(&s->stream);
 	return -1;

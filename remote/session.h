@@ -13,6 +13,7 @@ struct remote {
 	struct dns dns;
 	SSL_CTX *tls;		/* client side, with the machine's authorities */
 	unsigned reply_timeout;	/* s: the longest wait for a reply */
+	uint16_t port;		/* of MX hosts */
 };
 
 struct session {

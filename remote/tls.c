@@ -212,8 +212,7 @@ handshake_error(const SSL *ssl)
 static void
 say_how(struct session *s, const SSL *ssl, const struct tls_wish *w)
 {
-	bool is_sure = s->route.authentic || s->route.sts == STS_ENFORCE ||
-	    s->route.domain[0] == '\0';
+	bool is_sure = s->route.authentic || s->route.sts == STS_ENFORCE;
 	const char *by = w->need >= NEED_VERIFY ? w->by :
 	    SSL_get_verify_result(ssl) == X509_V_OK ? "authority" : NULL;
 

@@ -467,7 +467,15 @@ class Server:
         self.lock = threading.Lock()
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind((ip, port))
+        for left in range(100, -1, -1):
+            try:
+                self.socket.bind((ip, port))
+                break
+            except OSError:
+                # The thread of one before may hold it for a moment.
+                if left == 0:
+                    raise
+                time.sleep(0.05)
         self.ip, self.port = self.socket.getsockname()
         self.socket.listen(128)
         threading.Thread(target=self._serve, daemon=True).start()

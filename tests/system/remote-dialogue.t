@@ -402,10 +402,14 @@ def test_hosts(remote):
         if what == "failed":
             eq(reply["result"], TEMP, "with another host that may come back")
         end(c, s)
-    s = Server("127.0.0.2", port, name="mail.exemple.test")
+    s = Server("127.0.0.2", remote.port, name="mail.exemple.test")
     c, (what, reply) = remote.connect(s)
     eq((what, reply["enhanced"], reply["result"]), ("failed", "5.4.6", PERM),
        "mail that comes back to ourselves")
+    end(c, s)
+    s = Server("127.0.0.2", port, name="mail.exemple.test")
+    c, (what, reply) = remote.connect(s)
+    eq(what, "ready", "a smarthost of our name at another port")
     end(c, s)
 
 
@@ -509,7 +513,10 @@ def test_gone(remote):
 
 
 def main():
-    with remotelab.Remote(dict(reply_timeout="2s")) as remote:
+    port = internet.shared_port(["127.0.0.1", "127.0.0.2"])
+    with remotelab.Remote(dict(reply_timeout="2s",
+                               remote_port=port)) as remote:
+        remote.port = port
         for test in (test_plain, test_pipelined, test_no_pipelining,
                      test_refusals, test_lost, test_verp, test_parameters,
                      test_content, test_hosts, test_hostile, test_idle,

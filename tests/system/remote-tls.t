@@ -251,7 +251,14 @@ def test_idle(remote, good):
     for i in range(3):
         tag = c.job(["bob@exemple.org"])
         ok(c.wait(tag), "letter %d over one TLS connection" % i)
-    s.sessions[0].say("421 4.4.2 Idle")
+
+    def bye(session, data):
+        session.say("250 2.0.0 Kept")
+        time.sleep(0.3)
+        return "421 4.4.2 Idle"
+    s.hooks["END"] = bye
+    tag = c.job(["bob@exemple.org"])
+    eq((c.wait(tag), c.one(tag)["result"]), (True, "ok"), "the last letter")
     eq(c.receive()[1]["code"], 421, "good-bye over TLS")
     c.close()
     s.close()
