@@ -191,7 +191,8 @@ address_record_unpack(struct slice value, struct address_record *out)
 		address_field(&a, &f, &bad);
 		has_kind |= f.tag == TAG_KIND;
 	}
-	if (bad || r == -1 || !has_kind || (a.kind == ADDRESS_ALIAS && a.targets.len == 0))
+	if (bad || r == -1 || !has_kind ||
+	    (a.kind == ADDRESS_ALIAS && a.targets.len == 0))
 		return damaged();
 	*out = a;
 	return 0;

@@ -156,7 +156,7 @@ field(struct conf *c, const struct setting *s)
 static const char *
 parse_listen(struct slice text, struct conf_listen *out)
 {
-	struct slice host = SLICE_EMPTY, port = text;
+	struct slice host, port = text;
 	const char *colon = memrchr(text.p, ':', text.len);
 	uint64_t n;
 	struct ip ip;

@@ -87,10 +87,10 @@ struct remote_route {
 	enum remote_tls tls;
 	bool implicit_tls;			/* port 465 style */
 	bool authentic;				/* hosts came validated */
-	bool tls_broken;			/* remembered: go on in the clear (TLS_MAY) */
+	bool tls_broken;			/* remembered; TLS_MAY: in the clear */
 	enum sts_mode sts;
 	char sts_mx[STS_MX_MAX + 1];
-	uint32_t timeout_connect;		/* s; the others are RFC 5321 4.5.3.2's */
+	uint32_t timeout_connect;		/* s; the others: RFC 5321 4.5.3.2 */
 	uint16_t n;
 	struct remote_host hosts[REMOTE_HOSTS_MAX];
 };

@@ -482,7 +482,7 @@ session_init(struct session *s, const struct pop3_mailbox *m)
 bool
 pop3_client_is_tls(int client)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
 
 	return getsockname(client, (struct sockaddr *)&ss, &len) == 0 &&

@@ -102,7 +102,8 @@ manager_init(struct manager *q)
 	manager_clocks(q);
 	q->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (q->epoll == -1 || index_init(&q->index) == -1 ||
-	    sched_init(&q->sched) == -1 || remote_init(q) == -1 || watch_signals(q) == -1 ||
+	    sched_init(&q->sched) == -1 || remote_init(q) == -1 ||
+	    watch_signals(q) == -1 ||
 	    sync_start(&q->sync, q->store.dirfd) == -1) {
 		log_error(NULL, "error", "what=start error=%s",
 		    LOGS(strerror(errno)));

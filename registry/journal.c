@@ -169,6 +169,8 @@ journal_write(struct registry *r, const struct actor *who,
 		.has_after = after != NULL,
 	};
 
+	if (before == NULL && after == NULL)
+		return 0;	/* nothing was there, nothing is */
 	if (store_entry(r, &e, before, after) == -1)
 		return -1;
 	/* Borrowed for the line only: nobody frees e's objects. */

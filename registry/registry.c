@@ -8,18 +8,21 @@
 
 #include "registry/compile.h"
 #include "registry/journal.h"
+#include "registry/usage.h"
 
 int
 registry_stale(struct registry *r, const char *domain, unsigned what)
 {
-	struct stale *last = r->stale_n > 0 ? &r->stale[r->stale_n - 1] : NULL;
 	struct stale *p;
 
 	if (what == 0)
 		return 0;
-	if (last != NULL && strcmp(last->domain, domain) == 0) {
-		last->what |= what;
-		return 0;
+	if (r->stale_n > 0) {
+		p = &r->stale[r->stale_n - 1];
+		if (strcmp(p->domain, domain) == 0) {
+			p->what |= what;
+			return 0;
+		}
 	}
 	if (r->stale_n == r->stale_cap) {
 		p = reallocarray(r->stale, r->stale_cap * 2 + 8, sizeof(*p));
@@ -80,7 +83,8 @@ int
 registry_change(struct registry *r, const struct actor *who,
     const struct object *before, const struct object *after)
 {
-	if (write_object(r, before, after) == -1 ||
+	if (usage_note(r, before, after) == -1 ||
+	    write_object(r, before, after) == -1 ||
 	    journal_write(r, who, before, after) == -1)
 		return -1;
 	return compile_note(r, before, after);

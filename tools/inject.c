@@ -552,16 +552,17 @@ deliver(struct inject *j, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	const char *name = argc > 0 ? argv[0] : "malle-inject";
 	struct inject *j = &inject;
 
-	j->program = argc > 0 ? argv[0] : "malle-inject";
-	if (strrchr(j->program, '/') != NULL)
-		j->program = strrchr(j->program, '/') + 1;
+	if (strrchr(name, '/') != NULL)
+		name = strrchr(name, '/') + 1;
+	j->program = name;
 	signal(SIGPIPE, SIG_IGN);
 	parse_options(j, argc, argv);
-	if (strcmp(j->program, "mailq") == 0)
+	if (strcmp(name, "mailq") == 0)
 		j->mode = MODE_LIST_QUEUE;
-	else if (strcmp(j->program, "newaliases") == 0)
+	else if (strcmp(name, "newaliases") == 0)
 		j->mode = MODE_ALIASES;
 
 	switch (j->mode) {

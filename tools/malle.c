@@ -80,8 +80,8 @@ usage(const struct malle *m, FILE *out)
 {
 	const struct command *c;
 
-	fputs("usage: malle [-hV] [-c FILE] [--json] [--as NAME] COMMAND [ARGUMENT ...]\n\n",
-	    out);
+	fputs("usage: malle [-hV] [-c FILE] [--json] [--as NAME] COMMAND "
+	    "[ARGUMENT ...]\n\n", out);
 	for (c = commands; c->name != NULL; c++)
 		fprintf(out, "  malle %s%s%s\n\t%s\n", c->name,
 		    *c->usage != '\0' ? " " : "", c->usage,

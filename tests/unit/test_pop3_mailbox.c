@@ -117,7 +117,7 @@ test_uids(void)
 	    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
 	    "abcdefghijklmnopqrstuvwxyz");
 	put_file(name, "x");
-	strcat(name, "y");
+	snprintf(name + strlen(name), sizeof(name) - strlen(name), "y");
 	put_file(name, "x");
 	put_file("new/6.caf\xc3\xa9", "x");
 	put_file("new/7.a b", "x");

@@ -155,7 +155,7 @@ test_rcpt(size_t i)
 		return;
 	addr_text(&r.recipient, text, sizeof(text));
 	if (r.recipient.domain[0] == '\0')
-		strcpy(text, r.recipient.local);
+		snprintf(text, sizeof(text), "%s", r.recipient.local);
 	ok(strcmp(text, rcpts[i].recipient) == 0 &&
 	    r.notify == rcpts[i].notify &&
 	    strcmp(r.orcpt, rcpts[i].orcpt) == 0, "RCPT %s: values %s %s",
