@@ -16,7 +16,8 @@ static const char magic[8] = "malleq1\n";
 uint32_t
 crc_add(uint32_t crc, const void *p, size_t len)
 {
-	return (uint32_t)crc32_z(crc, p, len);
+	/* zlib begins anew when it is given NULL, even with no bytes. */
+	return len == 0 ? crc : (uint32_t)crc32_z(crc, p, len);
 }
 
 /* Fills up with zeros to the fixed length. */

@@ -45,6 +45,15 @@ a_header(void)
 }
 
 static void
+test_crc(void)
+{
+	uint32_t one = crc_add(crc_add(0, "abc", 3), "def", 3);
+
+	ok(crc_add(0, "abcdef", 6) == one, "a checksum in two pieces");
+	ok(crc_add(one, NULL, 0) == one, "a checksum and nothing more");
+}
+
+static void
 test_header(void)
 {
 	static const struct {
@@ -329,6 +338,7 @@ int
 main(void)
 {
 	test_id();
+	test_crc();
 	test_header();
 	test_states();
 	test_envelope();
