@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A hash needs little stack; libcrypt's big buffers are on the heap. */
@@ -104,11 +105,21 @@ next_job(struct workers *w)
 	}
 }
 
+/* Nobody else would tell it: tried until it is told, or knows already. */
+static void
+wake_main(const struct workers *w)
+{
+	static const struct timespec pause = { .tv_nsec = 10000000 };
+	const uint64_t one = 1;
+
+	while (write(w->event_fd, &one, sizeof(one)) == -1 && errno != EAGAIN)
+		nanosleep(&pause, NULL);
+}
+
 static void *
 worker(void *arg)
 {
 	struct workers *w = arg;
-	const uint64_t one = 1;
 	struct job *job;
 
 	pthread_mutex_lock(&w->lock);
@@ -118,7 +129,9 @@ worker(void *arg)
 		work(job);
 		pthread_mutex_lock(&w->lock);
 		queue_put(&w->finished, job);
-		(void)!write(w->event_fd, &one, sizeof(one));
+		pthread_mutex_unlock(&w->lock);
+		wake_main(w);
+		pthread_mutex_lock(&w->lock);
 	}
 	return NULL;
 }

@@ -255,6 +255,13 @@ def reading(program, what, kinds):
         state.update(asked=False, marked=False, done=False)
         p = crash.Pop(t.m, CARL, 30)
         try:
+            if not p.ok:
+                word = "login " + p.last.decode()[:40]
+                t.answers[word] = t.answers.get(word, 0) + 1
+                # Only a password is wrong that is: not what cannot be known.
+                if not p.last.startswith((b"-ERR [SYS/TEMP]",
+                                          b"-ERR [IN-USE]")):
+                    t.bad.append("told %r" % p.last)
             if p.ok and p.many("RETR 2") is not None and p.say("DELE 2"):
                 state["marked"] = True
                 state["asked"] = True
