@@ -29,8 +29,10 @@
 #include "registry/journal.h"
 #include "registry/rights.h"
 #include "registry/service.h"
+#include "registry/usage.h"
 
 #define META_ID SLICE("meta/id")
+#define META_USAGE SLICE("meta/usage")
 
 struct sockets {
 	int listening, auth;
@@ -41,7 +43,8 @@ usage(FILE *out, int status)
 {
 	fputs("usage: malle-registryd [-hR] [-c FILE]\n"
 	    "Owns the accounts and compiles the tables. It is started by "
-	    "malle-start(8),\nwhich gives it its sockets.\n-R: print who may do what.\n", out);
+	    "malle-start(8),\nwhich gives it its sockets.\n"
+	    "-R: print who may do what.\n", out);
 	return status;
 }
 
@@ -164,6 +167,30 @@ take_id(struct registry *r)
 	return store_commit(r->store);
 }
 
+/* A registry of a time before there were counts: counts once. */
+static int
+count_usage(struct registry *r)
+{
+	struct str value = STR_INIT(4096);
+	uint64_t wrong;
+	int found;
+
+	if (store_begin(r->store) == -1)
+		return -1;
+	found = store_get(r->store, META_USAGE, &value);
+	str_free(&value);
+	if (found == 1) {
+		store_abort(r->store);
+		return 0;
+	}
+	if (found == -1 || usage_rebuild(r, &wrong) == -1 ||
+	    store_put(r->store, META_USAGE, SLICE("1")) == -1) {
+		store_abort(r->store);
+		return -1;
+	}
+	return store_commit(r->store);
+}
+
 static int
 open_registry(struct registry *r, int etc_fd)
 {
@@ -174,6 +201,8 @@ open_registry(struct registry *r, int etc_fd)
 		return complain(why);
 	if (take_id(r) == -1)
 		return complain("id of the registry");
+	if (count_usage(r) == -1)
+		return complain("counting what domains have");
 	if (journal_open(r) == -1)
 		return complain("journal");
 	if (password_secret_make(r->auth_fd) == -1)

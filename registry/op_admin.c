@@ -10,6 +10,7 @@
 #include "registry/journal.h"
 #include "registry/operation.h"
 #include "registry/rights.h"
+#include "registry/usage.h"
 #include "registry/valid.h"
 
 struct reading {
@@ -163,11 +164,21 @@ enum registry_result
 op_check(struct request *q)
 {
 	struct faults f = { q, 0 };
+	uint64_t wrong;
 
 	if (compile_compare(q->r, on_fault, &f) == -1 ||
 	    store_each(q->r->store, SLICE("address/"), SLICE_EMPTY,
 	    check_alias, &f) == -1)
 		return say_failed(q);
+	/* Counted again in a transaction that is given up. */
+	if (usage_rebuild(q->r, &wrong) == -1)
+		return say_failed(q);
+	if (wrong > 0) {
+		f.n++;
+		row_fault(q, SLICE("usage"), q->french ?
+		    "des domaines sont mal comptés" :
+		    "what domains have is counted wrongly", "malle recompile");
+	}
 	if (f.n == 0)
 		return say(q, REGISTRY_OK, "The tables equal the registry.",
 		    "Les tables sont conformes au registre.");
@@ -178,8 +189,10 @@ op_check(struct request *q)
 enum registry_result
 op_recompile(struct request *q)
 {
-	return compile_find_stale(q->r, true) == -1 ? say_failed(q) :
-	    REGISTRY_OK;
+	uint64_t wrong;
+
+	return compile_find_stale(q->r, true) == -1 ||
+	    usage_rebuild(q->r, &wrong) == -1 ? say_failed(q) : REGISTRY_OK;
 }
 
 enum registry_result

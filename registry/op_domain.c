@@ -278,8 +278,7 @@ op_domain_list(struct request *q)
 
 /* What a walk over the addresses of a domain finds. */
 struct census {
-	uint64_t users, aliases, quota;
-	bool unlimited;
+	uint64_t users, aliases;
 	bool others;		/* than those from the beginning, untouched */
 	struct str names;	/* kind, space, address, LF */
 	bool want_names;
@@ -294,13 +293,10 @@ count_address(void *arg, struct slice key, struct slice value)
 	(void)key;
 	if (object_decode(value, &o) == -1)
 		return -1;
-	if (o.kind == &kind_user) {
+	if (o.kind == &kind_user)
 		c->users++;
-		c->quota += object_number(&o, "quota-bytes");
-		c->unlimited |= object_number(&o, "quota-bytes") == 0;
-	} else {
+	else
 		c->aliases++;
-	}
 	if (!is_structural(o.name) ||
 	    (o.kind == &kind_user && !object_is(&o, "hash", "!")))
 		c->others = true;
@@ -352,57 +348,24 @@ find_aliases(struct registry *r, const char *of, struct alias_search *s)
 	    s);
 }
 
-static void
-add_number(struct registry_fields *f, const char *name, uint64_t n,
-    char text[24])
-{
-	snprintf(text, 24, "%" PRIu64, n);
-	registry_add(f, name, slice_of(text));
-}
-
-static void
-row_domain(struct request *q, const struct object *d, const struct census *c,
-    const struct alias_search *s)
-{
-	const struct attribute *a = d->kind->attributes;
-	struct registry_fields f = { .n = 0 };
-	char text[3][24];
-
-	registry_add(&f, "kind", slice_of(d->kind->name));
-	registry_add(&f, "name", slice_of(d->name));
-	for (size_t i = 0; a[i].name != NULL; i++)
-		if (d->value[i].p != NULL)
-			registry_add(&f, a[i].name, d->value[i]);
-	add_number(&f, "mailboxes", c->users, text[0]);
-	add_number(&f, "aliases", c->aliases, text[1]);
-	if (!c->unlimited)
-		add_number(&f, "quotas", c->quota, text[2]);
-	if (s->n > 0)
-		registry_add(&f, "domain-aliases", str_slice(&s->names));
-	row(q, &f);
-}
-
 enum registry_result
 op_domain_show(struct request *q)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	struct census c = { .names = STR_INIT(0) };
 	enum registry_result result;
 	char name[ADDR_TEXT_MAX];
-	struct alias_search s = { 0 };
+	struct alias_search s;
 	struct object d;
 
 	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
 		return result;
 	result = fetch(q, &kind_domain, name, &bytes, &d);
-	if (result == REGISTRY_OK) {
-		if (take_census(q->r, name, &c) == -1 ||
-		    find_aliases(q->r, name, &s) == -1)
-			result = say_failed(q);
-		else
-			row_domain(q, &d, &c, &s);
+	if (result == REGISTRY_OK && find_aliases(q->r, name, &s) == -1) {
+		result = say_failed(q);
+	} else if (result == REGISTRY_OK) {
+		row_domain(q, &d, str_slice(&s.names));
+		str_free(&s.names);
 	}
-	str_free(&s.names);
 	str_free(&bytes);
 	return result;
 }

@@ -58,6 +58,24 @@ not_reserved(struct request *q, const char *name)
 	return result;
 }
 
+/* The quota that the domain gives to new mailboxes. */
+static enum registry_result
+give_quota(struct request *q, struct object *u)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct slice quota;
+	struct object d;
+
+	result = fetch(q, &kind_domain, address_domain(u->name), &bytes, &d);
+	if (result == REGISTRY_OK &&
+	    (quota = object_get(&d, "default-quota")).p != NULL &&
+	    object_put(u, "quota-bytes", quota) == -1)
+		result = say_failed(q);
+	str_free(&bytes);
+	return result;
+}
+
 /* Inventory 4-31, 8-08: no password is ever made up, the login stays shut. */
 static enum registry_result
 add(struct request *q, struct object *u)
@@ -65,7 +83,8 @@ add(struct request *q, struct object *u)
 	enum registry_result result;
 	char date[DATE_MAX];
 
-	if ((result = set_attributes(q, &q->f, u, false)) != REGISTRY_OK)
+	if ((result = give_quota(q, u)) != REGISTRY_OK ||
+	    (result = set_attributes(q, &q->f, u, false)) != REGISTRY_OK)
 		return result;
 	if (object_put(u, "created", now_text(date)) == -1)
 		return say_failed(q);

@@ -20,6 +20,7 @@
 #include "lib/num.h"
 #include "registry/compile.h"
 #include "registry/journal.h"
+#include "registry/limits.h"
 #include "registry/quality.h"
 #include "registry/rights.h"
 
@@ -371,7 +372,7 @@ set_password(struct request *q, struct object *o)
 	if (hash.p == NULL)
 		return REGISTRY_OK;
 	if ((q->role == ROLE_OWNER || o->kind == &kind_manager) &&
-	    q->proving && q->hash->password_len == 0)
+	    q->proving && (q->hash == NULL || q->hash->password_len == 0))
 		return say(q, REGISTRY_REFUSED,
 		    "Give a new password, not a hash.",
 		    "Donnez un nouveau mot de passe, pas une empreinte.");
@@ -421,7 +422,7 @@ change(struct request *q, const struct object *before,
 	struct actor who = { q->uid, q->account, q->op->name };
 
 	return registry_change(q->r, &who, before, after) == -1 ?
-	    say_failed(q) : REGISTRY_OK;
+	    say_failed(q) : limits_judge(q, before, after);
 }
 
 void
@@ -444,12 +445,14 @@ row(struct request *q, const struct registry_fields *f)
 	free(space);
 }
 
-void
-row_object(struct request *q, const struct object *o, bool secrets)
+static void
+row_more(struct request *q, const struct object *o, bool secrets,
+    struct slice aliases)
 {
 	const struct attribute *a = o->kind->attributes;
 	struct registry_fields f = { .n = 0 };
 	struct slice hash = object_get(o, "hash");
+	struct limits_text text;
 
 	registry_add(&f, "kind", slice_of(o->kind->name));
 	registry_add(&f, "name", slice_of(o->name));
@@ -461,7 +464,24 @@ row_object(struct request *q, const struct object *o, bool secrets)
 		registry_add(&f, "password",
 		    hash.len == 0 || hash.p[0] == '!' || hash.p[0] == '*' ?
 		    SLICE("locked") : SLICE("set"));
+	if (!secrets && (o->kind == &kind_domain || o->kind == &kind_client) &&
+	    limits_row(q, o, &f, &text) == -1)
+		q->out->bad = true;
+	if (aliases.len > 0)
+		registry_add(&f, "domain-aliases", aliases);
 	row(q, &f);
+}
+
+void
+row_object(struct request *q, const struct object *o, bool secrets)
+{
+	row_more(q, o, secrets, SLICE_EMPTY);
+}
+
+void
+row_domain(struct request *q, const struct object *d, struct slice aliases)
+{
+	row_more(q, d, false, aliases);
 }
 
 struct listing {

@@ -119,6 +119,10 @@ void row(struct request *q, const struct registry_fields *f);
 /* An object as a row; secrets only with secrets. */
 void row_object(struct request *q, const struct object *o, bool secrets);
 
+/* The same of a domain, with its other names. */
+void row_domain(struct request *q, const struct object *d,
+    struct slice aliases);
+
 /* Rows for all objects of kind below prefix, with the fields after and
  * limit. */
 enum registry_result list(struct request *q, const struct kind *k,

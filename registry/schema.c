@@ -13,6 +13,31 @@
 #include "registry/valid.h"
 
 /* clang-format off */
+
+/* Of a domain and of a customer: usage.h, limits.c. */
+#define LIMITS \
+	{ "max-mailboxes", ATTR_SET | ATTR_CLEAR, NULL, valid_count, \
+	  { "mailboxes at most; 0 or none: no limit", \
+	    "boîtes au plus ; 0 ou rien : sans limite" } }, \
+	{ "max-aliases", ATTR_SET | ATTR_CLEAR, NULL, valid_count, \
+	  { "aliases to one address at most", \
+	    "alias vers une adresse au plus" } }, \
+	{ "max-forwards", ATTR_SET | ATTR_CLEAR, NULL, valid_count, \
+	  { "aliases to several addresses at most", \
+	    "redirections vers plusieurs adresses au plus" } }, \
+	{ "max-robots", ATTR_SET | ATTR_CLEAR, NULL, valid_count, \
+	  { "robots at most", "robots au plus" } }, \
+	{ "max-lists", ATTR_SET | ATTR_CLEAR, NULL, valid_count, \
+	  { "mailing lists at most", "listes de diffusion au plus" } }, \
+	{ "max-mailings", ATTR_SET | ATTR_CLEAR, NULL, valid_count, \
+	  { "mailings at most", "mailings au plus" } }, \
+	{ "max-bytes", ATTR_SET | ATTR_CLEAR, NULL, valid_size, \
+	  { "storage at most: the quotas add up to no more", \
+	    "stockage au plus : la somme des quotas ne le dépasse pas" } }, \
+	{ "max-messages-day", ATTR_SET | ATTR_CLEAR, NULL, valid_count, \
+	  { "messages sent in a day at most", \
+	    "messages envoyés par jour au plus" } }
+
 static const struct attribute client_attributes[] = {
 	{ "full-name", ATTR_SET | ATTR_CLEAR, NULL, valid_line,
 	  { "name of the customer", "nom du client" } },
@@ -22,6 +47,10 @@ static const struct attribute client_attributes[] = {
 	  { "language to write to them in", "langue pour leur écrire" } },
 	{ "note", ATTR_SET | ATTR_CLEAR, NULL, valid_line,
 	  { "free text", "texte libre" } },
+	{ "max-domains", ATTR_SET | ATTR_CLEAR, NULL, valid_count,
+	  { "domains at most; 0 or none: no limit",
+	    "domaines au plus ; 0 ou rien : sans limite" } },
+	LIMITS,
 	{ "created", 0, NULL, valid_time,
 	  { "when it was made", "date de création" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }
@@ -65,6 +94,10 @@ static const struct attribute domain_attributes[] = {
 	    "langue des messages envoyés à ses utilisateurs" } },
 	{ "client", ATTR_SET | ATTR_CLEAR, NULL, valid_login,
 	  { "the customer that it belongs to", "le client à qui il appartient" } },
+	LIMITS,
+	{ "default-quota", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_size,
+	  { "quota of new mailboxes for which none is said",
+	    "quota des nouvelles boîtes pour lesquelles rien n'est dit" } },
 	{ "alias-of", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_domain,
 	  { "the main domain that it is another name of",
 	    "le domaine principal dont il est un autre nom" } },

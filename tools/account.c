@@ -166,20 +166,32 @@ row_show_all(void *arg, const struct registry_fields *row)
 	}
 }
 
+static void
+put_column(const struct registry_fields *row, const char *name)
+{
+	struct slice value = registry_field(row, name);
+
+	if (value.p == NULL || value.len == 0)
+		putchar('-');
+	else
+		put_value(value, ", ");
+}
+
 void
 row_show_columns(void *arg, const struct registry_fields *row)
 {
 	const char *const *names = arg;
-	struct slice value;
+	char max[64];
 
 	for (size_t i = 0; names[i] != NULL; i++) {
 		if (i > 0)
 			putchar('\t');
-		value = registry_field(row, names[i]);
-		if (value.p == NULL || value.len == 0)
-			putchar('-');
-		else
-			put_value(value, ", ");
+		put_column(row, names[i]);
+		if (strncmp(names[i], "used-", 5) != 0)
+			continue;
+		snprintf(max, sizeof(max), "max-%s", names[i] + 5);
+		putchar('/');
+		put_column(row, max);
 	}
 	putchar('\n');
 }

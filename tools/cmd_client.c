@@ -76,7 +76,8 @@ static int
 client_list(struct malle *m, int argc, char **argv)
 {
 	static const char *const columns[] = { "name", "full-name", "contact",
-		"language", NULL };
+		"language", "used-domains", "used-mailboxes", "used-aliases",
+		"used-forwards", "used-bytes", NULL };
 
 	return ask_list(m, "client.list", argc, argv,
 	    "client list [--after NAME] [--limit N]", columns);
@@ -115,8 +116,10 @@ cmd_client(struct malle *m, int argc, char **argv)
 		  "a customer, who owns domains",
 		  "un client, propriétaire de domaines" },
 		{ "list", client_list, "[--after NAME] [--limit N]",
-		  "name, full name, contact, language",
-		  "nom, nom complet, correspondant, langue" },
+		  "name, full name, contact, language,\n"
+		  "\tused/most domains, mailboxes, aliases, forwards, bytes of quotas",
+		  "nom, nom complet, correspondant, langue,\n"
+		  "\tutilisé/maximum : domaines, boîtes, alias, redirections, octets" },
 		{ "show", client_show, "NAME",
 		  "all about one customer", "tout sur un client" },
 		{ "set", client_set, "NAME ATTRIBUTE=VALUE ...",

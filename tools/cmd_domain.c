@@ -53,7 +53,8 @@ static int
 domain_list(struct malle *m, int argc, char **argv)
 {
 	static const char *const columns[] = { "name", "state", "language",
-		"alias-of", "client", NULL };
+		"alias-of", "client", "used-mailboxes", "used-aliases",
+		"used-forwards", "used-bytes", NULL };
 	static struct arguments a;
 
 	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
@@ -97,8 +98,10 @@ cmd_domain(struct malle *m, int argc, char **argv)
 		  "take mail for a domain, or for another name of one",
 		  "recevoir le courrier d'un domaine, ou d'un autre nom de l'un d'eux" },
 		{ "list", domain_list, "[--after NAME] [--limit N]",
-		  "name, state, language, main domain of an alias, customer",
-		  "nom, état, langue, domaine principal d'un alias, client" },
+		  "name, state, language, main domain of an alias, customer,\n"
+		  "\tused/most mailboxes, aliases, forwards, bytes of quotas",
+		  "nom, état, langue, domaine principal d'un alias, client,\n"
+		  "\tutilisé/maximum : boîtes, alias, redirections, octets de quotas" },
 		{ "show", domain_show, "NAME",
 		  "all about one domain", "tout sur un domaine" },
 		{ "set", domain_set, "NAME ATTRIBUTE=VALUE ...",
