@@ -175,6 +175,18 @@ def queued():
     return t.finish()
 
 
+def queued_big():
+    """One that comes in pieces: its file is open while it grows."""
+    t = Trial("malle-queued", "malle-queued, one message in pieces",
+              users=(BOB, ALICE))
+
+    def life(k):
+        t.books.send(FROM, [BOB, ALICE], 150000)
+        quiet(t, k)
+    t.enumerate(life)
+    return t.finish()
+
+
 def tls():
     t = Trial("malle-tls", "malle-tls, one message by STARTTLS")
     look = bystander(t, tls=True)
@@ -410,7 +422,7 @@ def registryd():
 
 
 crash.usable()
-PARTS = [spawn_local, queued, pop3_session, authd, smtpd, tls, pop3d, bounce,
-         local, registryd]
+PARTS = [spawn_local, queued, queued_big, pop3_session, authd, smtpd, tls, pop3d,
+         bounce, local, registryd]
 crash.side_by_side([p for p in PARTS if not ONLY or p.__name__ in ONLY])
 malle.done()
