@@ -17,8 +17,10 @@
 
 #include "lib/date.h"
 #include "queue/filter.h"
+#include "queue/remote.h"
 
 #define STEP 200		/* messages looked at in one go */
+#define STAT_STEP 4096		/* chains of destinations */
 #define STEP_OPEN 32		/* of them opened */
 #define ROW_ROOM 16384
 
@@ -26,6 +28,7 @@ struct control {
 	uint16_t type;
 	struct queue_filter f;
 	uint32_t slot;		/* the next one to look at */
+	uint32_t in_chain;	/* destinations of it that were told */
 	uint32_t touched;
 	char by[32];
 	bool is_watched;
@@ -319,37 +322,134 @@ end(struct manager *q, struct conn *c, enum queue_result result,
 }
 
 static int
-send_stat(struct manager *q, struct conn *c)
+row_queue(struct manager *q, struct conn *c, struct row *row)
 {
-	struct sched_dest *d = NULL;
-	struct row row;
-	int r;
-
-	row_begin(&row);
-	row_text(&row, "kind", SLICE("queue"));
-	row_number(&row, "messages", q->index.count);
-	row_number(&row, "active", (int64_t)(q->n_active[0] + q->n_active[1] +
+	row_begin(row);
+	row_text(row, "kind", SLICE("queue"));
+	row_number(row, "messages", q->index.count);
+	row_number(row, "active", (int64_t)(q->n_active[0] + q->n_active[1] +
 	    q->n_active[2] + q->n_active[3]));
-	row_number(&row, "accepted", (int64_t)q->accepted);
-	row_number(&row, "delivered", (int64_t)q->delivered);
-	row_number(&row, "deferred", (int64_t)q->deferred);
-	row_number(&row, "failed", (int64_t)q->failed);
-	row_number(&row, "files", (int64_t)q->sync.files);
-	row_number(&row, "syncs", (int64_t)q->sync.syncs);
-	row_number(&row, "rounds", (int64_t)q->sync.groups);
-	row_number(&row, "workers", (int64_t)q->n_workers);
-	row_number(&row, "connections", (int64_t)q->n_conns);
-	r = row_send(c, &row);
-	while (r == 0 && (d = sched_dest_next(&q->sched, d)) != NULL) {
-		row_begin(&row);
-		row_text(&row, "kind", d->kind == RCPT_MAILBOX ?
-		    SLICE("local") : SLICE("remote"));
-		row_text(&row, "destination", slice_of(d->key));
-		row_number(&row, "waiting", (int64_t)d->waiting);
-		row_number(&row, "running", (int64_t)d->running);
-		r = row_send(c, &row);
+	row_number(row, "accepted", (int64_t)q->accepted);
+	row_number(row, "delivered", (int64_t)q->delivered);
+	row_number(row, "deferred", (int64_t)q->deferred);
+	row_number(row, "failed", (int64_t)q->failed);
+	row_number(row, "files", (int64_t)q->sync.files);
+	row_number(row, "syncs", (int64_t)q->sync.syncs);
+	row_number(row, "rounds", (int64_t)q->sync.groups);
+	row_number(row, "workers", (int64_t)q->n_workers);
+	row_number(row, "carriers", (int64_t)q->remote->n_carriers);
+	row_number(row, "lookups", (int64_t)q->remote->n_waiting);
+	row_number(row, "connections", (int64_t)q->n_conns);
+	return row_send(c, row);
+}
+
+static int
+row_local(struct conn *c, struct row *row, const struct sched_dest *d)
+{
+	row_begin(row);
+	row_text(row, "kind", SLICE("local"));
+	row_text(row, "destination", slice_of(d->key));
+	row_number(row, "waiting", (int64_t)d->waiting);
+	row_number(row, "running", (int64_t)d->running);
+	return row_send(c, row);
+}
+
+static const char *
+state_of_group(const struct manager *q, const struct dest_group *g)
+{
+	if (q->now < g->fallback_until)
+		return "fallback";
+	if (group_pause(&g->limits, q->now) > 0)
+		return "paused";
+	return g->limits.why != GROUP_NONE ? "slow" : "open";
+}
+
+static int
+row_group(struct manager *q, struct conn *c, struct row *row,
+    const struct dest_group *g)
+{
+	const struct path *p;
+	uint64_t waiting = 0, running = 0, rate = 0;
+
+	TAILQ_FOREACH(p, &g->paths, of_group) {
+		waiting += p->dest->waiting;
+		running += p->dest->running;
+		if (q->now > p->looked)
+			rate += (p->done - p->done_before) * 60000 /
+			    (uint64_t)(q->now - p->looked);
 	}
-	return r;
+	row_begin(row);
+	row_text(row, "kind", SLICE("remote"));
+	row_text(row, "destination", slice_of(g->name));
+	row_number(row, "waiting", (int64_t)waiting);
+	row_number(row, "running", (int64_t)running);
+	row_number(row, "connections", g->limits.connections);
+	row_number(row, "allowed", group_allowed(&g->limits));
+	row_number(row, "rate", (int64_t)rate);
+	row_text(row, "state", slice_of(state_of_group(q, g)));
+	row_number(row, "next", group_pause(&g->limits, q->now) / 1000);
+	if (g->last.host[0] != '\0')
+		row_text(row, "host", slice_of(g->last.host));
+	if (g->last.text[0] != '\0')
+		row_text(row, "text", slice_of(g->last.text));
+	return row_send(c, row);
+}
+
+/* All of a chain of one of the two tables, from the place reached before. */
+static int
+stat_chain(struct manager *q, struct conn *c, uint32_t chain)
+{
+	const struct remote_state *s = q->remote;
+	struct control *k = c->control;
+	uint32_t i = 0;
+	struct row row;
+
+	if (chain < q->sched.table_size) {
+		struct sched_dest *d = q->sched.table[chain];
+
+		for (; d != NULL; d = d->next)
+			if (d->kind == RCPT_MAILBOX && i++ >= k->in_chain) {
+				if (row_local(c, &row, d) == -1)
+					return -1;
+				k->in_chain = i;
+			}
+	} else {
+		struct dest_group *g = s->groups[chain - q->sched.table_size];
+
+		for (; g != NULL; g = g->next)
+			if (i++ >= k->in_chain) {
+				if (row_group(q, c, &row, g) == -1)
+					return -1;
+				k->in_chain = i;
+			}
+	}
+	return 0;
+}
+
+/* Goes over the destinations, a few at a time. True when it is done. */
+static bool
+stat_step(struct manager *q, struct conn *c, bool *blocked)
+{
+	struct control *k = c->control;
+	size_t chains = q->sched.table_size + q->remote->groups_size;
+	struct row row;
+
+	*blocked = false;
+	if (k->slot == 0 && row_queue(q, c, &row) == -1) {
+		*blocked = errno == EAGAIN;
+		return !*blocked;
+	}
+	if (k->slot == 0)
+		k->slot = 1;
+	for (size_t i = 0; i < STAT_STEP && k->slot <= chains; i++) {
+		if (stat_chain(q, c, k->slot - 1) == -1) {
+			*blocked = errno == EAGAIN;
+			return !*blocked;
+		}
+		k->slot++;
+		k->in_chain = 0;
+	}
+	return k->slot > chains;
 }
 
 /* Goes over the slots, a few at a time. True when it is done. */
@@ -384,7 +484,8 @@ control_continue(struct manager *q, struct conn *c)
 	bool blocked;
 
 	c->last = q->now;
-	if (step(q, c, &blocked)) {
+	if (c->control->type == Q_STAT ? stat_step(q, c, &blocked) :
+	    step(q, c, &blocked)) {
 		end(q, c, QUEUE_OK, "");
 		return;
 	}
@@ -432,10 +533,7 @@ control_request(struct manager *q, struct conn *c, struct ipc_msg *m)
 	}
 	snprintf(k->by, sizeof(k->by), "uid %u", (unsigned)c->uid);
 	c->control = k;
-	if (k->type == Q_STAT)
-		end(q, c, send_stat(q, c) == 0 ? QUEUE_OK : QUEUE_TEMPORARY,
-		    "");
-	else if (k->f.id[0] != '\0')
+	if (k->type != Q_STAT && k->f.id[0] != '\0')
 		one_message(q, c);
 	else if (k->type == Q_SHOW)
 		end(q, c, QUEUE_PERMANENT, "Which message?");

@@ -165,6 +165,18 @@ action_of(enum bounce_kind kind)
 	return ACTION_FAILED;
 }
 
+/* A status (RFC 3463) that says what a person could do something about: the
+ * mailbox, the message, the policy; not "other" and not the network. */
+static bool
+is_telling(const char *status)
+{
+	const char *subject = strchr(status, '.');
+	const char *detail = subject != NULL ? strchr(subject + 1, '.') : NULL;
+
+	return detail != NULL && strchr("1267", subject[1]) != NULL &&
+	    strcmp(detail, ".0") != 0;
+}
+
 /* The last reply as far as it can be read again. */
 static void
 fill_reply(const struct active *a, const struct recipient *r, int fd,
@@ -181,8 +193,12 @@ fill_reply(const struct active *a, const struct recipient *r, int fd,
 		return;
 	if (reply.enhanced[0] != '\0')
 		snprintf(b->status, sizeof(b->status), "%s", reply.enhanced);
-	/* A temporary error that has become a failure: the time is over. */
-	if (r->state.status == RCPT_FAILED && reply.result == QUEUE_TEMPORARY)
+	/*
+	 * A temporary error that has become a failure: the time is over. What
+	 * was wrong all the time tells more than that, where it is known.
+	 */
+	if (r->state.status == RCPT_FAILED && reply.result == QUEUE_TEMPORARY &&
+	    !is_telling(b->status))
 		snprintf(b->status, sizeof(b->status), "4.4.7");
 	memcpy(b->text, reply.text, sizeof(b->text));
 	memcpy(b->remote, reply.remote, sizeof(b->remote));
@@ -200,6 +216,10 @@ fill_recipient(struct manager *q, const struct active *a,
 	(void)!slice_to_cstr(o->address, b->original, sizeof(b->original));
 	(void)!slice_to_cstr(o->orcpt, b->orcpt, sizeof(b->orcpt));
 	b->action = action_of(kind);
+	/* RFC 3461 5.2.2: the next server tells of nothing; this is its last
+	 * that we know. */
+	if (kind == BOUNCE_SUCCESS && r->kind == RCPT_REMOTE)
+		b->action = ACTION_RELAYED;
 	b->last_attempt = r->state.last;
 	if (kind == BOUNCE_DELAY)
 		b->retry_until = q->wall + (int64_t)q->conf.queue_lifetime -

@@ -63,6 +63,7 @@ struct carrier {
 	bool is_ready;		/* connected */
 	bool is_leaving;	/* gets nothing more */
 	bool is_alone;		/* has one suspect, takes no other */
+	bool is_lost;		/* it has told that its connection broke */
 };
 
 static void carrier_close(struct manager *q, struct carrier *c);
@@ -239,6 +240,20 @@ fill_reply(const struct manager *q, const struct judgement *j,
 	out->retry_max = j->retry_max;
 }
 
+/* Goes through the smarthost at once. */
+static void
+rerouted(struct manager *q, struct recipient *r,
+    const struct remote_reply *why)
+{
+	const struct active *a = r->active;
+	char to[ADDR_TEXT_MAX];
+
+	log_info(a->m->id, "rerouted", "to=%s host=%s through=%s reason=%s",
+	    LOGS(recipient_text(r, to, sizeof(to))), LOGS(why->host),
+	    LOGS(q->remote->routes.fallback.host), LOGS(why->text));
+	life_again(q, r);
+}
+
 /* Everybody who waits for a path has this answer. */
 static void
 answer_waiting(struct manager *q, struct path *p,
@@ -254,7 +269,7 @@ answer_waiting(struct manager *q, struct path *p,
 	while ((job = sched_take(&q->sched, p->dest)) != NULL) {
 		sched_done(p->dest);
 		if (j->is_elsewhere) {
-			life_again(q, recipient_of(job));
+			rerouted(q, recipient_of(job), why);
 			continue;
 		}
 		/* Not all in the same second. */
@@ -544,6 +559,10 @@ take_result(struct manager *q, struct carrier *c, struct job *job,
 	job->left--;
 	sched_done(c->path->dest);
 	judge(q, c->path, &result.reply, &j);
+	/* One connection that breaks is one event. */
+	if (j.event == GROUP_LOST && c->is_lost)
+		j.event = GROUP_NONE;
+	c->is_lost |= j.event == GROUP_LOST;
 	if (j.event != GROUP_NONE)
 		feed_group(q, c->path->group, j.event, &result.reply);
 	else if (j.result != QUEUE_OK)
@@ -551,7 +570,7 @@ take_result(struct manager *q, struct carrier *c, struct job *job,
 	job->a->m->is_suspect = false;
 	job->a->m->kills = 0;
 	if (j.is_elsewhere) {
-		life_again(q, r);
+		rerouted(q, r, &result.reply);
 		return 0;
 	}
 	fill_reply(q, &j, &result.reply, &reply);
@@ -672,7 +691,8 @@ take_message(struct manager *q, struct carrier *c, struct ipc_msg *m)
 			judge(q, c->path, &reply, &j);
 			if (j.event == GROUP_UNREACHABLE)
 				j.event = GROUP_LOST;
-			if (c->running > 0 || j.event != GROUP_LOST)
+			if (!c->is_lost &&
+			    (c->running > 0 || j.event != GROUP_LOST))
 				feed_group(q, c->path->group, j.event, &reply);
 		}
 		carrier_close(q, c);

@@ -91,6 +91,7 @@ struct remote_state {
 	struct domain **domains;
 	size_t domains_size, n_domains;
 	struct domains to_ask, known;
+	size_t n_waiting;		/* domains that wait for an answer */
 	struct resolver *resolvers[RESOLVERS_MAX];
 	struct resolver *dead_resolvers;
 	int64_t resolver_not_before;

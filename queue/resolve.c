@@ -147,6 +147,7 @@ resolve_get(struct manager *q, struct slice name)
 			TAILQ_REMOVE(&s->known, d, link);
 		d->is_known = false;
 		d->is_waiting = true;
+		s->n_waiting++;
 		d->tries = 0;
 		TAILQ_INSERT_TAIL(&s->to_ask, d, link);
 		ask(q);
@@ -192,6 +193,7 @@ learn(struct manager *q, struct domain *d, struct remote_found *f)
 	d->outcome = f->outcome;
 	d->expires = q->now + (int64_t)ttl * 1000;
 	d->is_waiting = false;
+	s->n_waiting--;
 	d->is_known = true;
 	TAILQ_INSERT_TAIL(&s->known, d, link);
 	remote_found(q, d);

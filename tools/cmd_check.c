@@ -27,6 +27,8 @@
 #include "lib/fsx.h"
 #include "lib/proc.h"
 #include "lib/proto_registry.h"
+#include "lib/providers.h"
+#include "lib/routes.h"
 #include "tools/check_cert.h"
 #include "tools/json.h"
 #include "tools/malle.h"
@@ -430,6 +432,71 @@ check_registry(struct check *k)
 		    "le registre : %s"), r == -1 ? strerror(errno) : text);
 }
 
+/* A table for people: each of its mistakes is a row. */
+static void
+report_table(struct check *k, const char *path, int r, struct str *errors)
+{
+	struct slice rest = str_slice(errors);
+
+	if (r == 0 && access(path, F_OK) == 0)
+		report(k, FINE, NULL, "%s", path);
+	while (r == -1 && rest.p != NULL) {
+		struct slice line = slice_cut(&rest, '\n');
+
+		if (line.len > 0)
+			report(k, WRONG, T(k, "Mend it: until then what was "
+			    "right before counts.", "Corrigez-le : d'ici là, "
+			    "c'est l'ancien qui compte."), "%s:%.*s", path,
+			    SLICE_FMT(line));
+	}
+	str_clear(errors);
+}
+
+/* Opens the folder of a file; *name is what the file is called there. */
+static int
+open_folder_of(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[1024];
+
+	if (slash == NULL || (size_t)(slash - path) >= sizeof(folder))
+		return -1;
+	snprintf(folder, sizeof(folder), "%.*s",
+	    slash == path ? 1 : (int)(slash - path), path);
+	*name = slash + 1;
+	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The tables of the remote sender. */
+static void
+check_sending(struct check *k)
+{
+	const struct conf *c = &k->m->conf;
+	struct str errors = STR_INIT(65536);
+	struct providers providers;
+	struct routes routes;
+	const char *name = "";
+	int fd, r;
+
+	fd = open_folder_of(c->providers, &name);
+	if ((r = providers_load(fd, name, &providers, &errors)) == 0)
+		providers_free(&providers);
+	report_table(k, c->providers, r, &errors);
+	if (fd != -1)
+		close(fd);
+	fd = open_folder_of(c->routes, &name);
+	if (access(c->routes, F_OK) == 0 && access(c->routes, R_OK) == -1)
+		report(k, UNSEEN, NULL, "%s: %s", c->routes, strerror(errno));
+	else {
+		if ((r = routes_load(fd, name, &routes, &errors)) == 0)
+			routes_free(&routes);
+		report_table(k, c->routes, r, &errors);
+	}
+	if (fd != -1)
+		close(fd);
+	str_free(&errors);
+}
+
 /* The data folder, which everything but the configuration is in. */
 static bool
 open_base(struct check *k)
@@ -468,6 +535,7 @@ cmd_check(struct malle *m, int argc, char **argv)
 	report(&k, FINE, NULL, T(&k, "the configuration %s",
 	    "la configuration %s"), m->conf_path != NULL ? m->conf_path :
 	    CONF_PATH);
+	check_sending(&k);
 	if (!open_base(&k))
 		return WRONG_FOUND;
 	check_folders(&k);

@@ -57,7 +57,7 @@ is_number(struct slice key, struct slice value)
 	static const char *const texts[] = {
 		"id", "sender", "recipient", "to", "mailbox", "remote",
 		"account", "client", "session", "envid", "about", "text",
-		"dsn", "destination"
+		"dsn", "destination", "host", "state"
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -211,10 +211,58 @@ row_show(struct call *c, const struct fields *f)
 	put_line(T(c->m, "notice about", "avis sur"), field(f, "about"));
 }
 
+static const char *
+destination_word(const struct malle *m, struct slice state)
+{
+	if (slice_eq(state, SLICE("paused")))
+		return T(m, "paused", "en pause");
+	if (slice_eq(state, SLICE("slow")))
+		return T(m, "slowly", "lentement");
+	if (slice_eq(state, SLICE("fallback")))
+		return T(m, "through the smarthost", "par le relais");
+	return T(m, "open", "ouvert");
+}
+
+/* A destination: what waits, how fast it goes, what was answered last. */
+static void
+put_destination(struct call *c, const struct fields *f, bool is_remote)
+{
+	put(field(f, "destination"));
+	printf(T(c->m, ": %.*s waiting, %.*s being sent",
+	    " : %.*s en attente, %.*s en cours"),
+	    SLICE_FMT(field(f, "waiting")), SLICE_FMT(field(f, "running")));
+	if (is_remote) {
+		printf(T(c->m, ", %.*s of %.*s connections, %.*s a minute, %s",
+		    ", %.*s connexions sur %.*s, %.*s par minute, %s"),
+		    SLICE_FMT(field(f, "connections")),
+		    SLICE_FMT(field(f, "allowed")),
+		    SLICE_FMT(field(f, "rate")),
+		    destination_word(c->m, field(f, "state")));
+		if (!slice_eq(field(f, "next"), SLICE("0"))) {
+			fputs(T(c->m, ", next in ", ", suite dans "), stdout);
+			put_age(field(f, "next"));
+		}
+	}
+	putchar('\n');
+	if (field(f, "text").len == 0)
+		return;
+	fputs("    ", stdout);
+	if (field(f, "host").len > 0) {
+		put(field(f, "host"));
+		fputs(": ", stdout);
+	}
+	put(field(f, "text"));
+	putchar('\n');
+}
+
 static void
 row_stat(struct call *c, const struct fields *f)
 {
-	(void)c;
+	if (field(f, "destination").len > 0) {
+		put_destination(c, f, slice_eq(field(f, "kind"),
+		    SLICE("remote")));
+		return;
+	}
 	for (size_t i = 0; i < f->n; i++) {
 		if (i > 0)
 			fputs("  ", stdout);

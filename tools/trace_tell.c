@@ -43,13 +43,31 @@ static const struct phrase phrases[] = {
 	  "arrival]",
 	  "{to} : distribué[ dans la boîte {mailbox}][, {delay} après son "
 	  "arrivée]" },
+	{ "sent",
+	  "{to}: taken by the server {host}[ ({ip})][, over {tls}]"
+	  "[-tls , without encryption][, {delay} after its arrival]"
+	  "[; it said: {reply}]",
+	  "{to} : pris par le serveur {host}[ ({ip})][, par {tls}]"
+	  "[-tls , sans chiffrement][, {delay} après son arrivée]"
+	  "[ ; il a dit : {reply}]" },
+	{ "rerouted",
+	  "{to}: [{host} ]refuses our address; it goes through {through} "
+	  "instead[: {reason}]",
+	  "{to} : [{host} ]refuse notre adresse ; le message passe par "
+	  "{through}[ : {reason}]" },
 	{ "deferred",
-	  "{to}: not delivered yet[: {text}][ ({dsn})][; next attempt in {next}]",
-	  "{to} : pas encore distribué[ : {text}][ ({dsn})]"
+	  "{to}: not delivered yet[: {host} said][: {text}][ ({dsn})]"
+	  "[; next attempt in {next}]",
+	  "{to} : pas encore distribué[ : {host} a dit][ : {text}][ ({dsn})]"
 	  "[ ; prochain essai dans {next}]" },
 	{ "failed",
-	  "{to}: failed for good[: {text}][ ({dsn})]",
-	  "{to} : échec définitif[ : {text}][ ({dsn})]" },
+	  "{to}: failed for good[: {host} said][: {text}][ ({dsn})]",
+	  "{to} : échec définitif[ : {host} a dit][ : {text}][ ({dsn})]" },
+	{ "destination",
+	  "the servers of {group}: {event}[, {cause}][ for {pause}]"
+	  "[, through {through}][: {reason}]",
+	  "les serveurs de {group} : {event}[, {cause}][ pour {pause}]"
+	  "[, par {through}][ : {reason}]" },
 	{ "bounced",
 	  "the sender was told[ ({kind})][ by the notice {notice}]",
 	  "l'expéditeur a été prévenu[ ({kind})][ par l'avis {notice}]" },
@@ -174,6 +192,14 @@ in_french(struct slice value)
 		{ SLICE("failure"), SLICE("échec") },
 		{ SLICE("delay"), SLICE("retard") },
 		{ SLICE("success"), SLICE("succès") },
+		{ SLICE("paused"), SLICE("en pause") },
+		{ SLICE("slowed"), SLICE("ralenti") },
+		{ SLICE("resumed"), SLICE("reprise") },
+		{ SLICE("fallback"), SLICE("détour") },
+		{ SLICE("unreachable"), SLICE("injoignable") },
+		{ SLICE("lost"), SLICE("connexions rompues") },
+		{ SLICE("slow-down"), SLICE("trop vite") },
+		{ SLICE("blocked"), SLICE("adresse bloquée") },
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -199,12 +225,15 @@ put_text(FILE *out, struct slice text, const struct trace_line *l, bool french)
 			continue;
 		value = trace_field(l, name);
 		if (slice_eq(key, SLICE("next")) ||
+		    slice_eq(key, SLICE("pause")) ||
 		    slice_eq(key, SLICE("delay")))
 			put_duration(out, value);
 		else
 			text_put_escaped(out, french &&
-			    slice_eq(key, SLICE("kind")) ? in_french(value) :
-			    value);
+			    (slice_eq(key, SLICE("kind")) ||
+			    slice_eq(key, SLICE("event")) ||
+			    slice_eq(key, SLICE("cause"))) ?
+			    in_french(value) : value);
 	}
 }
 

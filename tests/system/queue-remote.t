@@ -1,0 +1,434 @@
+#!/usr/bin/env python3
+"""queue-remote.t - mail to other servers: look-ups, groups, pauses, routes."""
+# SPDX-License-Identifier: ISC
+import json
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
+from internet import DNS, Drop, Server, shared_port
+from malle import eq, ok, until
+
+IPS = ["127.0.0.%d" % n for n in range(11, 30)]
+PORT = shared_port(IPS)
+PROVIDERS = """
+provider *
+connections 4
+slow-pause 3s
+blocked-pause 1h
+reply 4 "greylist" greylisted
+reply 4.2.2 mailbox-full
+reply 421 "slow down" slow-down
+reply 5 "blocklist" blocked
+provider big
+mx .big.test
+connections 2
+messages 3
+recipients 2
+reply 550 "OFR_102" blocked
+"""
+TRY = {"retry_first": "1s", "retry_max": "2s"}
+
+
+def ids(log):
+    """Messages, not notices, in their order."""
+    return re.findall(r"([0-9a-z-]+) accepted session=\S* from=\w", log)
+
+
+class Lab:
+    """One instance, one DNS, servers as they are asked for."""
+
+    def __init__(self):
+        self.dns = DNS()
+        self.m = malle.Instance(start=False)
+        self.file("providers", PROVIDERS)
+        self.file("routes", "")
+        self.m.write_conf(
+            resolver=self.dns.address,
+            remote_port=PORT, connect_timeout="3s",
+            providers=self.path("providers"), routes=self.path("routes"),
+            **TRY)
+        self.servers = []
+        self.free = list(IPS)
+
+    def path(self, name):
+        return os.path.join(self.m.dir, name)
+
+    def file(self, name, text):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+
+    def host(self, name):
+        """A name with an address of its own."""
+        ip = self.free.pop(0)
+        self.dns.a(name, ip)
+        return ip
+
+    def server(self, domain, host=None, **more):
+        """A domain with its MX, which answers."""
+        host = host or "mx." + domain
+        ip = self.host(host)
+        self.dns.mx(domain, 10, host)
+        s = Server(ip, PORT, name=host, **more)
+        self.servers.append(s)
+        return s
+
+    def send(self, *to, sender="bob@exemple.test", text="Subject: x\n\nHi\n",
+             options=()):
+        """One message from a local user; its id."""
+        mark = len(self.m.log())
+        self.m.run("malle-inject", "-f", sender, *options, *to, input=text)
+        until(lambda: ids(self.m.log()[mark:]))
+        return ids(self.m.log()[mark:])[0]
+
+    def lines(self, word, what=""):
+        return [l for l in self.m.log().split("\n") if word in l and what in l]
+
+    def stat(self):
+        rows = self.m.malle("queue", "stat", "--json").stdout
+        return {r.get("destination", ""): r
+                for r in map(json.loads, rows.splitlines())}
+
+    def event(self, id_, event, n=1, seconds=15):
+        """The lines of an event of a message, when there are n."""
+        word = "%s %s " % (id_, event)
+        until(lambda: len(self.lines(word)) >= n, seconds)
+        return self.lines(word)
+
+    def close(self):
+        self.m.close()
+        self.dns.close()
+        for s in self.servers:
+            s.close()
+
+
+def plain(lab):
+    """Found, sent, told; one connection for several messages."""
+    s = lab.server("plain.test")
+    i = lab.send("x@plain.test", "y@plain.test")
+    lines = lab.event(i, "sent", 2)
+    eq(len(lines), 2, "both are sent")
+    ok("host=mx.plain.test" in lines[0] and "ip=" + s.ip in lines[0] and
+       'reply="250 2.0.0 Kept"' in lines[0], "to whom, and what was said")
+    eq([m["rcpts"] for m in s.messages], [["x@plain.test", "y@plain.test"]],
+       "in one transaction")
+    i = lab.send("z@plain.test")
+    lab.event(i, "done")
+    eq((len(s.messages), len(s.sessions)), (2, 1),
+       "the next message goes over the same connection")
+    said = lab.m.malle("trace", i).stdout
+    ok("mx.plain.test" in said and "taken by" in said, "trace tells it")
+
+
+def dns(lab):
+    """What the DNS says about a domain."""
+    lab.dns.mx("nomail.test", 0, ".")
+    ip = lab.host("bare.test")
+    bare = Server(ip, PORT)
+    lab.servers.append(bare)
+    i = lab.send("a@nowhere.test", "b@nomail.test", "c@bare.test")
+    lab.event(i, "failed", 2)
+    ok(lab.lines(i + " failed", "to=a@nowhere.test dsn=5.1.2"),
+       "no such domain")
+    ok(lab.lines(i + " failed", "to=b@nomail.test dsn=5.1.10"), "null MX")
+    until(lambda: bare.messages)
+    eq(bare.recipients(), ["c@bare.test"], "no MX: its own address")
+
+
+def literal(lab):
+    ip = lab.free.pop(0)
+    s = Server(ip, PORT)
+    lab.servers.append(s)
+    i = lab.send("x@[%s]" % ip)
+    lab.event(i, "sent")
+    eq(s.recipients(), ["x@[%s]" % ip], "an address literal")
+
+
+def one_group(lab):
+    """Domains behind the same servers share connections and limits."""
+    ip = lab.host("mx1.big.test")
+    most, now = [0], [0]
+
+    def connect(session, line):
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+
+    def end(session, line):
+        time.sleep(0.01)
+    s = Server(ip, PORT, hooks={"CONNECT": connect, "END": end})
+    s._session = lambda session: (session.run(),
+                                  now.__setitem__(0, now[0] - 1))
+    lab.servers.append(s)
+    for n in range(5):
+        lab.dns.mx("client%d.test" % n, 10, "mx1.big.test")
+    last = [lab.send(*["u%d@client%d.test" % (k, n) for k in range(3)])
+            for n in range(5)]
+    for i in last:
+        lab.event(i, "done")
+    eq(sorted(s.recipients()),
+       sorted("u%d@client%d.test" % (k, n) for k in range(3)
+              for n in range(5)), "everybody once")
+    ok(most[0] <= 2, "never more connections than the provider allows (%d)"
+       % most[0])
+    ok(max(len(m["rcpts"]) for m in s.messages) == 2,
+       "nor more recipients of a message")
+    ok(max(x.messages for x in s.sessions) <= 3,
+       "nor more messages of a connection")
+    ok("big" in lab.stat(), "stat tells the group")
+
+
+def retries(lab):
+    """Temporary refusals, each after its kind."""
+    told = {}
+
+    def rcpt(session, line):
+        who = re.search("<(.*?)@", line).group(1)
+        told[who] = told.get(who, 0) + 1
+        if told[who] > 1 and who != "full":
+            return None
+        return {"grey": "451 4.7.1 Greylisted, come back",
+                "full": "452 4.2.2 Mailbox full",
+                "busy": "450 4.3.0 Busy", "gone": "550 5.1.1 No such user"
+                }.get(who)
+    s = lab.server("moody.test", hooks={"RCPT": rcpt})
+    i = lab.send("grey@moody.test", "full@moody.test", "busy@moody.test",
+                 "gone@moody.test", "good@moody.test")
+    lab.event(i, "sent", 2)
+    eq(sorted(s.recipients()), ["busy@moody.test", "good@moody.test"],
+       "one is refused, the others are not")
+    next_ = {m.group(1): int(m.group(2)) for m in re.finditer(
+        i + r" deferred to=(\w+)@\S+ next=(\d+)", lab.m.log())}
+    ok(300 <= next_["grey"] <= 600, "greylisted: five to ten minutes")
+    ok(next_["full"] >= 3600, "full: an hour at least")
+    ok(next_["busy"] <= 5, "busy: by the rules")
+    ok("host=mx.moody.test" in lab.lines(i + " deferred")[0] and
+       "Greylisted" in lab.lines(i + " deferred", "grey@")[0],
+       "with the server and its words")
+    ok(lab.lines(i + " failed", "to=gone@moody.test dsn=5.1.1"),
+       "no such user is final")
+    until(lambda: lab.lines("about=" + i) or lab.lines(i + " bounced"))
+    n = lab.m.wait_messages("bob@exemple.test", 1)[-1].decode()
+    ok("Remote-MTA: dns; mx.moody.test" in n and
+       "Diagnostic-Code: smtp; 550 5.1.1 No such user" in n,
+       "the notice has the server's words")
+    shown = lab.m.malle("queue", "show", i, "--json").stdout
+    ok("Mailbox full" in shown, "queue show has them, too")
+    lab.m.malle("queue", "delete", i)
+
+
+def unreachable(lab):
+    """Nobody listens: the group rests, all are deferred, others are not."""
+    lab.dns.mx("dead.test", 10, "mx.dead.test")
+    lab.host("mx.dead.test")
+    first = lab.send("x@dead.test")
+    lab.event(first, "deferred")
+    ok(lab.lines(first + " deferred", "cannot be reached"), "said to be so")
+    eq(lab.stat()["dead.test"]["state"], "paused", "its group is paused")
+    ok(lab.lines("group=dead.test event=paused cause=unreachable"),
+       "the log has it")
+    mark = time.time()
+    i = lab.send("y@dead.test")
+    lab.event(i, "deferred")
+    ok(int(re.search("next=(\\d+)", lab.lines(i + " deferred")[0]).group(1)) >
+       10, "who comes meanwhile waits for its end")
+    ok(time.time() - mark < 5, "without trying")
+    lab.m.malle("queue", "delete", first, i)
+
+
+def throttled(lab):
+    """421 slow down: a rest, then it goes on."""
+    left = [2]
+
+    def mail(session, line):
+        if left[0] > 0:
+            left[0] -= 1
+            return "421 4.7.0 Slow down please"
+    s = lab.server("slow.test", hooks={"MAIL": mail})
+    i = lab.send("x@slow.test")
+    lab.event(i, "deferred")
+    ok(lab.lines("group=slow.test event=slowed"), "the group is slowed")
+    eq(lab.stat()["slow.test"]["allowed"], 1, "to one connection")
+    ok(lab.event(i, "sent", 1, 40), "and sent in the end")
+    eq(s.recipients(), ["x@slow.test"], "once")
+    ok(lab.lines("group=slow.test event=resumed"), "the group goes on")
+
+
+def broken(lab):
+    """Connections that break lose nothing and send nothing twice."""
+    drops = [0]
+
+    def data(session, line):
+        if drops[0] < 2:
+            drops[0] += 1
+            raise Drop()
+    s = lab.server("drop.test", hooks={"DATA": data})
+    todo = [lab.send("u%d@drop.test" % k) for k in range(6)]
+    for i in todo:
+        lab.event(i, "done", 1, 60)
+    eq(sorted(s.recipients()), ["u%d@drop.test" % k for k in range(6)],
+       "each exactly once")
+
+
+def blocked(lab):
+    """550 that is about our address: nobody bounces; then the smarthost."""
+    direct = lab.server("elsewhere.test", host="mx9.big.test",
+                        hooks={"MAIL": "550 5.7.1 OFR_102 address refused"})
+    i = lab.send("x@elsewhere.test")
+    lab.event(i, "deferred")
+    ok(not lab.lines(i + " failed"), "no bounce")
+    eq(lab.stat()["big"]["state"], "paused", "the group is paused")
+    lab.m.malle("queue", "delete", i)
+    relay = Server(lab.free.pop(0), 0, login=("me", "secret"),
+                   extensions=Server.EXTENSIONS + ("AUTH PLAIN",))
+    lab.servers.append(relay)
+    lab.file("routes", "fallback smarthost %s:%d tls=none\n" %
+             (relay.ip, relay.port))
+    lab.m.reload()
+    until(lambda: lab.lines("reload tables"))
+    other = lab.server("second.test",
+                       hooks={"RCPT": "550 5.7.1 on a blocklist"})
+    i = lab.send("y@second.test")
+    lab.event(i, "sent")
+    eq((relay.recipients(), other.recipients()), (["y@second.test"], []),
+       "through the smarthost at once")
+    ok(lab.lines(i + " rerouted", "blocklist"), "told for the message")
+    ok(lab.lines("group=second.test event=fallback"), "and for the group")
+    eq(lab.stat()["second.test"]["state"], "fallback", "stat says so")
+    n = len(other.sessions)
+    i = lab.send("z@second.test")
+    lab.event(i, "sent")
+    eq((relay.recipients()[-1], len(other.sessions)), ("z@second.test", n),
+       "the next one goes there at once")
+    ok("refuses our address" in lab.m.malle("trace", lab.lines(
+        " rerouted ")[0].split()[2]).stdout, "trace tells it")
+    eq(direct.messages, [], "nothing went to the other one")
+
+
+def routed(lab):
+    """Routes by recipient and by sender."""
+    a, b = Server(lab.free.pop(0), 0), Server(lab.free.pop(0), 0)
+    lab.servers += [a, b]
+    lab.file("routes", "to .route.test smarthost %s:%d tls=none\n"
+             "from exemple.test smarthost %s:%d tls=none\n" %
+             (a.ip, a.port, b.ip, b.port))
+    mark = len(lab.lines("reload tables"))
+    lab.m.reload()
+    until(lambda: len(lab.lines("reload tables")) > mark)
+    i = lab.send("x@one.route.test", "y@anywhere.test")
+    lab.event(i, "sent", 2)
+    eq((a.recipients(), b.recipients()),
+       (["x@one.route.test"], ["y@anywhere.test"]),
+       "by the recipient first, then by the sender")
+    i = lab.send("x@plain.test", sender="carol@other.test")
+    lab.event(i, "sent")
+    ok("host=mx.plain.test" in lab.lines(i + " sent")[0],
+       "others go directly")
+    lab.file("routes", "to nonsense\n")
+    mark = len(lab.lines("reload tables"))
+    lab.m.reload()
+    until(lambda: len(lab.lines("reload tables")) > mark)
+    ok(lab.lines("error what=routes"), "a table with a mistake is told of")
+    i = lab.send("x@two.route.test")
+    lab.event(i, "sent")
+    eq(a.recipients()[-1], "x@two.route.test", "and the old one stays")
+    r = lab.m.malle("check", check=False)
+    ok("routes:1: say direct" in r.stdout, "malle check says what is wrong")
+    lab.file("routes", "")
+    lab.m.reload()
+
+
+def verp(lab):
+    """Each recipient has a sender of his own."""
+    s = lab.server("list.test")
+    lab.m.malle("relay", "add", "127.0.0.1")
+    c = lab.m.connect("smtp").makefile("rw", newline="")
+
+    def say(text):
+        if text:
+            c.write(text + "\r\n")
+            c.flush()
+        lines = [c.readline()]
+        while lines[-1][3:4] == "-":
+            lines.append(c.readline())
+        return lines
+    say("")
+    ok(any("XVERP" in l for l in say("EHLO here")), "XVERP is offered")
+    eq(say("MAIL FROM:<list@exemple.test> XVERP")[0][:3], "250", "and taken")
+    for k in range(30):
+        say("RCPT TO:<u%d@list.test>" % k)
+    say("DATA")
+    eq(say("Subject: all\r\n\r\nx\r\n.")[0][:3], "250", "accepted")
+    until(lambda: len(s.messages) == 30)
+    eq(sorted((m["sender"], m["rcpts"][0]) for m in s.messages),
+       sorted(("list+u%d=list.test@exemple.test" % k, "u%d@list.test" % k)
+              for k in range(30)), "one message each, with its sender")
+
+
+def killed(lab):
+    """malle-remote and its children die: nothing is lost."""
+    gate = [True]
+
+    def end(session, line):
+        until(lambda: not gate[0], 20)
+    s = lab.server("held.test", hooks={"END": end})
+    todo = [lab.send("u%d@held.test" % k) for k in range(3)]
+    until(lambda: s.sessions)
+    children = malle.children(lab.m.pid("malle-remote"))
+    lab.m.kill("malle-remote")
+    for pid in children:
+        try:
+            os.kill(pid, 9)
+        except OSError:
+            pass
+    gate[0] = False
+    for i in todo:
+        lab.event(i, "done", 1, 60)
+    eq(sorted(set(s.recipients())), ["u%d@held.test" % k for k in range(3)],
+       "everything arrives")
+    i = lab.send("x@fresh.test")
+    lab.event(i, "failed")
+    ok(lab.lines(i + " failed", "dsn=5.1.2"), "look-ups work again")
+
+
+def restart(lab):
+    """What was not sent is sent after a restart."""
+    lab.dns.mx("later.test", 10, "mx.later.test")
+    ip = lab.host("mx.later.test")
+    i = lab.send("x@later.test")
+    lab.event(i, "deferred")
+    lab.m.stop()
+    s = Server(ip, PORT)
+    lab.servers.append(s)
+    lab.m.start()
+    lab.m.malle("queue", "retry", i)
+    ok(lab.event(i, "sent", 1, 40), "sent by the next one")
+    eq(s.recipients(), ["x@later.test"], "once")
+
+
+def main():
+    lab = Lab()
+    try:
+        lab.m.start()
+        lab.m.domain("exemple.test")
+        lab.m.user("bob@exemple.test")
+        parts = (plain, dns, literal, one_group, retries, unreachable,
+                 throttled, broken, blocked, routed, verp, killed, restart)
+        for part in parts:
+            if sys.argv[1:] and part.__name__ not in sys.argv[1:]:
+                continue
+            malle.note(part.__name__)
+            part(lab)
+        eq(lab.m.violations(), [], "no call outside a role, no crash")
+    except BaseException:
+        malle.note(lab.m.log()[-4000:])
+        raise
+    finally:
+        lab.close()
+    malle.done()
+
+
+main()
