@@ -128,8 +128,7 @@ read_provider(struct reader *k, struct slice line)
 		return;
 	}
 	for (size_t i = 0; i < k->out->n; i++)
-		if (slice_eq(name, slice_of(k->out->v[i].name)) &&
-		    (i > 0 || k->out->v[0].n_rules > 0)) {
+		if (slice_eq(name, slice_of(k->out->v[i].name))) {
 			wrong(k, "provider %.*s is there twice",
 			    SLICE_FMT(name));
 			return;

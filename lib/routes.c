@@ -334,6 +334,14 @@ routes_parse(struct slice text, int passwords, struct routes *out,
 	return 0;
 }
 
+static bool
+is_open_to_all(int dirfd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, 0) == 0 && (st.st_mode & 04) != 0;
+}
+
 int
 routes_load(int dirfd, const char *name, struct routes *out,
     struct str *errors)
@@ -352,6 +360,13 @@ routes_load(int dirfd, const char *name, struct routes *out,
 		return -1;
 	}
 	r = routes_parse(slice_make(bytes, len), dirfd, out, errors);
+	if (r == 0 && is_open_to_all(dirfd, name) &&
+	    memmem(bytes, len, "password=", 9) != NULL) {
+		str_printf(errors, "a password is in it, and everybody may "
+		    "read it: chmod 640 %s\n", name);
+		routes_free(out);
+		r = -1;
+	}
 	explicit_bzero(bytes, len);
 	free(bytes);
 	return r;

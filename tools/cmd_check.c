@@ -467,6 +467,27 @@ open_folder_of(const char *path, const char **name)
 	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* malle-queued reads it under its own uid. */
+static void
+check_reader(struct check *k, const char *path)
+{
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+
+	if (stat(path, &st) == -1 || k->root_uid != 0 ||
+	    proc_user(k->m->conf.user_queue, &uid, &gid) == -1 ||
+	    (st.st_mode & 04) != 0 ||
+	    (st.st_uid == uid && (st.st_mode & 0400) != 0) ||
+	    (st.st_gid == gid && (st.st_mode & 040) != 0))
+		return;
+	report(k, WRONG, T(k, "Give it to the group of malle-queue, and chmod "
+	    "640.", "Donnez-le au groupe de malle-queue, et chmod 640."),
+	    T(k, "%s: the queue (user %s) may not read it",
+	    "%s : la file d'attente (utilisateur %s) ne peut pas le lire"),
+	    path, k->m->conf.user_queue);
+}
+
 /* The tables of the remote sender. */
 static void
 check_sending(struct check *k)
@@ -485,6 +506,8 @@ check_sending(struct check *k)
 	if (fd != -1)
 		close(fd);
 	fd = open_folder_of(c->routes, &name);
+	check_reader(k, c->providers);
+	check_reader(k, c->routes);
 	if (access(c->routes, F_OK) == 0 && access(c->routes, R_OK) == -1)
 		report(k, UNSEEN, NULL, "%s: %s", c->routes, strerror(errno));
 	else {
@@ -535,9 +558,9 @@ cmd_check(struct malle *m, int argc, char **argv)
 	report(&k, FINE, NULL, T(&k, "the configuration %s",
 	    "la configuration %s"), m->conf_path != NULL ? m->conf_path :
 	    CONF_PATH);
-	check_sending(&k);
 	if (!open_base(&k))
 		return WRONG_FOUND;
+	check_sending(&k);
 	check_folders(&k);
 	check_space(&k);
 	check_certificate(&k);

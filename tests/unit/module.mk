@@ -48,3 +48,7 @@ test_queue_file_SRC := tests/unit/test_queue_file.c queue/envelope.c queue/draft
 TESTS_UNIT += test_remote_reply test_remote_sts
 test_remote_reply_SRC := tests/unit/test_remote_reply.c remote/reply.c
 test_remote_sts_SRC := tests/unit/test_remote_sts.c remote/sts_policy.c
+TESTS_UNIT += test_providers test_routes test_group
+test_providers_SRC := tests/unit/test_providers.c
+test_routes_SRC := tests/unit/test_routes.c
+test_group_SRC := tests/unit/test_group.c queue/group.c

@@ -1,0 +1,125 @@
+/* test_group.c - how fast a group of destinations may be served. */
+/* SPDX-License-Identifier: ISC */
+#include "queue/group.h"
+#include "tests/unit/tap.h"
+
+static const struct group_limits limits = {
+	.connections = 10, .messages = 100, .recipients = 50,
+	.slow_pause = 60, .blocked_pause = 3600
+};
+
+static void
+test_concurrency(void)
+{
+	struct group g;
+
+	group_init(&g, &limits, 0);
+	ok(group_allowed(&g) == 5, "starts with five");
+	for (int i = 0; i < 5; i++)
+		(void)group_event(&g, GROUP_DELIVERED, 0, 0);
+	ok(group_allowed(&g) == 6, "five successes add one");
+	for (int i = 0; i < 1000; i++)
+		(void)group_event(&g, GROUP_DELIVERED, 0, 0);
+	ok(group_allowed(&g) == 10, "up to the limit");
+	g.connections = 10;
+	ok(!group_may_connect(&g, 0), "and no more");
+	g.connections = 3;
+	ok(!group_event(&g, GROUP_UNREACHABLE, 0, 0) &&
+	    group_allowed(&g) == 9 && group_pause(&g, 0) == 0,
+	    "one too many costs one, and no pause");
+	for (int i = 0; i < 20; i++)
+		(void)group_event(&g, GROUP_UNREACHABLE, 0, 0);
+	ok(group_allowed(&g) == 1, "never less than one");
+}
+
+static void
+test_pauses(void)
+{
+	static const int64_t want[] = { 30, 60, 120, 240, 480, 960, 1920, 3600,
+	    3600 };
+	struct group g;
+	int64_t now = 1000;
+
+	group_init(&g, &limits, now);
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		ok(group_event(&g, GROUP_UNREACHABLE, now, 0) &&
+		    group_pause(&g, now) == want[i] * 1000,
+		    "failure %zu: %jd s", i + 1, (intmax_t)want[i]);
+		ok(!group_may_connect(&g, now), "no connection meanwhile");
+		now += group_pause(&g, now);
+		ok(group_may_connect(&g, now), "one after it");
+	}
+	ok(group_event(&g, GROUP_DELIVERED, now, 0), "a success is news");
+	ok(!group_event(&g, GROUP_DELIVERED, now, 0), "once");
+	ok(group_event(&g, GROUP_UNREACHABLE, now, 0) &&
+	    group_pause(&g, now) == 30000, "and begins anew");
+	group_init(&g, &limits, 0);
+	ok(group_event(&g, GROUP_SLOW_DOWN, 0, 0) &&
+	    group_pause(&g, 0) == 60000 && group_allowed(&g) == 1,
+	    "slow down: one connection, the provider's pause");
+	ok(group_event(&g, GROUP_BLOCKED, 0, 999) &&
+	    group_pause(&g, 0) > 3600000 && group_pause(&g, 0) <= 4050000,
+	    "blocked: longer, with a spread");
+	ok(!group_event(&g, GROUP_SLOW_DOWN, 0, 0),
+	    "a shorter pause does not end a longer one");
+}
+
+static void
+test_lost(void)
+{
+	struct group g;
+
+	group_init(&g, &limits, 0);
+	ok(!group_event(&g, GROUP_LOST, 0, 0) &&
+	    !group_event(&g, GROUP_LOST, 0, 0), "two that break may be chance");
+	ok(group_event(&g, GROUP_LOST, 0, 0), "three are not");
+}
+
+static void
+test_rate(void)
+{
+	struct group_limits slow = limits;
+	struct group g;
+	uint32_t sent = 0;
+
+	group_init(&g, &limits, 0);
+	ok(group_may_send(&g, 0, 1000) == 1000, "no rate, no limit");
+	slow.per_minute = 60;
+	group_init(&g, &slow, 0);
+	for (int64_t now = 0; now <= 60000; now += 100) {
+		uint32_t n = group_may_send(&g, now, 5);
+
+		group_sent(&g, n);
+		sent += n;
+	}
+	ok(sent >= 60 && sent <= 71, "60 a minute and what may go at once: %u",
+	    sent);
+	slow.per_minute = 1;
+	group_init(&g, &slow, 0);
+	group_sent(&g, group_may_send(&g, 0, 9));
+	ok(group_may_send(&g, 59000, 9) == 0, "not before its time");
+	ok(group_may_send(&g, 60000, 9) == 1, "one after a minute");
+}
+
+static void
+test_limit(void)
+{
+	struct group_limits fewer = limits;
+	struct group g;
+
+	group_init(&g, &limits, 0);
+	fewer.connections = 2;
+	group_limit(&g, &fewer);
+	ok(group_allowed(&g) == 2, "a new limit counts at once");
+}
+
+int
+main(void)
+{
+	test_concurrency();
+	test_pauses();
+	test_lost();
+	test_rate();
+	test_limit();
+	return done();
+}
