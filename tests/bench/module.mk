@@ -1,0 +1,3 @@
+# Programs of the measurements.
+TEST_TOOLS += fill_queue
+fill_queue_SRC := tests/bench/fill_queue.c queue/draft.c queue/envelope.c queue/id.c
