@@ -346,6 +346,27 @@ def alive(pid):
         return False
 
 
+def family(root):
+    """{pid: name} of all descendants, in one look at /proc."""
+    parents, names = {}, {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % pid) as f:
+                text = f.read()
+        except OSError:
+            continue
+        name, rest = text[text.index("(") + 1:].rsplit(")", 1)
+        names[int(pid)] = name
+        if rest.split()[0] != "Z":
+            parents.setdefault(int(rest.split()[1]), []).append(int(pid))
+    out, todo = {}, [root]
+    while todo:
+        for pid in parents.get(todo.pop(), ()):
+            out[pid] = names[pid]
+            todo.append(pid)
+    return out
+
+
 def all_ready(m):
     r = rows(m)
     return len(r) > 0 and all(
