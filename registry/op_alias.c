@@ -227,7 +227,7 @@ op_alias_delete(struct request *q)
 	if ((result = field_name(q, &kind_alias, name)) != REGISTRY_OK)
 		return result;
 	result = fetch(q, &kind_alias, name, &bytes, &a);
-	if (result == REGISTRY_OK && is_structural(name))
+	if (result == REGISTRY_OK && is_mandatory(q->r, name) != 0)
 		result = say(q, REGISTRY_REFUSED,
 		    "%s cannot be deleted: each domain must answer there "
 		    "(RFC 2142). Its targets can be changed.",

@@ -16,16 +16,73 @@
 /* Longer names leave no room for a table's file name. */
 #define DOMAIN_NAME_MAX 230
 
-/* What each domain has from the beginning (RFC 2142; inventory 4-07). */
-static const char *const structural[] = { "postmaster", "abuse", NULL };
+/* Where a registry says nothing (RFC 2142; inventory 2-15, 4-07). */
+static const struct {
+	const char *suffix, *mandatory;
+} mandatory[] = {
+	{ "fr", "postmaster\nhostmaster\nabuse" },
+	{ NULL, "postmaster\nabuse" }
+};
 
-bool
-is_structural(const char *address)
+/* What domains that end in suffix must have. 1, 0 nothing is said, -1. */
+static int
+mandatory_of(struct registry *r, const char *suffix, struct str *out)
 {
-	for (size_t i = 0; structural[i] != NULL; i++)
-		if (slice_eq(address_local(address), slice_of(structural[i])))
-			return true;
-	return false;
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct object o;
+	int found;
+
+	found = object_load(r->store, &kind_suffix, suffix, &bytes, &o);
+	if (found == 1) {
+		str_clear(out);
+		str_put(out, object_get(&o, "mandatory"));
+	}
+	str_free(&bytes);
+	return found;
+}
+
+/* The names that a domain must have, one a line: by its longest end that
+ * something is said about. 0 or -1. */
+static int
+mandatory_names(struct registry *r, const char *domain, struct str *out)
+{
+	const char *end;
+	int found = 0;
+	size_t i;
+
+	for (end = domain; end != NULL && found == 0;) {
+		found = mandatory_of(r, end, out);
+		for (i = 0; found == 0 && mandatory[i].suffix != NULL; i++) {
+			if (strcmp(mandatory[i].suffix, end) != 0)
+				continue;
+			str_puts(out, mandatory[i].mandatory);
+			found = 1;
+		}
+		if ((end = strchr(end, '.')) != NULL)
+			end++;
+	}
+	if (found == 0)
+		found = mandatory_of(r, SUFFIX_DEFAULT, out);
+	if (found == 0)
+		str_puts(out, mandatory[sizeof(mandatory) /
+		    sizeof(*mandatory) - 1].mandatory);
+	return found == -1 || !str_ok(out) ? -1 : 0;
+}
+
+int
+is_mandatory(struct registry *r, const char *address)
+{
+	struct str names = STR_INIT(ATTRIBUTE_VALUE_MAX);
+	struct slice rest;
+	int result;
+
+	result = mandatory_names(r, address_domain(address), &names);
+	rest = str_slice(&names);
+	while (result == 0 && rest.p != NULL)
+		result = slice_eq(slice_cut(&rest, '\n'),
+		    address_local(address));
+	str_free(&names);
+	return result;
 }
 
 static int
@@ -122,11 +179,57 @@ make_one(struct request *q, const struct kind *k, const char *local,
 enum registry_result
 make_structural(struct request *q, const char *domain)
 {
-	enum registry_result result;
+	struct str names = STR_INIT(ATTRIBUTE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
+	char local[ADDR_LOCAL_MAX + 1];
+	struct slice rest;
 
-	result = make_one(q, &kind_user, "postmaster", domain);
-	return result != REGISTRY_OK ? result :
-	    make_one(q, &kind_alias, "abuse", domain);
+	if (mandatory_names(q->r, domain, &names) == -1)
+		result = say_failed(q);
+	rest = str_slice(&names);
+	while (result == REGISTRY_OK && rest.p != NULL) {
+		if (slice_to_cstr(slice_cut(&rest, '\n'), local,
+		    sizeof(local)) == -1)
+			continue;
+		result = make_one(q, strcmp(local, "postmaster") == 0 ?
+		    &kind_user : &kind_alias, local, domain);
+	}
+	str_free(&names);
+	return result;
+}
+
+static int
+main_name(void *arg, struct slice key, struct slice value)
+{
+	struct str *names = arg;
+	struct object d;
+
+	(void)key;
+	if (object_decode(value, &d) == -1)
+		return -1;
+	if (object_get(&d, "alias-of").p == NULL)
+		str_printf(names, "%s\n", d.name);
+	return str_ok(names) ? 0 : -1;
+}
+
+enum registry_result
+make_all_structural(struct request *q)
+{
+	struct str names = STR_INIT(1 << 28);
+	enum registry_result result = REGISTRY_OK;
+	char name[ADDR_TEXT_MAX];
+	struct slice rest;
+
+	if (store_each(q->r->store, SLICE("domain/"), SLICE_EMPTY, main_name,
+	    &names) == -1)
+		result = say_failed(q);
+	rest = str_slice(&names);
+	while (result == REGISTRY_OK && rest.len > 0)
+		if (slice_to_cstr(slice_cut(&rest, '\n'), name,
+		    sizeof(name)) == 0)
+			result = make_structural(q, name);
+	str_free(&names);
+	return result;
 }
 
 /* The main domain that d wants to be another name of must be one. */
@@ -278,6 +381,7 @@ op_domain_list(struct request *q)
 
 /* What a walk over the addresses of a domain finds. */
 struct census {
+	struct registry *r;
 	uint64_t users, aliases;
 	bool others;		/* than those from the beginning, untouched */
 	struct str names;	/* kind, space, address, LF */
@@ -289,6 +393,7 @@ count_address(void *arg, struct slice key, struct slice value)
 {
 	struct census *c = arg;
 	struct object o;
+	int found;
 
 	(void)key;
 	if (object_decode(value, &o) == -1)
@@ -297,7 +402,9 @@ count_address(void *arg, struct slice key, struct slice value)
 		c->users++;
 	else
 		c->aliases++;
-	if (!is_structural(o.name) ||
+	if ((found = is_mandatory(c->r, o.name)) == -1)
+		return -1;
+	if (found == 0 ||
 	    (o.kind == &kind_user && !object_is(&o, "hash", "!")))
 		c->others = true;
 	if (c->want_names) {
@@ -312,6 +419,7 @@ take_census(struct registry *r, const char *domain, struct census *c)
 {
 	char prefix[STORE_KEY_MAX];
 
+	c->r = r;
 	snprintf(prefix, sizeof(prefix), "address/%s/", domain);
 	return store_each(r->store, slice_of(prefix), SLICE_EMPTY,
 	    count_address, c);
@@ -433,9 +541,13 @@ set(struct request *q, const struct object *before, struct object *after)
 	bool was = object_get(before, "alias-of").p != NULL;
 	bool is = object_get(after, "alias-of").p != NULL;
 	enum registry_result result = judge_references(q, after);
+	char date[DATE_MAX];
 
 	if (result != REGISTRY_OK)
 		return result;
+	if (!slice_eq(object_get(before, "state"), object_get(after, "state")) &&
+	    object_put(after, "since", now_text(date)) == -1)
+		return say_failed(q);
 	if (is && !was)
 		result = become_alias(q, after);
 	else if (is)

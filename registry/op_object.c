@@ -196,6 +196,8 @@ op_object_add(struct request *q)
 		result = say_failed(q);
 	if (result == REGISTRY_OK)
 		result = change(q, NULL, &o);
+	if (result == REGISTRY_OK && k == &kind_suffix)
+		result = make_all_structural(q);
 	if (result == REGISTRY_OK)
 		row_object(q, &o, false);
 	object_free(&o);
@@ -248,6 +250,8 @@ op_object_set(struct request *q)
 			result = judge_references(q, &after);
 		if (result == REGISTRY_OK)
 			result = change(q, &before, &after);
+		if (result == REGISTRY_OK && q->op->kind == &kind_suffix)
+			result = make_all_structural(q);
 		if (result == REGISTRY_OK)
 			row_object(q, &after, false);
 		object_free(&after);

@@ -159,7 +159,7 @@ judge_gone_address(struct request *q, const struct object *o)
 	found = registry_domain(q->r, address_domain(o->name), &bytes, &d);
 	if (found == -1)
 		result = say_failed(q);
-	else if (found == 1 && is_structural(o->name) &&
+	else if (found == 1 && is_mandatory(q->r, o->name) != 0 &&
 	    object_get(&d, "alias-of").p == NULL)
 		result = say(q, REGISTRY_REFUSED,
 		    "%s cannot be taken away: each domain must answer there "

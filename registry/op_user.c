@@ -58,6 +58,32 @@ not_reserved(struct request *q, const char *name)
 	return result;
 }
 
+/* A login is of one person; functions are aliases (inventory 3-12, 3-13). */
+static enum registry_result
+judge_generic(struct request *q, const char *address)
+{
+	static const char *const generic[] = { "accueil", "admin",
+		"administrateur", "administrator", "bonjour", "commercial",
+		"compta", "comptabilite", "contact", "direction", "hello",
+		"info", "infos", "jobs", "mail", "marketing", "newsletter",
+		"no-reply", "noreply", "office", "root", "sales",
+		"secretariat", "service", "support", "ventes", "webmaster",
+		NULL };
+
+	if (field_yes(q, "force"))
+		return REGISTRY_OK;
+	for (size_t i = 0; generic[i] != NULL; i++)
+		if (slice_eq(address_local(address), slice_of(generic[i])))
+			return say(q, REGISTRY_INVALID,
+			    "%s names a function, not a person: better make an "
+			    "alias that leads to people (malle alias add). If "
+			    "this is meant: --force",
+			    "%s désigne une fonction, pas une personne : mieux "
+			    "vaut un alias qui mène à des personnes (malle "
+			    "alias add). Si c'est voulu : --force", address);
+	return REGISTRY_OK;
+}
+
 /* The quota that the domain gives to new mailboxes. */
 static enum registry_result
 give_quota(struct request *q, struct object *u)
@@ -83,7 +109,8 @@ add(struct request *q, struct object *u)
 	enum registry_result result;
 	char date[DATE_MAX];
 
-	if ((result = give_quota(q, u)) != REGISTRY_OK ||
+	if ((result = judge_generic(q, u->name)) != REGISTRY_OK ||
+	    (result = give_quota(q, u)) != REGISTRY_OK ||
 	    (result = set_attributes(q, &q->f, u, false)) != REGISTRY_OK)
 		return result;
 	if (object_put(u, "created", now_text(date)) == -1)
@@ -240,7 +267,7 @@ op_user_delete(struct request *q)
 		return result;
 	result = fetch(q, &kind_user, name, &bytes, &u);
 	/* Inventory 2-15, 2-22, 4-07, 8-12. */
-	if (result == REGISTRY_OK && is_structural(name))
+	if (result == REGISTRY_OK && is_mandatory(q->r, name) != 0)
 		result = say(q, REGISTRY_REFUSED,
 		    "%s cannot be deleted: each domain must answer there "
 		    "(RFC 2142).",

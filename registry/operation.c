@@ -10,6 +10,7 @@
 #include "registry/operation.h"
 
 #include <errno.h>
+#include <idn2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,27 @@ const struct operation operations[] = {
 	{ "relay.delete", ADMINS,
 	  RIGHT_DELETE, &kind_relay, OP_WRITE, op_object_delete, "net",
 	  { "take the permission away", "retirer l'autorisation" } },
+
+	{ "suffix.add", ADMINS,
+	  RIGHT_CREATE, &kind_suffix, OP_WRITE, op_object_add, "name",
+	  { "say what domains of an end must have",
+	    "dire ce que doivent avoir les domaines d'une terminaison" } },
+	{ "suffix.list", ADMINS,
+	  RIGHT_NONE, &kind_suffix, 0, op_object_list, NULL,
+	  { "list these ends",
+	    "lister ces terminaisons" } },
+	{ "suffix.show", ADMINS,
+	  RIGHT_SEE, &kind_suffix, 0, op_object_show, "name",
+	  { "show what such domains must have",
+	    "montrer ce que ces domaines doivent avoir" } },
+	{ "suffix.set", ADMINS,
+	  RIGHT_CHANGE, &kind_suffix, OP_WRITE, op_object_set, "name",
+	  { "change what such domains must have",
+	    "changer ce que ces domaines doivent avoir" } },
+	{ "suffix.delete", ADMINS,
+	  RIGHT_DELETE, &kind_suffix, OP_WRITE, op_object_delete, "name",
+	  { "forget such an end",
+	    "oublier une terminaison" } },
 
 	{ "removed.list", ADMINS | MANAGERS,
 	  RIGHT_NONE, &kind_removed, 0, op_removed_list, NULL,
@@ -286,6 +308,8 @@ kind_word(const struct request *q, const struct kind *k)
 		return q->french ? "boîte" : "mailbox";
 	if (k == &kind_relay)
 		return q->french ? "autorisation" : "permission";
+	if (k == &kind_suffix)
+		return q->french ? "terminaison" : "end of domains";
 	if (k == &kind_client)
 		return q->french ? "client" : "customer";
 	if (k == &kind_manager)
@@ -376,6 +400,10 @@ set_password(struct request *q, struct object *o)
 		return say(q, REGISTRY_REFUSED,
 		    "Give a new password, not a hash.",
 		    "Donnez un nouveau mot de passe, pas une empreinte.");
+	/* What they chose themselves they need not change. */
+	if (q->role == ROLE_OWNER &&
+	    object_put(o, "must-change", SLICE("no")) == -1)
+		return say_failed(q);
 	/* Keys of an older password must not stay. */
 	if (scram.p == NULL)
 		scram = SLICE_EMPTY;
@@ -445,6 +473,19 @@ row(struct request *q, const struct registry_fields *f)
 	free(space);
 }
 
+/* An international domain as people write it; NULL for others. */
+static char *
+add_unicode(struct registry_fields *f, const char *name)
+{
+	char *unicode = NULL;
+
+	if (strstr(name, "xn--") == NULL ||
+	    idn2_to_unicode_8z8z(name, &unicode, 0) != IDN2_OK)
+		return NULL;
+	registry_add(f, "unicode", slice_of(unicode));
+	return unicode;
+}
+
 static void
 row_more(struct request *q, const struct object *o, bool secrets,
     struct slice aliases)
@@ -453,6 +494,7 @@ row_more(struct request *q, const struct object *o, bool secrets,
 	struct registry_fields f = { .n = 0 };
 	struct slice hash = object_get(o, "hash");
 	struct limits_text text;
+	char *unicode = NULL;
 
 	registry_add(&f, "kind", slice_of(o->kind->name));
 	registry_add(&f, "name", slice_of(o->name));
@@ -469,7 +511,10 @@ row_more(struct request *q, const struct object *o, bool secrets,
 		q->out->bad = true;
 	if (aliases.len > 0)
 		registry_add(&f, "domain-aliases", aliases);
+	if (!secrets && o->kind == &kind_domain)
+		unicode = add_unicode(&f, o->name);
 	row(q, &f);
+	free(unicode);
 }
 
 void
@@ -546,13 +591,36 @@ find(struct slice name)
 	return NULL;
 }
 
+/* The name of the person, as it is or will be, in name[cap]. */
+static void
+full_name(struct request *q, const char *of, char *name, size_t cap)
+{
+	struct slice full = field(q, "full-name");
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct object o;
+
+	*name = '\0';
+	if (full.p == NULL && object_load(q->r->store, q->op->kind, of, &bytes,
+	    &o) == 1)
+		full = object_get(&o, "full-name");
+	/* One too long is refused in its own place. */
+	if (full.p != NULL && slice_to_cstr(full, name, cap) == -1)
+		*name = '\0';
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+}
+
 static enum registry_result
 judge_password(struct request *q, const char *address, struct slice password)
 {
 	unsigned long long min = q->r->conf.password_min;
+	char name[256];
 	struct text why;
 
-	if (quality_check(password, address, min, &why) == 0)
+	full_name(q, address, name, sizeof(name));
+	if (quality_check(password, address, min, &why) == 0 &&
+	    quality_names(password, name, &why) == 0)
 		return REGISTRY_OK;
 	return say(q, REGISTRY_INVALID,
 	    "This password %s (at least %llu characters are asked for).",

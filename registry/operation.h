@@ -153,11 +153,15 @@ enum registry_result judge_unused(struct request *q, const struct object *o);
 /* Takes a domain that is gone out of the lists of its managers. */
 enum registry_result forget_domain(struct request *q, const char *domain);
 
-/* Makes what each main domain has from the beginning: the mailbox postmaster,
- * locked, and the alias abuse to it; what is there stays. */
+/* Makes what a main domain must have: the mailbox postmaster, locked, and the
+ * others as aliases to it; what is there stays. */
 enum registry_result make_structural(struct request *q, const char *domain);
-/* True for the addresses that each domain must have (RFC 2142). */
-bool is_structural(const char *address);
+/* The same for all domains, after what they must have has changed. */
+enum registry_result make_all_structural(struct request *q);
+/* Whether an address is one that its domain must have. 1, 0, -1. */
+#define SUFFIX_DEFAULT "default"	/* the suffix of all others */
+int is_mandatory(struct registry *r, const char *address)
+    __attribute__((warn_unused_result));
 /* The next uid for a domain: never one that another had. */
 enum registry_result next_uid(struct request *q, uint64_t *uid);
 /* A uid that came with a load: the counter is moved past it. 0 or -1. */

@@ -178,3 +178,22 @@ quality_check(struct slice password, const char *address, uint64_t min,
 	explicit_bzero(s, sizeof(s));
 	return r;
 }
+
+int
+quality_names(struct slice password, const char *full_name, struct text *why)
+{
+	char s[PASSWORD_MAX + 1], words[PASSWORD_MAX + 1], *at, *word;
+	int r = 0;
+
+	if (password.len > PASSWORD_MAX)
+		return 0;	/* refused before */
+	lower(password, s);
+	lower(slice_of(full_name), words);
+	for (word = strtok_r(words, " .,-'", &at); word != NULL && r == 0;
+	    word = strtok_r(NULL, " .,-'", &at))
+		if (strlen(word) > NAME_COUNTS && strstr(s, word) != NULL)
+			r = bad(why, "contains the name of the person",
+			    "contient le nom de la personne");
+	explicit_bzero(s, sizeof(s));
+	return r;
+}

@@ -12,4 +12,8 @@
 int quality_check(struct slice password, const char *address, uint64_t min,
     struct text *why) __attribute__((warn_unused_result));
 
+/* The same for the name of the person: none of its words may be in it. */
+int quality_names(struct slice password, const char *full_name,
+    struct text *why) __attribute__((warn_unused_result));
+
 #endif

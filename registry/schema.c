@@ -92,6 +92,16 @@ static const struct attribute domain_attributes[] = {
 	{ "language", ATTR_SET | ATTR_MANAGER, "fr", valid_language,
 	  { "language of the messages sent to its users",
 	    "langue des messages envoyés à ses utilisateurs" } },
+	{ "since", 0, NULL, valid_time,
+	  { "when the state last changed", "date du dernier changement d'état" } },
+	{ "refuse-after", ATTR_SET, "7", valid_count,
+	  { "days for which senders to a suspended domain try again; then refused",
+	    "jours pendant lesquels on fait réessayer les expéditeurs d'un "
+	    "domaine suspendu ; ensuite, refus" } },
+	{ "time-zone", ATTR_SET | ATTR_MANAGER, "Europe/Paris", valid_zone,
+	  { "time zone of its dates", "fuseau horaire de ses dates" } },
+	{ "spam-policy", ATTR_SET | ATTR_MANAGER, "none", valid_policy,
+	  { "how its mail is filtered", "comment son courrier est filtré" } },
 	{ "client", ATTR_SET | ATTR_CLEAR, NULL, valid_login,
 	  { "the customer that it belongs to", "le client à qui il appartient" } },
 	LIMITS,
@@ -129,6 +139,9 @@ static const struct attribute user_attributes[] = {
 	{ "hash", ATTR_SECRET | ATTR_NEEDED, "!", valid_hash,
 	  { "password hash, crypt(3); ! is locked",
 	    "empreinte du mot de passe, crypt(3) ; ! : verrouillé" } },
+	{ "must-change", ATTR_SET | ATTR_MANAGER, "no", valid_switch,
+	  { "the owner must choose another password",
+	    "le titulaire doit choisir un autre mot de passe" } },
 	{ "scram", ATTR_SECRET | ATTR_CLEAR, NULL, valid_scram,
 	  { "SCRAM-SHA-256 keys", "clés SCRAM-SHA-256" } },
 	{ "created", 0, NULL, valid_time,
@@ -155,6 +168,15 @@ static const struct attribute relay_attributes[] = {
 	  { "who and why", "qui et pourquoi" } },
 	{ "until", ATTR_SET | ATTR_CLEAR, NULL, valid_time,
 	  { "last day of the permission", "dernier jour de l'autorisation" } },
+	{ "created", 0, NULL, valid_time,
+	  { "when it was made", "date de création" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
+static const struct attribute suffix_attributes[] = {
+	{ "mandatory", ATTR_SET | ATTR_NEEDED, "postmaster\nabuse", valid_locals,
+	  { "names that each domain of this end must have",
+	    "noms que doit avoir chaque domaine de cette terminaison" } },
 	{ "created", 0, NULL, valid_time,
 	  { "when it was made", "date de création" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }
@@ -232,14 +254,19 @@ const struct kind kind_relay = {
 	{ "hosts that may send to the world through us",
 	  "machines qui peuvent envoyer vers l'extérieur" }
 };
+const struct kind kind_suffix = {
+	"suffix", "suffix", name_domain, suffix_attributes,
+	{ "what domains that end so must have",
+	  "ce que doivent avoir les domaines qui se terminent ainsi" }
+};
 const struct kind kind_removed = {
 	"removed", "removed", name_removed, removed_attributes,
 	{ "a deleted mailbox or domain whose mail is still kept",
 	  "une boîte ou un domaine supprimé dont le courrier est conservé" }
 };
 const struct kind *const kinds[] = {
-	&kind_client, &kind_domain, &kind_manager, &kind_user, &kind_alias,
-	&kind_relay, &kind_removed, NULL
+	&kind_suffix, &kind_client, &kind_domain, &kind_manager, &kind_user,
+	&kind_alias, &kind_relay, &kind_removed, NULL
 };
 /* clang-format on */
 

@@ -3,6 +3,7 @@
 
 #include "registry/valid.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include "lib/num.h"
 
 #define LINE_MAX_BYTES 250
+#define LOCALS_MAX 20
 #define TIME_TEXT 20		/* 2026-11-21T22:35:01Z */
 
 static int
@@ -330,6 +332,59 @@ valid_kinds(struct slice in, struct str *out, struct text *why)
 	    "must be all, none, or some of: domain user alias robot list "
 	    "mailing", "doit être all (tous), none (aucun), ou un choix de : "
 	    "domain user alias robot list mailing");
+}
+
+int
+valid_locals(struct slice in, struct str *out, struct text *why)
+{
+	char name[ADDR_LOCAL_MAX + 1];
+	struct slice one;
+	size_t n = 0;
+
+	/* The others lead to it (RFC 2142). */
+	str_puts(out, "postmaster");
+	while ((one = target_next(&in)).p != NULL) {
+		if (addr_account(one, name) == -1 || ++n > LOCALS_MAX)
+			return wrong(why, "must be at most 20 names without a "
+			    "domain", "doit être au plus 20 noms sans domaine");
+		if (has_target(out, slice_of(name)))
+			continue;
+		str_putc(out, '\n');
+		str_puts(out, name);
+	}
+	return n > 0 ? 0 : wrong(why, "must have at least one name",
+	    "doit contenir au moins un nom");
+}
+
+int
+valid_zone(struct slice in, struct str *out, struct text *why)
+{
+	bool good = in.len > 0 && in.len <= 64;
+
+	for (size_t i = 0; good && i < in.len; i++)
+		good = isalnum((unsigned char)in.p[i]) ||
+		    (i > 0 && strchr("+-_/", in.p[i]) != NULL);
+	if (!good || in.p[in.len - 1] == '/')
+		return wrong(why, "must be a time zone such as Europe/Paris",
+		    "doit être un fuseau horaire comme Europe/Paris");
+	str_put(out, in);
+	return 0;
+}
+
+int
+valid_policy(struct slice in, struct str *out, struct text *why)
+{
+	/* Inventory 0-17. */
+	const char *const words[] = { "none", "normal", "permissive",
+		"trigger-happy", "wants-all-spam", "wants-viruses",
+		"uncensored", "non-paying", NULL };
+
+	if (one_of(in, words, out))
+		return 0;
+	return wrong(why, "must be none, normal, permissive, trigger-happy, "
+	    "wants-all-spam, wants-viruses, uncensored or non-paying",
+	    "doit être none (aucune), normal, permissive, trigger-happy, "
+	    "wants-all-spam, wants-viruses, uncensored ou non-paying");
 }
 
 int

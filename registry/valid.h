@@ -21,6 +21,12 @@ attribute_valid valid_domain;
  * kept one a line. */
 attribute_valid valid_domains;
 attribute_valid valid_kinds;
+/* Names that a domain must have: postmaster is always the first. */
+attribute_valid valid_locals;
+/* A name of the time zone database, such as Europe/Paris. */
+attribute_valid valid_zone;
+/* The name of a policy of the spam filter. */
+attribute_valid valid_policy;
 /* The name of a manager or a customer. */
 attribute_valid valid_login;
 attribute_valid valid_uid;

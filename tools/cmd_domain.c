@@ -12,6 +12,9 @@ static const struct option_field options[] = {
 	{ "--alias-of", "alias-of", NULL },
 	{ "--state",    "state",    NULL },
 	{ "--client",   "client",   NULL },
+	{ "--time-zone", "time-zone", NULL },
+	{ "--spam-policy", "spam-policy", NULL },
+	{ "--refuse-after", "refuse-after", NULL },
 	{ "--force",    "force",    "yes" },
 	{ NULL, NULL, NULL }
 };

@@ -20,6 +20,7 @@ static const struct option_field options[] = {
 	{ "--hash-stdin",     PASSWORD_HOW,              "hash" },
 	{ "--random",         PASSWORD_HOW,              "random" },
 	{ "--locked",         PASSWORD_HOW,              "locked" },
+	{ "--must-change",    "must-change",    "yes" },
 	{ "--own",            "own",            "yes" },
 	{ NULL, NULL, NULL }
 };
@@ -35,7 +36,7 @@ user_add(struct malle *m, int argc, char **argv)
 {
 	return ask_with_password(m, "user.add", "address", options, argc, argv,
 	    "user add ADDRESS [--name NAME] [--quota SIZE] [--messages N] "
-	    "[--random | --password-stdin | --hash-stdin | --locked] [--force]");
+	    "[--random | --password-stdin | --hash-stdin | --locked] [--must-change] [--force]");
 }
 
 static int
@@ -112,7 +113,8 @@ cmd_user(struct malle *m, int argc, char **argv)
 	static const struct action actions[] = {
 		{ "add", user_add,
 		  "ADDRESS [--name NAME] [--quota SIZE] [--messages N]\n"
-		  "\t[--random | --password-stdin | --hash-stdin | --locked] [--force]",
+		  "\t[--random | --password-stdin | --hash-stdin | --locked]\n"
+		  "\t[--must-change] [--force]",
 		  "make a mailbox; the password is asked for, or as the option says",
 		  "créer une boîte ; le mot de passe est demandé, ou selon l'option" },
 		{ "list", user_list, "[DOMAIN] [--after ADDRESS] [--limit N]",

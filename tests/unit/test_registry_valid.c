@@ -64,6 +64,18 @@ static const struct row rows[] = {
 	{ "domains", valid_domains, "a.test ..", NULL },
 	{ "domains", valid_domains, " ", NULL },
 	{ "login", valid_login, "Acme", "acme" },
+	{ "locals", valid_locals, "Abuse postmaster hostmaster",
+	  "postmaster\nabuse\nhostmaster" },
+	{ "locals", valid_locals, "abuse@a.test", NULL },
+	{ "locals", valid_locals, "", NULL },
+	{ "zone", valid_zone, "Europe/Paris", "Europe/Paris" },
+	{ "zone", valid_zone, "America/Argentina/La_Rioja",
+	  "America/Argentina/La_Rioja" },
+	{ "zone", valid_zone, "/etc/passwd", NULL },
+	{ "zone", valid_zone, "../x", NULL },
+	{ "zone", valid_zone, "Europe/", NULL },
+	{ "policy", valid_policy, "Trigger-Happy", "trigger-happy" },
+	{ "policy", valid_policy, "mild", NULL },
 	{ "login", valid_login, "a@b.test", NULL },
 	/* inventory 8-06: all four separators */
 	{ "targets", valid_targets, "a@b.fr", "a@b.fr" },
@@ -201,6 +213,9 @@ test_passwords(void)
 		    &why) == 0) == passwords[i].good, "password %zu is %s", i,
 		    passwords[i].good ? "good" : "bad");
 	}
+	ok(quality_names(SLICE("a big DURAND battery"), "Élise Durand", &why) ==
+	    -1 && quality_names(SLICE("a big battery"), "Li Durand", &why) == 0,
+	    "no word of the person's name");
 	ok(quality_check(slice_of("élève très"), "x@a.fr", 11, &why) == -1 &&
 	    quality_check(slice_of("élève très"), "x@a.fr", 10, &why) == 0,
 	    "characters are counted, not bytes");

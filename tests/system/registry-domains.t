@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Domains: names that each must have by its end (2-15, 4-07, 8-12), states,
+zones, policies, international names; what names and passwords a mailbox may
+have (3-12, 3-13, 1-06)."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle  # noqa: E402
+import registryd  # noqa: E402
+from malle import eq, ok  # noqa: E402
+
+HASH = "$6$saltsalt$" + "a" * 86
+PASSWORD = "correct horse battery"
+
+
+def has(r, domain):
+    return sorted(r.addresses(domain))
+
+
+def ends(r):
+    for name, want in (("a.fr", ["abuse", "hostmaster", "postmaster"]),
+                       ("a.test", ["abuse", "postmaster"]),
+                       ("sous.a.fr", ["abuse", "hostmaster", "postmaster"])):
+        r.ask("domain.add", name=name)
+        eq(has(r, name), want, "what %s must have" % name)
+    eq(r.ask("alias.delete", address="hostmaster@a.fr")[1], "refused",
+       "hostmaster cannot be deleted in .fr")
+    r.ask("alias.add", address="hostmaster@a.test", targets="postmaster")
+    eq(r.ask("alias.delete", address="hostmaster@a.test")[1], "ok",
+       "but elsewhere")
+    p = r.malle("suffix", "add", "test", "abuse", "security")
+    eq(p.returncode, 0, "the table can be changed")
+    eq(has(r, "a.test"), ["abuse", "postmaster", "security"],
+       "domains that exist get what is missing")
+    eq(r.ask("alias.delete", address="security@a.test")[1], "refused",
+       "and keep it")
+    r.ask("suffix.add", name="x.a.test", mandatory="noc")
+    r.ask("domain.add", name="x.a.test")
+    eq(has(r, "x.a.test"), ["noc", "postmaster"], "the longest end holds")
+    r.ask("suffix.add", name="default", mandatory="abuse webmaster")
+    r.ask("domain.add", name="b.example")
+    eq(has(r, "b.example"), ["abuse", "postmaster", "webmaster"],
+       "default is for all others")
+    eq(has(r, "a.fr"), ["abuse", "hostmaster", "postmaster"],
+       "but not for what is built in")
+    r.ask("suffix.set", name="test", mandatory="abuse")
+    eq(r.ask("alias.delete", address="security@a.test")[1], "ok",
+       "no longer mandatory")
+    r.ask("suffix.delete", name="default")
+    eq(r.ask("suffix.add", name="fr", mandatory="a b/c")[1], "invalid",
+       "no impossible names")
+    eq(r.malle("suffix", "list").stdout, "test\tpostmaster, abuse\n"
+       "x.a.test\tpostmaster, noc\n", "listed")
+    eq(r.ask("domain.delete", name="x.a.test")[1], "ok",
+       "what a domain must have does not hinder its deletion")
+
+
+def states(r):
+    def show():
+        return r.ask("domain.show", name="a.test")[0][0]
+    ok("since" not in show() and show()["refuse-after"] == "7",
+       "seven days until a suspended domain is refused")
+    r.ask("domain.set", name="a.test", state="suspended", refuse_after="3")
+    since = show().get("since", "")
+    ok(since.startswith("20"), "the moment of a change of state is kept")
+    r.ask("domain.set", name="a.test", language="en")
+    eq(show()["since"], since, "until the next one")
+    eq(r.ask("domain.set", name="a.test", since="2020-01-01")[1], "refused",
+       "and not to be set")
+    r.ask("domain.set", name="a.test", state="active")
+    for name, good, bad in (("time-zone", "America/Cayenne", "x y"),
+                            ("spam-policy", "normal", "strict"),
+                            ("language", "fr", "de"),
+                            ("default-quota", "1G", "much")):
+        eq([r.ask("domain.set", name="a.test", **{name: v})[1]
+            for v in (good, bad)], ["ok", "invalid"], name)
+    r.ask("domain.set", name="a.test", default_quota="")
+    r.ask("domain.add", name="société.fr")
+    eq([x.get("unicode") for x in r.ask("domain.list")[0]
+        if x["name"].startswith("xn--")], ["société.fr"],
+       "an international name is shown as people write it")
+    ok("unicode" not in r.malle("dump").stdout, "but not dumped")
+
+
+def names(r):
+    rows, verdict, text = r.ask("user.add", address="info@a.test", hash=HASH)
+    ok(verdict == "invalid" and "function" in text,
+       "no login for a function")
+    eq(r.ask("user.add", address="info@a.test", hash=HASH, force="yes")[1],
+       "ok", "but forced")
+    eq(r.ask("alias.add", address="contact@a.test", targets="info")[1], "ok",
+       "an alias is right")
+    eq(r.ask("user.add", address="pm@a.test", full_name="Pierre Martin",
+             password="one martin at the door")[1], "invalid",
+       "no password with the name of the person")
+    eq(r.ask("user.add", address="pm@a.test", full_name="Pierre Martin",
+             password=PASSWORD, must_change="yes")[1], "ok", "another one")
+    eq(r.ask("user.passwd", address="pm@a.test",
+             password="only Pierre knows it")[1], "invalid",
+       "nor one that is changed")
+    eq(r.ask("user.show", address="pm@a.test")[0][0]["must-change"], "yes",
+       "it must be changed")
+    r.ask("user.passwd", address="pm@a.test", password=PASSWORD + "x")
+    eq(r.ask("user.show", address="pm@a.test")[0][0]["must-change"], "yes",
+       "by its owner, not by others")
+    fields = {"as": "pm@a.test", "current": PASSWORD + "x"}
+    eq(r.ask("user.set", address="pm@a.test", must_change="no", **fields)[1],
+       "refused", "who cannot just say so")
+    eq(r.ask("user.passwd", address="pm@a.test", password=PASSWORD,
+             **fields)[1], "ok", "done")
+    eq(r.ask("user.show", address="pm@a.test")[0][0]["must-change"], "no",
+       "and no longer asked for")
+
+
+with registryd.Registry() as r:
+    ends(r)
+    states(r)
+    names(r)
+    eq(r.ask("check")[0], [], "all is counted")
+    dump = r.malle("dump").stdout
+    with registryd.Registry() as other:
+        eq(other.malle("load", input=dump).returncode, 0, "loaded")
+        eq(other.malle("dump").stdout, dump, "the dump of it is the same")
+    eq(r.violations(), [], "without leaving its role")
+malle.done()
