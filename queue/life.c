@@ -471,6 +471,20 @@ begin_mailbox(struct manager *q, struct active *a, struct recipient *r)
 	    QUEUE_TEMPORARY : QUEUE_PERMANENT, text);
 }
 
+/* False when this pass is for another domain. */
+static bool
+is_in_pass(const struct manager *q, const struct recipient *r)
+{
+	struct slice want = q->pass_domain, tail = r->domain;
+
+	if (want.len == 0)
+		return true;
+	if (want.p[0] != '.')
+		return slice_eq_nocase(tail, want);
+	return tail.len > want.len && slice_eq_nocase(
+	    slice_skip(tail, tail.len - want.len), want);
+}
+
 /* Schedules every recipient that is due. */
 static void
 begin(struct manager *q, struct active *a)
@@ -485,7 +499,7 @@ begin(struct manager *q, struct active *a)
 		struct recipient *r = &a->e->recipients[i];
 
 		r->active = a;
-		if (r->state.status != RCPT_WAITING ||
+		if (r->state.status != RCPT_WAITING || !is_in_pass(q, r) ||
 		    (r->state.due > q->wall && !m->is_retry))
 			continue;
 		if (r->kind == RCPT_MAILBOX)
@@ -536,6 +550,9 @@ life_begin_due(struct manager *q)
 			if (++loads > LOADS_MAX)
 				return;
 			index_unschedule(&q->index, m);
+			if (q->is_one_pass &&
+			    life_age(q, m) < q->pass_older_than)
+				continue;
 			if (loads == 1 && tables_refresh(&q->tables) == -1)
 				log_error(NULL, "error", "what=tables "
 				    "error=%s", LOGS(strerror(errno)));

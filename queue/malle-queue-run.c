@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: root, or whoever owns the whole instance. This process only forks:
- * malle-spawn and malle-bounce by exec, and the manager, which gives its rights
+ * malle-spawn, malle-bounce, malle-remote and malle-sts by exec, and the manager, which gives its rights
  * away as malle-queued does. It then waits for the manager and stops the others.
  * Order: the lock first (in the manager); without it nothing is delivered, and
  * a running malle-queued is asked to try everything now.
@@ -34,7 +34,9 @@ static struct manager manager;
 static int
 usage(FILE *out)
 {
-	fputs("usage: malle-queue-run [-h] [-c FILE] [--limit SECONDS]\n"
+	fputs("usage: malle-queue-run [-h] [-c FILE] [--limit TIME] "
+	    "[--older-than TIME]\n"
+	    "                       [--destination DOMAIN]\n"
 	    "Delivers what is due in the queue, once, and ends. With "
 	    "malle-queued running\nit only asks it to try everything now. "
 	    "See malle-queue-run(8).\n", out);
@@ -42,9 +44,19 @@ usage(FILE *out)
 }
 
 struct options {
-	const char *conf;
-	uint64_t limit;
+	const char *conf, *destination;
+	uint64_t limit, older_than;
 };
+
+static int
+parse_time(const char *option, const char *text, uint64_t lo, uint64_t *out)
+{
+	if (num_parse_duration(slice_of(text), lo, 31536000, out) == 0)
+		return 0;
+	fprintf(stderr, "malle-queue-run: --%s %s: write a time as 90s, 10m, "
+	    "2h or 1d\n", option, text);
+	return -1;
+}
 
 /* 0, or -1 with *status to exit with. */
 static int
@@ -52,6 +64,8 @@ parse_options(int argc, char **argv, struct options *o, int *status)
 {
 	static const struct option longs[] = {
 		{ "limit", required_argument, NULL, 'l' },
+		{ "older-than", required_argument, NULL, 'o' },
+		{ "destination", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -59,18 +73,22 @@ parse_options(int argc, char **argv, struct options *o, int *status)
 
 	*status = EX_USAGE;
 	o->limit = LIMIT_DEFAULT;
-	while ((c = getopt_long(argc, argv, "hc:l:", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "hc:l:o:d:", longs, NULL)) != -1)
 		switch (c) {
 		case 'c':
 			o->conf = optarg;
 			break;
 		case 'l':
-			if (num_parse_duration(slice_of(optarg), 1, 86400,
-			    &o->limit) == -1) {
-				fprintf(stderr, "malle-queue-run: --limit %s: "
-				    "write 1 to 86400 seconds\n", optarg);
+			if (parse_time("limit", optarg, 1, &o->limit) == -1)
 				return -1;
-			}
+			break;
+		case 'o':
+			if (parse_time("older-than", optarg, 0,
+			    &o->older_than) == -1)
+				return -1;
+			break;
+		case 'd':
+			o->destination = optarg;
 			break;
 		case 'h':
 			*status = usage(stdout);
@@ -85,48 +103,59 @@ parse_options(int argc, char **argv, struct options *o, int *status)
 	return -1;
 }
 
-/* Runs libexec/name with a descriptor named "queue", and one named "auth" when
- * auth is not -1. Its pid, or -1. */
+/* A program that works for the manager, and the descriptors that it gets. */
+struct helper {
+	const char *name;
+	const char *names[2];
+	int fds[2];		/* -1: none */
+};
+
+/* Starts libexec/name. Its pid, or -1. */
 static pid_t
-run_helper(const struct conf *c, const char *name, const char *conf, int queue,
-    int auth)
+run_helper(const struct conf *c, const struct helper *h, const char *conf)
 {
 	char path[1200], fds[64];
 	pid_t pid = fork();
 
 	if (pid != 0)
 		return pid;
-	if (fcntl(queue, F_SETFD, 0) == -1 ||
-	    (auth != -1 && fcntl(auth, F_SETFD, 0) == -1))
-		_exit(EX_OSERR);
-	snprintf(path, sizeof(path), "%s/%s", c->libexec, name);
-	snprintf(fds, sizeof(fds), auth != -1 ? "queue=%d,auth=%d" :
-	    "queue=%d", queue, auth);
+	for (size_t i = 0; i < 2; i++)
+		if (h->fds[i] != -1 && fcntl(h->fds[i], F_SETFD, 0) == -1)
+			_exit(EX_OSERR);
+	snprintf(path, sizeof(path), "%s/%s", c->libexec, h->name);
+	if (h->fds[1] != -1)
+		snprintf(fds, sizeof(fds), "%s=%d,%s=%d", h->names[0],
+		    h->fds[0], h->names[1], h->fds[1]);
+	else
+		snprintf(fds, sizeof(fds), "%s=%d", h->names[0], h->fds[0]);
 	if (setenv("MALLE_FDS", fds, 1) == -1)
 		_exit(EX_OSERR);
 	if (conf != NULL)
-		execl(path, name, "-c", conf, (char *)NULL);
+		execl(path, h->name, "-c", conf, (char *)NULL);
 	else
-		execl(path, name, (char *)NULL);
+		execl(path, h->name, (char *)NULL);
 	fprintf(stderr, "malle-queue-run: %s: %s\n", path, strerror(errno));
 	_exit(EX_UNAVAILABLE);
 }
 
 /* The manager, in a process of its own. */
 static int
-run_manager(struct manager *q, uint64_t limit)
+run_manager(struct manager *q, const struct options *o)
 {
-	int keep[2] = { q->spawn, q->bounce }, r;
+	int keep[3] = { q->spawn, q->bounce, q->remote_fd }, r;
 
 	q->listener.fd = -1;
-	if (fcntl(q->spawn, F_SETFL, O_NONBLOCK) == -1 ||
-	    fcntl(q->bounce, F_SETFL, O_NONBLOCK) == -1)
-		return EX_OSERR;
-	if ((r = start_confined(q, keep, 2)) != 0)
+	for (size_t i = 0; i < 3; i++)
+		if (fcntl(keep[i], F_SETFL, O_NONBLOCK) == -1)
+			return EX_OSERR;
+	if ((r = start_confined(q, keep, 3)) != 0)
 		return r;
 	q->is_one_pass = true;
 	q->pass_start = q->now;
-	q->pass_end = q->now + (int64_t)limit * 1000;
+	q->pass_end = q->now + (int64_t)o->limit * 1000;
+	q->pass_older_than = (int64_t)o->older_than;
+	if (o->destination != NULL)
+		q->pass_domain = slice_of(o->destination);
 	manager_loop(q);
 	printf("%ju delivered, %ju deferred, %ju failed, %u left\n",
 	    (uintmax_t)q->delivered, (uintmax_t)q->deferred,
@@ -137,7 +166,7 @@ run_manager(struct manager *q, uint64_t limit)
 
 /* The queue is somebody else's: malle-queued is asked to try all. */
 static int
-ask_daemon(const struct conf *c)
+ask_daemon(const struct conf *c, const struct options *o)
 {
 	static unsigned char space[IPC_MAX];
 	struct queue_filter filter = { .id = "" };
@@ -154,6 +183,10 @@ ask_daemon(const struct conf *c)
 		return EX_TEMPFAIL;
 	}
 	ipc_timeout(fd, ASK_TIMEOUT);
+	filter.older_than = o->older_than;
+	if (o->destination != NULL)
+		snprintf(filter.recipient, sizeof(filter.recipient), "*%s%s",
+		    o->destination[0] == '.' ? "" : "@", o->destination);
 	pack_init(&k, space, sizeof(space));
 	queue_filter_pack(&k, &filter);
 	if (ipc_send(fd, Q_RETRY, &k, NULL, 0) == -1 ||
@@ -171,7 +204,8 @@ ask_daemon(const struct conf *c)
 	return EX_OK;
 }
 
-static pid_t helpers[2] = { -1, -1 };
+enum { SPAWN, BOUNCE, REMOTE, STS, HELPERS };
+static pid_t helpers[HELPERS];
 
 /* Ends what we have started, and nothing else; the hard way after a while. */
 static void
@@ -179,7 +213,7 @@ stop_helpers(void)
 {
 	static const struct timespec pause = { 0, 20000000 };
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < HELPERS; i++) {
 		int left = STOP_TRIES;
 
 		if (helpers[i] <= 0 || kill(helpers[i], SIGTERM) == -1)
@@ -217,28 +251,38 @@ static int
 one_pass(struct manager *q, const struct options *o)
 {
 	/* Nobody logs in through us, but malle-spawn wants both of its pairs. */
-	int spawn[2], bounce[2], auth[2], status;
+	int pairs[HELPERS][2], auth[2], status;
 	pid_t pid;
 
-	if (ipc_pair(spawn) == -1 || ipc_pair(bounce) == -1 ||
-	    ipc_pair(auth) == -1)
+	for (size_t i = 0; i < HELPERS; i++)
+		if (ipc_pair(pairs[i]) == -1)
+			return EX_OSERR;
+	if (ipc_pair(auth) == -1)
 		return EX_OSERR;
-	q->spawn = spawn[0];
-	q->bounce = bounce[0];
-	q->remote_fd = -1;
+	q->spawn = pairs[SPAWN][0];
+	q->bounce = pairs[BOUNCE][0];
+	q->remote_fd = pairs[REMOTE][0];
 	if ((pid = fork()) == 0)
-		_exit(run_manager(q, o->limit));
-	helpers[0] = run_helper(&q->conf, "malle-spawn", o->conf, spawn[1],
-	    auth[1]);
-	helpers[1] = run_helper(&q->conf, "malle-bounce", o->conf,
-	    bounce[1], -1);
+		_exit(run_manager(q, o));
+	const struct helper work[HELPERS] = {
+		[SPAWN] = { "malle-spawn", { "queue", "auth" },
+		    { pairs[SPAWN][1], auth[1] } },
+		[BOUNCE] = { "malle-bounce", { "queue", NULL },
+		    { pairs[BOUNCE][1], -1 } },
+		[REMOTE] = { "malle-remote", { "queue", "sts" },
+		    { pairs[REMOTE][1], pairs[STS][0] } },
+		[STS] = { "malle-sts", { "remote", NULL },
+		    { pairs[STS][1], -1 } }
+	};
+	for (size_t i = 0; i < HELPERS; i++)
+		helpers[i] = run_helper(&q->conf, &work[i], o->conf);
 	/* Only now: a helper must not inherit a handler that swallows its end. */
 	manager_pid = pid;
 	signal(SIGTERM, on_term);
 	signal(SIGINT, on_term);
 	/* Whatever a helper that died has not read must show as lost. */
-	close(spawn[1]);
-	close(bounce[1]);
+	for (size_t i = 0; i < HELPERS; i++)
+		close(pairs[i][1]);
 	status = pid == -1 ? EX_OSERR : wait_for(pid);
 	stop_helpers();
 	return status;
@@ -258,5 +302,5 @@ main(int argc, char **argv)
 	if ((r = start_open(&manager)) != 0)
 		return r;
 	r = one_pass(&manager, &o);
-	return r == START_BUSY ? ask_daemon(&manager.conf) : r;
+	return r == START_BUSY ? ask_daemon(&manager.conf, &o) : r;
 }

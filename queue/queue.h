@@ -115,6 +115,8 @@ struct manager {
 	bool is_one_pass;		/* malle-queue-run */
 	int64_t pass_end;		/* one pass: ms after which nothing begins */
 	int64_t pass_start;
+	int64_t pass_older_than;	/* s; younger messages are left alone */
+	struct slice pass_domain;	/* only this one, or below ".it"; or empty */
 	uint64_t accepted, delivered, deferred, failed;
 };
 

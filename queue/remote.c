@@ -422,11 +422,12 @@ entries_of(const struct sched_dest *d)
  * it cannot take within about a minute goes back to the disk.
  */
 static bool
-has_room(const struct path *p, const struct active *a)
+has_room(const struct manager *q, const struct path *p,
+    const struct active *a)
 {
 	const struct sched_dest *d = p->dest;
 
-	return (d->newest != NULL && d->newest->owner == a) ||
+	return q->is_one_pass || (d->newest != NULL && d->newest->owner == a) ||
 	    entries_of(d) < p->room;
 }
 
@@ -440,7 +441,7 @@ begin_on(struct manager *q, struct active *a, struct recipient *r,
 		return;
 	}
 	p->group->used = q->now;
-	if (!has_room(p, a)) {
+	if (!has_room(q, p, a)) {
 		life_postpone(q, r, 20 + arc4random_uniform(60));
 		return;
 	}

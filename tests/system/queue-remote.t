@@ -409,6 +409,29 @@ def restart(lab):
     eq(s.recipients(), ["x@later.test"], "once")
 
 
+def one_pass(lab):
+    """malle-queue-run does the same, without anybody running."""
+    lab.dns.mx("cron.test", 10, "mx.cron.test")
+    lab.dns.mx("cron2.test", 10, "mx.cron2.test")
+    ips = lab.host("mx.cron.test"), lab.host("mx.cron2.test")
+    lab.event(lab.send("x@cron.test"), "deferred")
+    lab.event(lab.send("x@cron2.test"), "deferred")
+    time.sleep(2)
+    lab.m.stop()
+    a, b = Server(ips[0], PORT), Server(ips[1], PORT)
+    lab.servers += [a, b]
+    until(lambda: time.sleep(0.1) or lab.m.run(
+        "malle-queue-run", "--destination", "cron.test",
+        "--limit", "20").stdout and a.messages, 90)
+    eq((a.recipients(), b.recipients()), (["x@cron.test"], []),
+       "one destination only")
+    r = lab.m.run("malle-queue-run", "--older-than", "1d")
+    ok("1 left" in r.stdout and not b.messages, "nothing is old enough")
+    until(lambda: time.sleep(0.1) or lab.m.run(
+        "malle-queue-run").stdout and b.messages, 90)
+    eq(b.recipients(), ["x@cron2.test"], "then the rest")
+
+
 def main():
     lab = Lab()
     try:
@@ -416,7 +439,8 @@ def main():
         lab.m.domain("exemple.test")
         lab.m.user("bob@exemple.test")
         parts = (plain, dns, literal, one_group, retries, unreachable,
-                 throttled, broken, blocked, routed, verp, killed, restart)
+                 throttled, broken, blocked, routed, verp, killed, restart,
+                 one_pass)
         for part in parts:
             if sys.argv[1:] and part.__name__ not in sys.argv[1:]:
                 continue
