@@ -78,6 +78,7 @@ confine(struct authd *a, const struct conf *c)
 {
 	const struct proc_limits limits = {
 		.memory = MEMORY_MAX, .files = FILES_MAX,
+		.file_size = PROC_NO_FILES,
 	};
 	struct sandbox_path path = { .may_write = false };
 	struct sandbox_got got;

@@ -202,6 +202,7 @@ confine(struct server *s, const struct conf *c)
 {
 	const struct proc_limits limits = {
 		.memory = MEMORY_MAX, .files = FILES_MAX,
+		.file_size = PROC_NO_FILES,
 	};
 	struct sandbox_got got;
 	char folder[1200], empty[1200];
