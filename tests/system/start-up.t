@@ -33,7 +33,7 @@ def free_base():
     malle.skip_all("no free ports")
 
 
-def tool(name, var, base=0, **more):
+def tool(name, var, base=0, user=None, **more):
     env = dict(os.environ, BIN=malle.BIN, VAR=var, PORT_BASE=str(base),
                LANG="C.UTF-8", MALLE_SANDBOX_DENY="kill")
     env.update(more)
@@ -41,7 +41,8 @@ def tool(name, var, base=0, **more):
     env.pop("LC_ALL", None)
     return subprocess.run([os.path.join(malle.TOP, "tools", name)], env=env,
                           capture_output=True, text=True, timeout=120,
-                          stdin=subprocess.DEVNULL)
+                          stdin=subprocess.DEVNULL, user=user, group=user,
+                          extra_groups=None if user is None else [])
 
 
 def test_up(var, base):
@@ -112,6 +113,39 @@ def test_down(var, base):
     tool("down", var)
 
 
+def test_plain_user(folder):
+    """Not root, in a folder with a space in its name."""
+    user = malle.UID_FIRST - 2
+    home = os.path.join(folder, "a folder")
+    os.mkdir(home)
+    os.chown(home, user, user)
+    if any(subprocess.run(["test", "-x", path], user=user, group=user,
+                          extra_groups=[]).returncode
+           for path in (os.path.join(malle.TOP, "tools", "up"),
+                        os.path.join(malle.BIN, "malle-start"))):
+        malle.skip("others may not read this checkout")
+        return
+    var = os.path.join(home, "var")
+    try:
+        r = tool("up", var, free_base(), user=user)
+        if not eq((r.returncode, r.stderr), (0, ""), "make up, not root"):
+            malle.note(r.stdout)
+        ok("Subject: Bonjour de la malle-poste" in r.stdout and
+           "delivered into the mailbox" in r.stdout,
+           "the whole way of a letter")
+        ok("'%s/malle' -c '%s/malleposte.conf'" % (malle.BIN, var) in r.stdout,
+           "the command is quoted for the shell")
+        ok("Not root: all programs have your uid" in r.stdout,
+           "and it says which separations are off")
+        pid = int(open(os.path.join(var, "malle-start.pid")).read())
+        family = [pid] + malle.descendants(pid)
+        eq({malle.status_of(p)["Uid"] for p in family},
+           {"\t".join([str(user)] * 4)}, "everything has the caller's uid")
+    finally:
+        eq(tool("down", var, user=user).returncode, 0, "make down")
+    eq([p for p in family if malle._alive(p)], [], "nothing stays behind")
+
+
 def main():
     if malle.SANITIZED and malle.ROOT:
         malle.skip_all("a sanitized malle-local cannot start in a root "
@@ -126,6 +160,8 @@ def main():
             test_twice(var, base, accounts)
             test_beside(var, base, other)
             test_down(var, base)
+        if malle.ROOT:
+            test_plain_user(folder)
     finally:
         for d in (var, other):
             if os.path.exists(d + "/malleposte.conf"):
