@@ -163,7 +163,7 @@ wants_part(struct slice part, const struct trace_line *l)
 
 /* Seconds as people count them: the two largest units. */
 static void
-put_duration(FILE *out, struct slice s)
+put_duration(FILE *out, struct slice s, bool french)
 {
 	uint64_t n;
 
@@ -178,8 +178,8 @@ put_duration(FILE *out, struct slice s)
 		fprintf(out, "%ju h %ju min", (uintmax_t)(n / 3600),
 		    (uintmax_t)(n / 60 % 60));
 	else
-		fprintf(out, "%ju d %ju h", (uintmax_t)(n / 86400),
-		    (uintmax_t)(n / 3600 % 24));
+		fprintf(out, french ? "%ju j %ju h" : "%ju d %ju h",
+		    (uintmax_t)(n / 86400), (uintmax_t)(n / 3600 % 24));
 }
 
 /* Words of the log that are told in French. */
@@ -227,7 +227,7 @@ put_text(FILE *out, struct slice text, const struct trace_line *l, bool french)
 		if (slice_eq(key, SLICE("next")) ||
 		    slice_eq(key, SLICE("pause")) ||
 		    slice_eq(key, SLICE("delay")))
-			put_duration(out, value);
+			put_duration(out, value, french);
 		else
 			text_put_escaped(out, french &&
 			    (slice_eq(key, SLICE("kind")) ||

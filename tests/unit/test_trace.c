@@ -38,6 +38,12 @@ static const struct {
 	  "bob@x.fr: not delivered yet: full (4.2.2); next attempt in 1 h 2 min",
 	  "bob@x.fr : pas encore distribué : full (4.2.2) ; prochain essai dans "
 	  "1 h 2 min" },
+	{ AT "i delivered to=bob@x.fr delay=90061",
+	  "bob@x.fr: delivered, 1 d 1 h after its arrival",
+	  "bob@x.fr : distribué, 1 j 1 h après son arrivée" },
+	{ AT "i delivered to=bob@x.fr delay=0",
+	  "bob@x.fr: delivered, 0 s after its arrival",
+	  "bob@x.fr : distribué, 0 s après son arrivée" },
 	{ AT "i deferred to=bob@x.fr next=soon",
 	  "bob@x.fr: not delivered yet; next attempt in soon",
 	  "bob@x.fr : pas encore distribué ; prochain essai dans soon" },
