@@ -192,6 +192,8 @@ finish_verify(struct authd *a, struct job *job)
 		check_leave(l);
 		if (job->right)
 			verdict_right(a, l);
+		else if (job->unknown)
+			verdict_other(a, l, AUTH_TEMPORARY, "no-memory");
 		else
 			verdict_wrong(a, l, l->exists ? "wrong-password" :
 			    "unknown-account");

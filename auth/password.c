@@ -216,6 +216,9 @@ matches(const char *phrase, const char *hash, bool usable,
 	    data, sizeof(*data));
 	size_t len = strlen(hash);
 
+	/* It says EINVAL where it had no memory. */
+	if (result == NULL)
+		errno = ENOMEM;
 	return result != NULL && usable && strlen(result) == len &&
 	    CRYPTO_memcmp(result, hash, len) == 0;
 }
@@ -227,6 +230,7 @@ password_verify(struct slice password, struct slice hash)
 	struct crypt_data *data;
 	bool usable, right = false;
 
+	errno = 0;
 	if (!is_password(password) ||
 	    (data = calloc(1, sizeof(*data))) == NULL)
 		return false;

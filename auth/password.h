@@ -72,7 +72,8 @@ int password_hash(struct slice password, char *out)
  * True when password is the one of hash: yescrypt, $1$, $2a$ $2b$ $2y$, $5$ or
  * $6$. False for anything else: a wrong password, an empty or locked hash ("",
  * "*", "!..."), another method, a damaged hash. What it costs does not tell a
- * wrong password from a hash that cannot match.
+ * wrong password from a hash that cannot match. With errno ENOMEM nobody knows:
+ * there was no memory to find out; else errno is another one than that.
  */
 bool password_verify(struct slice password, struct slice hash);
 

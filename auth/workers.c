@@ -83,6 +83,7 @@ work(struct job *job)
 	switch (job->kind) {
 	case JOB_VERIFY:
 		job->right = password_verify(password, slice_of(job->hash));
+		job->unknown = !job->right && errno == ENOMEM;
 		break;
 	case JOB_UPGRADE:
 		job->made = !password_hash_is_current(slice_of(job->hash)) &&

@@ -30,6 +30,7 @@ struct job {
 	char hash[PASSWORD_HASH_MAX];	/* what is stored */
 	/* out */
 	bool right;			/* VERIFY */
+	bool unknown;			/* VERIFY: there was no memory for it */
 	bool made;			/* UPGRADE: new_hash is better */
 	bool has_scram;
 	char new_hash[PASSWORD_HASH_MAX];
