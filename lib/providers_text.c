@@ -19,5 +19,5 @@ struct slice
 providers_text(void)
 {
 	return slice_make(providers_begin,
-	    (size_t)(providers_end - providers_begin));
+	    (uintptr_t)providers_end - (uintptr_t)providers_begin);
 }

@@ -162,7 +162,7 @@ void
 groups_name(const struct providers *p, const struct remote_found *f,
     char *out, size_t cap)
 {
-	const char *names[REMOTE_HOSTS_MAX];
+	const char *names[REMOTE_HOSTS_MAX] = { NULL };
 	size_t n = 0, len = 0;
 
 	for (uint16_t i = 0; i < f->n; i++) {

@@ -351,7 +351,8 @@ path_smarthost(struct manager *q, const struct route_target *t)
 	struct sched_dest *d;
 	struct path *p;
 
-	snprintf(group, sizeof(group), "smarthost %s:%u", t->host, t->port);
+	snprintf(group, sizeof(group), "smarthost %s:%u", t->host,
+	    (unsigned)t->port);
 	snprintf(key, sizeof(key), "%s %u%u %s", group, t->tls,
 	    t->implicit_tls, t->user);
 	d = sched_dest(&q->sched, RCPT_REMOTE, key, strlen(key), false);

@@ -112,7 +112,7 @@ first_line(struct reply_parser *r, struct slice text, uint16_t code)
 		r->enhanced[n] = '\0';
 	} else
 		snprintf(r->enhanced, sizeof(r->enhanced), "%u.0.0",
-		    code / 100 % 10);
+		    (unsigned)code / 100 % 10);
 	r->len = (size_t)snprintf(r->text, sizeof(r->text), "%u", code);
 }
 
