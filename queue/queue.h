@@ -6,6 +6,7 @@
 #include "lib/conf.h"
 #include "lib/proto_local.h"
 #include "lib/route.h"
+#include "lib/srs.h"
 #include "queue/index.h"
 #include "queue/proto_bounce.h"
 #include "queue/store.h"
@@ -94,6 +95,7 @@ struct manager {
 	uid_t net_uid, own_uid;
 	gid_t admin_gid;		/* (gid_t)-1: none */
 	unsigned char boot_id[BOOT_ID_LEN];
+	unsigned char srs_key[SRS_KEY_LEN];	/* queue/srs.key */
 	int64_t now;			/* boottime, ms, of this turn */
 	int64_t wall;			/* wall clock, s, of this turn */
 	struct conns conns;

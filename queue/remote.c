@@ -967,10 +967,47 @@ fill_recipient(const struct active *a, const struct recipient *r,
 	copy_text(out->orcpt, o->orcpt);
 }
 
+/*
+ * The domain of ours through which a letter of a stranger goes on: that of the
+ * alias in its envelope. Empty: it has not come through an alias.
+ */
+static struct slice
+forwarded_by(const struct active *a, const struct recipient *r)
+{
+	struct slice o = a->e->originals[r->original].address;
+	struct slice domain = domain_of(o);
+
+	if (a->e->sender.len == 0 || domain.len == 0 ||
+	    (slice_eq_nocase(domain, r->domain) &&
+	    slice_starts_nocase(o, r->local)))
+		return SLICE_EMPTY;
+	return domain;
+}
+
+/* SRS, so that it passes SPF; a sender of ours, or one that is too long for
+ * it, stays. */
 static void
-fill_job(const struct active *a, const struct job *job,
+rewrite_sender(struct manager *q, struct slice by, char *sender)
+{
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct domain_record record;
+	struct addr a, made;
+
+	if (addr_parse(slice_of(sender), &a) != ADDR_OK ||
+	    addr_domain(by, domain) == -1 ||
+	    tables_domain(&q->tables, domain, &record) != 1 ||
+	    tables_domain(&q->tables, a.domain, &record) != 0 ||
+	    srs_make(q->srs_key, q->wall / 86400, &a, domain, &made) == -1)
+		return;
+	addr_text(&made, sender, ADDR_TEXT_MAX);
+}
+
+static void
+fill_job(struct manager *q, const struct active *a, const struct job *job,
     struct remote_job *out)
 {
+	struct slice by = forwarded_by(a, job->r[0]);
+
 	memset(out, 0, sizeof(*out));
 	out->tag = job->tag;
 	memcpy(out->id, a->m->id, sizeof(a->m->id));
@@ -978,6 +1015,8 @@ fill_job(const struct active *a, const struct job *job,
 	out->length = a->h.content_length;
 	out->flags = a->h.flags;
 	copy_text(out->sender, a->e->sender);
+	if (by.len > 0)
+		rewrite_sender(q, by, out->sender);
 	out->verp = (a->h.flags & QM_VERP) != 0 && out->sender[0] != '\0';
 	copy_text(out->envid, a->e->envid);
 	out->n = job->n;
@@ -991,14 +1030,17 @@ gather(struct manager *q, struct carrier *c, struct packer *k, uint32_t max)
 	struct sched_job *next = sched_peek(d);
 	struct active *a = active_of(next);
 	static struct remote_recipient r;
+	struct slice by;
 	struct job *job = calloc(1, sizeof(*job) +
 	    max * sizeof(struct recipient *));
 
 	if (job == NULL)
 		return NULL;
 	job->a = a;
+	by = forwarded_by(a, recipient_of(next));
 	while (job->n < max && next != NULL && active_of(next) == a &&
-	    k->len < JOB_ROOM) {
+	    k->len < JOB_ROOM &&
+	    slice_eq(by, forwarded_by(a, recipient_of(next)))) {
 		next = sched_take(&q->sched, d);
 		job->r[job->n] = recipient_of(next);
 		job->r[job->n]->is_running = true;
@@ -1053,7 +1095,7 @@ send_job(struct manager *q, struct carrier *c, uint32_t allowed)
 		undo(q, c, job);
 		return true;
 	}
-	fill_job(a, job, &out);
+	fill_job(q, a, job, &out);
 	pack_init(&k, space, sizeof(space) - 2);
 	remote_job_pack(&k, &out);
 	pack_raw(&k, pack_slice(&recipients));

@@ -138,6 +138,30 @@ take_lock(const struct manager *q)
 	return complain("queue/lock", "flock");
 }
 
+/* Made once: addresses that were made with it come back for weeks. */
+static int
+load_srs_key(struct manager *q)
+{
+	size_t len;
+	char *bytes;
+	int r = -1;
+
+	if (fsx_read_file(q->store.dirfd, "srs.key", 64, &bytes, &len) == 0) {
+		if (len == SRS_KEY_LEN) {
+			memcpy(q->srs_key, bytes, SRS_KEY_LEN);
+			r = 0;
+		}
+		explicit_bzero(bytes, len);
+		free(bytes);
+		return r;
+	}
+	if (errno != ENOENT)
+		return -1;
+	arc4random_buf(q->srs_key, SRS_KEY_LEN);
+	return fsx_replace(q->store.dirfd, "srs.key", 0600,
+	    slice_make(q->srs_key, SRS_KEY_LEN));
+}
+
 static int
 enter_sandbox(const struct manager *q)
 {
@@ -183,6 +207,8 @@ start_confined(struct manager *q, const int *keep, size_t n)
 		return complain("sandbox", "see malle-queued(8)");
 	if (store_open(&q->store, dirfd) == -1)
 		return complain("queue", "its folders cannot be made");
+	if (load_srs_key(q) == -1)
+		return complain("queue/srs.key", "it must be 16 bytes");
 	if (tables_open(&q->tables, tables) == -1)
 		return complain("public/tables", "is malle-registryd running?");
 	if (manager_init(q) == -1 || life_load(q) == -1)

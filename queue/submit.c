@@ -271,8 +271,15 @@ route(struct manager *q, struct submission *s, const char *address,
 	struct draft_mark mark = draft_mark(&s->draft);
 	enum route_verdict v;
 	char text[QUEUE_TEXT_MAX + 1];
+	struct domain_record ours;
+	struct addr back;
 
 	errno = 0;
+	/* A bounce of forwarded mail: it goes on to who sent that. */
+	if (srs_is(a->local) &&
+	    tables_domain(&q->tables, a->domain, &ours) == 1 &&
+	    srs_open(q->srs_key, q->wall / 86400, a->local, &back) == 0)
+		a = &back;
 	v = route_expand(&q->tables, a, q->conf.default_domain,
 	    on_destination, &s->draft);
 	if (v == ROUTE_OK && s->draft.records.len > mark.records)

@@ -6,6 +6,7 @@
 
 #include "lib/log.h"
 #include "lib/route.h"
+#include "lib/srs.h"
 #include "smtpd/session.h"
 
 /*
@@ -295,6 +296,9 @@ recipient_allowed(struct session *s, struct addr *rcpt, const char *to)
 	    &is_mailbox);
 	if (v == ROUTE_OK)
 		return !is_mailbox || has_room(s, &mailbox, to);
+	/* A sender that we have rewritten; malle-queued knows whether it is. */
+	if (v == ROUTE_UNKNOWN && srs_is(rcpt->local))
+		return true;
 	if (v == ROUTE_NOT_OURS && (session_has_login(s) || s->may_relay))
 		return true;
 	/* The text begins with the enhanced code. */

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import smtplib
 import sys
 import time
 
@@ -368,6 +369,35 @@ def verp(lab):
               for k in range(30)), "one message each, with its sender")
 
 
+def forwards(lab):
+    """What an alias sends on leaves under a sender of ours."""
+    far = lab.server("far.test")
+    home = lab.server("stranger.test")
+    lab.m.malle("alias", "add", "info@exemple.test", "x@far.test")
+
+    def submit(sender, to):
+        with smtplib.SMTP("127.0.0.1", lab.m.ports["smtp"]) as c:
+            c.sendmail(sender, [to], "Subject: x\r\n\r\nHi\r\n")
+    submit("carol@stranger.test", "info@exemple.test")
+    until(lambda: far.messages)
+    sender = far.messages[-1]["sender"]
+    ok(re.fullmatch("SRS0=[a-z2-7]{6}=[a-z2-7]{2}=stranger.test=carol"
+                    "@exemple.test", sender), "rewritten: " + sender)
+    submit("", sender)
+    until(lambda: home.messages)
+    eq(home.recipients(), ["carol@stranger.test"],
+       "a bounce to it goes back to who sent it")
+    try:
+        submit("", sender.replace("=carol", "=dave"))
+        ok(False, "a forged one is refused")
+    except smtplib.SMTPResponseException as e:
+        eq((e.smtp_code, e.smtp_error[:5]), (554, b"5.1.1"),
+           "a forged one is refused")
+    submit("bob@exemple.test", "info@exemple.test")
+    until(lambda: len(far.messages) == 2)
+    eq(far.messages[-1]["sender"], "bob@exemple.test", "one of ours stays")
+
+
 def killed(lab):
     """malle-remote and its children die: nothing is lost."""
     gate = [True]
@@ -439,7 +469,8 @@ def main():
         lab.m.domain("exemple.test")
         lab.m.user("bob@exemple.test")
         parts = (plain, dns, literal, one_group, retries, unreachable,
-                 throttled, broken, blocked, routed, verp, killed, restart,
+                 throttled, broken, blocked, routed, verp, forwards,
+                 killed, restart,
                  one_pass)
         for part in parts:
             if sys.argv[1:] and part.__name__ not in sys.argv[1:]:
