@@ -118,7 +118,9 @@ submit(const struct job *j, struct slice text, const struct notice_facts *facts)
 	struct queue_mail m = {
 		.lane = LANE_TRANSACTIONAL,
 		.flags = QM_NO_TRACE | (facts->has_8bit ? QM_8BIT : 0) |
-		    (facts->has_utf8 ? QM_UTF8 : 0),
+		    (facts->has_utf8 ? QM_UTF8 : 0) |
+		    /* RFC 8689 5: it holds parts of that message. */
+		    (j->notice.flags & QM_REQUIRETLS),
 		.protocol = "LOCAL",
 		.size = text.len,
 	};

@@ -55,6 +55,8 @@ def test_failure(b):
                                      LANE_TRANSACTIONAL),
        "null sender, to the sender, never a notice of a notice")
     eq(s.flags, QM_NO_TRACE, "flags: plain ASCII, no Received line")
+    eq(b.ask(notice(r, ORIGINAL, flags=16), ORIGINAL).flags, QM_NO_TRACE | 16,
+       "REQUIRETLS holds for the notice, too (RFC 8689 5)")
     m, sound = parse(s)
     ok(sound, "Python's parser finds no defect")
     eq((m["From"], m["To"], m["Auto-Submitted"], m["Subject"]),
