@@ -226,6 +226,24 @@ names_address(const struct trace *t, const struct trace_line *l)
 	return false;
 }
 
+/* True when the line tells of the mailbox that the address goes to: of two
+ * addresses that share one only the first is named in what becomes of it. */
+static bool
+same_mailbox(struct trace *t, struct trace_story *s,
+    const struct trace_line *l, bool names)
+{
+	struct slice mailbox = trace_field(l, "mailbox");
+
+	if (mailbox.len == 0 || slice_eq(l->event, SLICE("recipient")) !=
+	    (s->mailbox == NULL))
+		return false;
+	if (s->mailbox != NULL)
+		return slice_eq(mailbox, slice_of(s->mailbox));
+	if (names && (s->mailbox = strndup(mailbox.p, mailbox.len)) == NULL)
+		t->no_memory = true;
+	return false;
+}
+
 /* Keeps the line, unless it is about a recipient that was not asked for. */
 static void
 keep(struct trace *t, struct trace_story *s, struct slice line,
@@ -233,6 +251,7 @@ keep(struct trace *t, struct trace_story *s, struct slice line,
 {
 	bool names = *t->address == '\0' || names_address(t, l);
 
+	names |= same_mailbox(t, s, l, names);
 	if (slice_eq(l->event, SLICE("accepted")) && names)
 		s->whole = true;
 	if (s->whole || names || trace_field(l, "to").len == 0)
@@ -367,6 +386,7 @@ trace_free(struct trace *t)
 		free(t->stories[i].lines);
 		free(t->stories[i].id);
 		free(t->stories[i].notice_of);
+		free(t->stories[i].mailbox);
 	}
 	free(t->stories);
 	free(t->slots);

@@ -35,6 +35,7 @@ struct trace_story {
 	char *notice_of;	/* the message that it tells about, or NULL */
 	char **lines;
 	size_t n, cap;
+	char *mailbox;		/* where the address that is asked for goes, or NULL */
 	bool whole;		/* every recipient is of interest */
 	bool has_notice;	/* another story is a notice about it */
 };

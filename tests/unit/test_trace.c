@@ -75,7 +75,14 @@ static const char log_text[] =
     AT "n1 delivered to=alice@x.fr\n"
     AT "n1 done\n"
     AT "m2 delivered to=alice@x.fr\n"
-    AT "m2 done\n";
+    AT "m2 done\n"
+    AT "m3 accepted from=eve@x.fr recipients=1\n"
+    AT "m3 recipient n=0 to=one@x.fr mailbox=box@x.fr\n"
+    AT "m3 recipient n=0 to=two@x.fr mailbox=box@x.fr\n"
+    AT "m3 recipient n=1 to=three@x.fr mailbox=other@x.fr\n"
+    AT "m3 delivered to=one@x.fr mailbox=box@x.fr\n"
+    AT "m3 delivered to=three@x.fr mailbox=other@x.fr\n"
+    AT "m3 done\n";
 
 static const struct {
 	const char *query;
@@ -88,6 +95,8 @@ static const struct {
 	{ "BOB@X.FR", "m1 5|- 1|n1 4|" },
 	{ "alice@x.fr", "m1 7|m2 4|n1 4|" },
 	{ "dan@x.fr", "m1 5|n1 4|" },
+	{ "one@x.fr", "m3 4|" }, { "two@x.fr", "m3 4|" },
+	{ "three@x.fr", "m3 4|" }, { "box@x.fr", "m3 5|" },
 	{ "m", "" }, { "ob@x.fr", "" }, { "x@y.fr", "" },
 };
 /* clang-format on */
