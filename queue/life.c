@@ -27,6 +27,7 @@
 #define TROUBLE_DELAY 60000	/* ms until a file that cannot be read is tried */
 #define WHERE_MAX 700
 #define NOTICE_DELAY 60		/* s until a notice is asked for again */
+#define RUN 128u		/* states written at a time */
 
 char *
 recipient_text(const struct recipient *r, char *out, size_t cap)
@@ -57,11 +58,23 @@ life_touch(struct manager *q, struct active *a)
 void
 life_dirty(struct active *a, uint32_t n)
 {
+	/* Without memory for the bits all between the ends is written. */
+	if (!a->is_dirty && a->dirty == NULL)
+		a->dirty = calloc((a->e->n_recipients + 63) / 64,
+		    sizeof(*a->dirty));
+	if (a->dirty != NULL)
+		a->dirty[n / 64] |= UINT64_C(1) << n % 64;
 	if (!a->is_dirty || n < a->dirty_from)
 		a->dirty_from = n;
 	if (!a->is_dirty || n + 1 > a->dirty_to)
 		a->dirty_to = n + 1;
 	a->is_dirty = true;
+}
+
+static bool
+is_dirty(const struct active *a, uint32_t n)
+{
+	return a->dirty == NULL || (a->dirty[n / 64] >> n % 64 & 1) != 0;
 }
 
 static uint32_t
@@ -83,6 +96,7 @@ life_free_active(struct manager *q, struct active *a)
 		q->active_recipients -= a->e->n_recipients;
 	}
 	str_free(&a->replies);
+	free(a->dirty);
 	envelope_free(a->e);
 	free(a);
 }
@@ -122,29 +136,56 @@ encode_state(const struct manager *q, const struct active *a,
 	message_state_encode(&s, out);
 }
 
+/* The states of recipients from to to - 1, at most RUN of them. */
+static int
+write_run(const struct active *a, int fd, uint32_t from, uint32_t to)
+{
+	unsigned char bytes[RUN * RECIPIENT_STATE_LEN];
+
+	for (uint32_t i = from; i < to; i++)
+		recipient_state_encode(&a->e->recipients[i].state,
+		    bytes + (size_t)(i - from) * RECIPIENT_STATE_LEN);
+	return fsx_pwrite_all(fd, bytes,
+	    (size_t)(to - from) * RECIPIENT_STATE_LEN,
+	    (off_t)recipient_offset(from));
+}
+
+/* Only what changed: a turn touches some recipients of a huge mailing, here
+ * and there. */
 static int
 write_states(const struct manager *q, const struct active *a, int fd)
 {
-	uint32_t n = a->is_dirty ? a->dirty_to - a->dirty_from : 0;
-	size_t len = (size_t)n * RECIPIENT_STATE_LEN;
-	unsigned char state[MESSAGE_STATE_LEN], *p;
-	int r = -1;
+	unsigned char state[MESSAGE_STATE_LEN];
+	uint32_t i = a->dirty_from;
 
 	encode_state(q, a, state);
 	if (fsx_pwrite_all(fd, state, sizeof(state), HEADER_LEN) == -1)
 		return -1;
-	if (n == 0)
-		return 0;
-	if ((p = malloc(len)) == NULL)
-		return -1;
-	for (uint32_t i = 0; i < n; i++)
-		recipient_state_encode(
-		    &a->e->recipients[a->dirty_from + i].state,
-		    p + (size_t)i * RECIPIENT_STATE_LEN);
-	r = fsx_pwrite_all(fd, p, len,
-	    (off_t)recipient_offset(a->dirty_from));
-	free(p);
-	return r;
+	while (a->is_dirty && i < a->dirty_to) {
+		uint32_t from = i;
+
+		if (a->dirty != NULL && a->dirty[i / 64] == 0) {
+			i = (i / 64 + 1) * 64;
+			continue;
+		}
+		while (i < a->dirty_to && i - from < RUN && is_dirty(a, i))
+			i++;
+		if (i > from && write_run(a, fd, from, i) == -1)
+			return -1;
+		if (i == from)
+			i++;
+	}
+	return 0;
+}
+
+static void
+forget_dirty(struct active *a)
+{
+	if (a->is_dirty && a->dirty != NULL)
+		memset(&a->dirty[a->dirty_from / 64], 0,
+		    (size_t)((a->dirty_to + 63) / 64 - a->dirty_from / 64) *
+		    sizeof(*a->dirty));
+	a->is_dirty = false;
 }
 
 /* Replies first: a state must not point to what is not there. */
@@ -162,7 +203,7 @@ life_save(struct manager *q, struct active *a)
 		close(fd);
 	a->tail += a->replies.len;
 	str_clear(&a->replies);
-	a->is_dirty = false;
+	forget_dirty(a);
 	a->is_new = false;
 }
 

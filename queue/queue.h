@@ -45,6 +45,7 @@ struct active {
 	struct str replies;	/* not yet written behind it */
 	uint32_t outstanding;	/* jobs that wait or run */
 	uint32_t dirty_from, dirty_to;	/* recipients whose states changed */
+	uint64_t *dirty;	/* which of them, a bit each; NULL: all of them */
 	int64_t retry_at;	/* boottime ms: a retry sooner than by the rules */
 	struct notice *notice;	/* being written, or NULL */
 	unsigned notice_failures;
