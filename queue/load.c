@@ -75,6 +75,10 @@ found(void *arg, const char *id, const char *name)
 	}
 	fd = store_file(s, id, O_RDONLY);
 	if (fd == -1 || store_read_head(fd, &head, &verdict) == -1) {
+		/* A bad sector keeps one message from its recipients, not all
+		 * the others; a lack of descriptors or memory passes, and then
+		 * nothing may be left out: the start is tried again. */
+		l->failed |= errno != EIO;
 		log_error(id, "error", "what=load error=%s",
 		    LOGS(strerror(errno)));
 		if (fd != -1)
