@@ -207,14 +207,16 @@ class Authority:
                               stderr=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, **more).stdout
 
-    def _key(self, path):
-        self._run("genpkey", "-algorithm", "EC", "-pkeyopt",
-                  "ec_paramgen_curve:prime256v1", "-out", path)
+    def _key(self, path, rsa=False):
+        self._run("genpkey", "-out", path, *(
+            ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if rsa
+            else ["-algorithm", "EC", "-pkeyopt",
+                  "ec_paramgen_curve:prime256v1"]))
 
-    def certificate(self, *names):
+    def certificate(self, *names, rsa=False):
         """(chain file, key file) for the names; IP addresses too."""
         base = os.path.join(self.dir, names[0])
-        self._key(base + ".key")
+        self._key(base + ".key", rsa)
         self._run("req", "-new", "-key", base + ".key", "-subj",
                   "/CN=" + names[0], "-out", base + ".csr")
         with open(base + ".ext", "w") as f:
