@@ -204,7 +204,7 @@ read_reply(struct reader *k, struct provider *v, struct slice line)
 	int r;
 
 	memset(&rule, 0, sizeof(rule));
-	if ((r = fields_word(&line, &word)) != 1) {
+	if (fields_word(&line, &word) != 1) {
 		wrong(k, "reply wants [CODE] [ENHANCED] [\"TEXT\"] MEANING");
 		return;
 	}

@@ -432,7 +432,8 @@ answer_of(const struct cmd *found, enum cmd_status status, int code)
 {
 	switch (status) {
 	case CMD_WRONG_STATE:
-		return found != NULL && found->states == 0 ? "-ERR only after login\r\n" :
+		return found != NULL && found->states == 0 ?
+		    "-ERR only after login\r\n" :
 		    "-ERR TLS is in use already\r\n";
 	case CMD_NO_ARG:
 		return "-ERR an argument is missing\r\n";

@@ -2,8 +2,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: root, or whoever owns the whole instance. This process only forks:
- * malle-spawn, malle-bounce, malle-remote and malle-sts by exec, and the manager, which gives its rights
- * away as malle-queued does. It then waits for the manager and stops the others.
+ * malle-spawn, malle-bounce, malle-remote and malle-sts by exec, and the manager,
+ * which gives its rights away as malle-queued does. It then waits for the
+ * manager and stops the others.
  * Order: the lock first (in the manager); without it nothing is delivered, and
  * a running malle-queued is asked to try everything now.
  * Limits: --limit seconds; nothing begins after that.

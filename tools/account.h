@@ -50,7 +50,8 @@ typedef void row_show(void *arg, const struct registry_fields *row);
 /* "name: value" lines. */
 row_show row_show_all;
 /* The values of some fields with tabs between: arg is a NULL-ended list of
- * names; behind one that begins with "used-" stands its limit, as 4/5. Line ends within a value become commas. */
+ * names; behind one that begins with "used-" stands its limit, as 4/5. Line
+ * ends within a value become commas. */
 row_show row_show_columns;
 
 /*

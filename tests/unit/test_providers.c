@@ -15,6 +15,7 @@ test_replies(void)
 		const char *enhanced, *text;
 		enum meaning want;
 	} rows[] = {
+		/* clang-format off */
 		{ "smtp-in.orange.fr", 550, "", "550 Service refuse. OFR_102 [102]", MEANING_BLOCKED },
 		{ "mx.wanadoo.fr", 421, "", "421 mwinf5c04 ME Trop de connexions, OFR004_104 [104]", MEANING_SLOW_DOWN },
 		{ "smtp-in.orange.fr", 550, "5.1.1", "550 5.1.1 OFR_416 no such mailbox", MEANING_NO_SUCH_USER },
@@ -36,6 +37,7 @@ test_replies(void)
 		{ "mx.small.example", 421, "", "421 too many connections from you", MEANING_SLOW_DOWN },
 		{ "mx.small.example", 451, "4.3.0", "451 4.3.0 Try later", MEANING_NONE },
 		{ "mx.small.example", 550, "5.6.0", "550 5.6.0 No", MEANING_NONE },
+		/* clang-format on */
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

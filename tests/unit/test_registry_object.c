@@ -60,7 +60,7 @@ test_damage(void)
 		free(copy);
 	}
 	ok(taken == 0 && back.kind == NULL, "no cut object is taken");
-	copy = malloc(bytes.len);
+	copy = malloc(bytes.len + 1);
 	for (size_t i = 0; i < bytes.len; i++) {
 		memcpy(copy, bytes.p, bytes.len);
 		copy[i] ^= 0x41;
