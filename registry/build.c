@@ -30,7 +30,7 @@ each_address(void *arg, struct slice key, struct slice value)
 	(void)key;
 	if (object_decode(value, &o) == -1)
 		return -1;
-	if (b->tables & BIT(TABLE_ADDRESSES)) {
+	if ((b->tables & BIT(TABLE_ADDRESSES)) && record_has_address(&o)) {
 		pack_init(&k, b->space, RECORD_MAX);
 		record_address(&k, &o);
 		if (put_packed(b, TABLE_ADDRESSES, address_local(o.name),

@@ -117,9 +117,9 @@ record_of(const struct object *o, bool secret, struct packer *k)
 
 	if (o == NULL)
 		return;
-	if (!secret)
+	if (!secret && record_has_address(o))
 		record_address(k, o);
-	else if (o->kind == &kind_user)
+	else if (secret && o->kind == &kind_user)
 		record_secret(k, o, &nobody);
 }
 
@@ -191,7 +191,7 @@ compile_note(struct registry *r, const struct object *before,
 
 	if (k == &kind_domain)
 		return note_domain(r, before, after);
-	if (k == &kind_user || k == &kind_alias)
+	if (strcmp(k->space, "address") == 0)
 		return note_address(r, before, after);
 	if (k == &kind_relay)
 		return registry_stale(r, "", STALE_ACCESS);

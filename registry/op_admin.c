@@ -152,8 +152,7 @@ check_alias(void *arg, struct slice key, struct slice value)
 	(void)key;
 	if (object_decode(value, &o) == -1)
 		return -1;
-	if (o.kind != &kind_alias ||
-	    check_targets(f->q, &o, true) == REGISTRY_OK)
+	if (check_targets(f->q, &o, true) == REGISTRY_OK)
 		return 0;
 	f->n++;
 	row_fault(f->q, slice_of(o.name), f->q->text, "malle alias set");

@@ -1,4 +1,4 @@
-/* op_alias.c - the operations on aliases. */
+/* op_alias.c - the operations on aliases and robots, and where mail goes. */
 /* SPDX-License-Identifier: ISC */
 
 #include <stdio.h>
@@ -50,8 +50,64 @@ local_target(struct registry *r, struct slice target, char *name)
 	return found;
 }
 
-static enum registry_result walk_targets(struct path *p,
-    const struct object *alias, unsigned depth);
+static enum registry_result walk_targets(struct path *p, struct slice targets,
+    unsigned depth);
+
+/* Where the mail of an object goes on to; empty: nowhere. */
+static struct slice
+goes_to(const struct object *o)
+{
+	struct slice to = object_get(o, o->kind == &kind_user ? "forward" :
+	    o->kind == &kind_robot ? "copy" : "targets");
+
+	return to.p != NULL ? to : SLICE_EMPTY;
+}
+
+/*
+ * Where mail for a name that does not exist goes, in out[ADDR_TEXT_MAX]: 1;
+ * 0: it is refused; 2: it is accepted and goes nowhere; -1.
+ */
+static int
+catch_all(struct registry *r, const char *name, char *out)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct slice to, local = address_local(name);
+	struct object d;
+	int found;
+
+	found = registry_domain(r, address_domain(name), &bytes, &d);
+	if (found == 1) {
+		to = object_get(&d, "catch-all");
+		if (to.p == NULL || slice_eq(to, SLICE("refuse")))
+			found = 0;
+		else if (slice_eq(to, SLICE("discard")))
+			found = 2;
+		else
+			snprintf(out, ADDR_TEXT_MAX, "%.*s%.*s",
+			    to.p[0] != '@' ? 0 : local.len > 0 ?
+			    (int)local.len : 1, local.len > 0 ? local.p : "*",
+			    SLICE_FMT(to));
+	}
+	str_free(&bytes);
+	return found;
+}
+
+static enum registry_result
+walk_missing(struct path *p, const char *name, unsigned depth)
+{
+	char next[ADDR_TEXT_MAX];
+	int found = catch_all(p->q->r, name, next);
+
+	if (found == -1)
+		return say_failed(p->q);
+	if (found == 1)
+		return walk_targets(p, slice_of(next), depth + 1);
+	return found == 2 || !p->must_exist || depth > 0 ? REGISTRY_OK :
+	    say(p->q, REGISTRY_INVALID,
+	    "There is no %s here. Make it first, or use --force.",
+	    "Il n'y a pas de %s ici. Créez-la d'abord, ou utilisez --force.",
+	    name);
+}
 
 static enum registry_result
 walk_one(struct path *p, struct slice target, unsigned depth)
@@ -73,28 +129,28 @@ walk_one(struct path *p, struct slice target, unsigned depth)
 	found = object_load(p->q->r->store, &kind_alias, name, &bytes, &o);
 	if (found == -1)
 		result = say_failed(p->q);
-	else if (found == 0 && p->must_exist && depth == 0)
-		result = say(p->q, REGISTRY_INVALID,
-		    "There is no %s here. Make it first, or use --force.",
-		    "Il n'y a pas de %s ici. Créez-la d'abord, ou utilisez "
-		    "--force.", name);
-	else if (found == 1 && o.kind == &kind_alias)
-		result = walk_targets(p, &o, depth + 1);
+	else if (found == 0)
+		result = walk_missing(p, name, depth);
+	else
+		result = walk_targets(p, goes_to(&o), depth + 1);
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
 	str_free(&bytes);
 	return result;
 }
 
 static enum registry_result
-walk_targets(struct path *p, const struct object *alias, unsigned depth)
+walk_targets(struct path *p, struct slice targets, unsigned depth)
 {
-	struct slice rest = object_get(alias, "targets"), one;
 	enum registry_result result;
+	struct slice one;
 
-	if (depth > ROUTE_DEPTH)
-		return say(p->q, REGISTRY_INVALID,
-		    "%s: more than %d aliases of aliases.",
-		    "%s : plus de %d alias d'alias.", p->start, ROUTE_DEPTH);
-	while ((one = target_next(&rest)).p != NULL) {
+	while ((one = target_next(&targets)).p != NULL) {
+		if (depth > ROUTE_DEPTH)
+			return say(p->q, REGISTRY_INVALID,
+			    "%s: more than %d aliases of aliases.",
+			    "%s : plus de %d alias d'alias.", p->start,
+			    ROUTE_DEPTH);
 		if (++p->looked_at > WALK_MAX)
 			return say(p->q, REGISTRY_INVALID,
 			    "%s leads to too many addresses.",
@@ -110,27 +166,42 @@ check_targets(struct request *q, const struct object *a, bool must_exist)
 {
 	struct path p = { q, a->name, must_exist, 0 };
 
-	return walk_targets(&p, a, 0);
+	return walk_targets(&p, goes_to(a), 0);
 }
 
-/* Targets without a domain are of the alias's own. */
-static enum registry_result
-set_targets(struct request *q, struct object *a)
+enum registry_result
+check_catch_all(struct request *q, const struct object *d)
 {
-	struct slice rest = field(q, "targets"), one;
+	char start[ADDR_TEXT_MAX + 1], next[ADDR_TEXT_MAX];
+	struct path p = { q, start, !field_yes(q, "force"), 0 };
+	struct slice to = object_get(d, "catch-all");
+
+	if (to.p == NULL || memchr(to.p, '@', to.len) == NULL)
+		return REGISTRY_OK;
+	/* A name that nobody can have: every target that does not exist. */
+	snprintf(start, sizeof(start), "@%s", d->name);
+	snprintf(next, sizeof(next), "%s%.*s", to.p[0] == '@' ? "*" : "",
+	    SLICE_FMT(to));
+	return walk_targets(&p, slice_of(next),
+	    to.p[0] == '@' ? 1 : 0);
+}
+
+enum registry_result
+set_targets(struct request *q, struct object *a, const char *attribute,
+    struct slice rest)
+{
+	struct slice one;
 	struct str full = STR_INIT(ATTRIBUTE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
 	struct registry_fields f = { .n = 0 };
 
-	if (rest.p == NULL)
-		return REGISTRY_OK;
 	while ((one = target_next(&rest)).p != NULL) {
 		str_put(&full, one);
 		if (memrchr(one.p, '@', one.len) == NULL)
 			str_printf(&full, "@%s", address_domain(a->name));
 		str_putc(&full, '\n');
 	}
-	registry_add(&f, "targets", str_slice(&full));
+	registry_add(&f, attribute, str_slice(&full));
 	if (!str_ok(&full))
 		result = say(q, REGISTRY_INVALID, "Too many targets.",
 		    "Trop de destinations.");
@@ -140,38 +211,50 @@ set_targets(struct request *q, struct object *a)
 	return result;
 }
 
-/* All the fields, targets completed. */
-static enum registry_result
-set_all(struct request *q, struct object *a)
+enum registry_result
+set_routed(struct request *q, struct object *a, const char *attribute)
 {
+	struct slice targets = field(q, attribute);
 	struct registry_fields f = { .n = 0 };
 	enum registry_result result;
 
 	for (size_t i = 0; i < q->f.n; i++)
-		if (!slice_eq(q->f.v[i].name, SLICE("targets")))
+		if (!slice_eq(q->f.v[i].name, slice_of(attribute)))
 			f.v[f.n++] = q->f.v[i];
 	result = set_attributes(q, &f, a, false);
-	if (result == REGISTRY_OK)
-		result = set_targets(q, a);
+	if (result != REGISTRY_OK || targets.p == NULL)
+		return result;
+	result = set_targets(q, a, attribute, targets);
 	return result == REGISTRY_OK ?
 	    check_targets(q, a, !field_yes(q, "force")) : result;
+}
+
+/* The attribute of a kind that leads on. */
+static const char *
+routed(const struct kind *k)
+{
+	return k == &kind_robot ? "copy" : "targets";
 }
 
 enum registry_result
 op_alias_add(struct request *q)
 {
+	const struct kind *k = q->op->kind;
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
 	char name[ADDR_TEXT_MAX], date[DATE_MAX];
 	struct object a;
 	int found;
 
-	if ((result = field_name(q, &kind_alias, name)) != REGISTRY_OK)
+	if ((result = field_name(q, k, name)) != REGISTRY_OK)
 		return result;
-	if (field(q, "targets").p == NULL)
-		return say(q, REGISTRY_INVALID, "The field %s is missing.",
-		    "Le champ %s manque.", "targets");
-	found = object_load(q->r->store, &kind_alias, name, &bytes, &a);
+	for (size_t i = 0; k->attributes[i].name != NULL; i++)
+		if ((k->attributes[i].flags & ATTR_NEEDED) &&
+		    field(q, k->attributes[i].name).len == 0)
+			return say(q, REGISTRY_INVALID,
+			    "The field %s is missing.", "Le champ %s manque.",
+			    k->attributes[i].name);
+	found = object_load(q->r->store, k, name, &bytes, &a);
 	if (found == 1)
 		result = say(q, REGISTRY_EXISTS,
 		    "%s exists already (kind: %s).",
@@ -179,8 +262,8 @@ op_alias_add(struct request *q)
 	str_free(&bytes);
 	if (found != 0)
 		return found == 1 ? result : say_failed(q);
-	object_init(&a, &kind_alias, name);
-	result = set_all(q, &a);
+	object_init(&a, k, name);
+	result = set_routed(q, &a, routed(a.kind));
 	if (result == REGISTRY_OK &&
 	    object_put(&a, "created", now_text(date)) == -1)
 		result = say_failed(q);
@@ -195,17 +278,18 @@ op_alias_add(struct request *q)
 enum registry_result
 op_alias_set(struct request *q)
 {
+	const struct kind *k = q->op->kind;
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
 	struct object before, after;
 	char name[ADDR_TEXT_MAX];
 
-	if ((result = field_name(q, &kind_alias, name)) != REGISTRY_OK)
+	if ((result = field_name(q, k, name)) != REGISTRY_OK)
 		return result;
-	result = fetch(q, &kind_alias, name, &bytes, &before);
+	result = fetch(q, k, name, &bytes, &before);
 	if (result == REGISTRY_OK) {
 		after = before;	/* borrows; what is set is copied */
-		result = set_all(q, &after);
+		result = set_routed(q, &after, routed(after.kind));
 		if (result == REGISTRY_OK)
 			result = change(q, &before, &after);
 		if (result == REGISTRY_OK)
@@ -219,14 +303,15 @@ op_alias_set(struct request *q)
 enum registry_result
 op_alias_delete(struct request *q)
 {
+	const struct kind *k = q->op->kind;
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
 	char name[ADDR_TEXT_MAX];
 	struct object a;
 
-	if ((result = field_name(q, &kind_alias, name)) != REGISTRY_OK)
+	if ((result = field_name(q, k, name)) != REGISTRY_OK)
 		return result;
-	result = fetch(q, &kind_alias, name, &bytes, &a);
+	result = fetch(q, k, name, &bytes, &a);
 	if (result == REGISTRY_OK && is_mandatory(q->r, name) != 0)
 		result = say(q, REGISTRY_REFUSED,
 		    "%s cannot be deleted: each domain must answer there "

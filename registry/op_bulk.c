@@ -103,11 +103,13 @@ load_kind(struct loading *l, struct object *o)
 		return result;
 	if (o->kind == &kind_domain)
 		return load_domain(l, o);
-	if (o->kind == &kind_alias) {
+	if (object_get(o, "targets").p != NULL ||
+	    object_get(o, "forward").p != NULL ||
+	    object_get(o, "copy").p != NULL) {
 		str_puts(&l->aliases, o->name);
 		str_putc(&l->aliases, '\n');
 	}
-	if (o->kind == &kind_user || o->kind == &kind_alias)
+	if (strcmp(o->kind->space, "address") == 0)
 		return judge_address(l->q, o->name);
 	if (o->kind == &kind_removed &&
 	    keep_uid(l->q->r, object_number(o, "uid")) == -1)
@@ -241,9 +243,13 @@ finish_alias(struct request *q, const char *name)
 	enum registry_result result;
 	struct object a;
 
-	result = fetch(q, &kind_alias, name, &bytes, &a);
-	if (result == REGISTRY_OK)
+	/* Of any kind of address. */
+	if (object_load(q->r->store, &kind_alias, name, &bytes, &a) != 1)
+		result = say_failed(q);
+	else
 		result = check_targets(q, &a, false);
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
 	str_free(&bytes);
 	return result;
 }

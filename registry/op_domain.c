@@ -336,7 +336,7 @@ add(struct request *q, struct object *d)
 		result = change(q, NULL, d);
 	if (result == REGISTRY_OK && is_main)
 		result = make_structural(q, d->name);
-	return result;
+	return result == REGISTRY_OK ? check_catch_all(q, d) : result;
 }
 
 enum registry_result
@@ -558,6 +558,8 @@ set(struct request *q, const struct object *before, struct object *after)
 		result = change(q, before, after);
 	if (result == REGISTRY_OK && was && !is)
 		result = make_structural(q, after->name);
+	if (result == REGISTRY_OK && field(q, "catch-all").p != NULL)
+		result = check_catch_all(q, after);
 	return result;
 }
 
@@ -590,7 +592,7 @@ leave_record(struct request *q, const char *name, struct slice uid)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
-	char date[DATE_MAX];
+	char date[DATE_MAX], change_id[24];
 	struct object o;
 	int found;
 
@@ -601,7 +603,10 @@ leave_record(struct request *q, const char *name, struct slice uid)
 	if (found == 1 || uid.p == NULL)
 		return REGISTRY_OK;
 	object_init(&o, &kind_removed, name);
-	if (object_put(&o, "date", now_text(date)) == -1 ||
+	snprintf(change_id, sizeof(change_id), "%" PRIu64,
+	    q->r->journal_request);
+	if (object_put(&o, "change", slice_of(change_id)) == -1 ||
+	    object_put(&o, "date", now_text(date)) == -1 ||
 	    object_put(&o, "uid", uid) == -1)
 		result = say_failed(q);
 	else

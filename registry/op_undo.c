@@ -17,6 +17,7 @@
 struct undoing {
 	struct request *q;
 	uint64_t first, last;	/* entries of one request */
+	const char *deleted;	/* a mailbox that it must have deleted, or NULL */
 };
 
 /* The first later entry about the same name, for the refusal. */
@@ -202,8 +203,10 @@ judge_there(struct request *q, const struct object *o)
 	}
 	if (result == REGISTRY_OK)
 		result = judge_references(q, o);
-	if (result == REGISTRY_OK && o->kind == &kind_alias)
+	if (result == REGISTRY_OK && strcmp(o->kind->space, "address") == 0)
 		result = check_targets(q, o, !field_yes(q, "force"));
+	if (result == REGISTRY_OK && o->kind == &kind_domain)
+		result = check_catch_all(q, o);
 	if (result == REGISTRY_OK &&
 	    (o->kind == &kind_domain || o->kind == &kind_user))
 		result = drop_record(q, o->name);
@@ -272,10 +275,19 @@ find_request(struct registry *r, uint64_t id, struct undoing *u)
 	return found;
 }
 
-enum registry_result
-undo_request(struct request *q, uint64_t id)
+/* REGISTRY_OK when this is not the deletion that is looked for. */
+static enum registry_result
+is_no_deletion(struct undoing *u, struct journal_entry *e)
 {
-	struct undoing u = { .q = q };
+	return e->has_before && !e->has_after && e->before.kind == &kind_user &&
+	    strcmp(e->before.name, u->deleted) == 0 ? REGISTRY_EXISTS :
+	    REGISTRY_OK;
+}
+
+static enum registry_result
+undo(struct request *q, uint64_t id, const char *deleted)
+{
+	struct undoing u = { .q = q, .deleted = deleted };
 	enum registry_result result = REGISTRY_OK;
 	int found;
 
@@ -285,7 +297,14 @@ undo_request(struct request *q, uint64_t id)
 		return say(q, REGISTRY_NOT_FOUND,
 		    "The journal has no change %" PRIu64 ".",
 		    "Le journal n'a pas de modification %" PRIu64 ".", id);
-	if (q->role == ROLE_MANAGER)
+	/* A number that came with a dump is of another journal. */
+	if (deleted != NULL &&
+	    each_entry(&u, is_no_deletion) != REGISTRY_EXISTS)
+		return say(q, REGISTRY_NOT_FOUND,
+		    "The journal does not know how %s was deleted.",
+		    "Le journal ne sait pas comment %s a été supprimée.",
+		    deleted);
+	if (q->role == ROLE_MANAGER && deleted == NULL)
 		result = each_entry(&u, judge_right);
 	if (result == REGISTRY_OK)
 		result = each_entry(&u, undo_entry);
@@ -297,6 +316,18 @@ undo_request(struct request *q, uint64_t id)
 		return result;
 	return say(q, REGISTRY_OK, "Undone: %" PRIu64 " entries.",
 	    "Défait : %" PRIu64 " entrées.", u.last - u.first + 1);
+}
+
+enum registry_result
+undo_request(struct request *q, uint64_t id)
+{
+	return undo(q, id, NULL);
+}
+
+enum registry_result
+undo_deletion(struct request *q, uint64_t id, const char *deleted)
+{
+	return undo(q, id, deleted);
 }
 
 enum registry_result

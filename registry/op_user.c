@@ -7,9 +7,14 @@
 #include <time.h>
 
 #include "lib/date.h"
+#include "registry/login.h"
 #include "registry/operation.h"
 #include "registry/rights.h"
 #include "registry/valid.h"
+
+#define GRACE_DAYS 30		/* for which a deletion can be taken back */
+#define VACATION_NOW (48 * 3600)	/* seconds */
+#define NAMESAKES_MAX 10000	/* tried before giving up */
 
 /* A name must not exist twice in a domain, whatever the kind. */
 static enum registry_result
@@ -84,6 +89,37 @@ judge_generic(struct request *q, const char *address)
 	return REGISTRY_OK;
 }
 
+/* What is said of a vacation and of forwarding must fit together. */
+static enum registry_result
+judge_routing(struct request *q, struct object *u)
+{
+	struct slice start = field(q, "vacation-start"), end;
+	char date[DATE_MAX];
+
+	/* Inventory 0-29: now is for two days. */
+	if (start.p != NULL && slice_eq_nocase(start, SLICE("now")) &&
+	    field(q, "vacation-end").p == NULL && object_put(u, "vacation-end",
+	    slice_of(date_iso(time(NULL) + VACATION_NOW, date))) == -1)
+		return say_failed(q);
+	start = object_get(u, "vacation-start");
+	end = object_get(u, "vacation-end");
+	if (end.p != NULL && start.p != NULL &&
+	    time_of_text(end) <= time_of_text(start))
+		return say(q, REGISTRY_INVALID,
+		    "The vacation would end before it starts.",
+		    "L'absence finirait avant de commencer.");
+	if (object_is(u, "vacation", "yes") &&
+	    object_get(u, "vacation-text").p == NULL)
+		return say(q, REGISTRY_INVALID,
+		    "A vacation needs a text to answer with: vacation-text.",
+		    "Une absence demande un texte de réponse : vacation-text.");
+	if (object_is(u, "discard", "yes") && object_get(u, "forward").p != NULL)
+		return say(q, REGISTRY_INVALID,
+		    "Mail is forwarded or discarded, not both.",
+		    "Le courrier est renvoyé ou supprimé, pas les deux.");
+	return REGISTRY_OK;
+}
+
 /* The quota that the domain gives to new mailboxes. */
 static enum registry_result
 give_quota(struct request *q, struct object *u)
@@ -111,7 +147,8 @@ add(struct request *q, struct object *u)
 
 	if ((result = judge_generic(q, u->name)) != REGISTRY_OK ||
 	    (result = give_quota(q, u)) != REGISTRY_OK ||
-	    (result = set_attributes(q, &q->f, u, false)) != REGISTRY_OK)
+	    (result = set_routed(q, u, "forward")) != REGISTRY_OK ||
+	    (result = judge_routing(q, u)) != REGISTRY_OK)
 		return result;
 	if (object_put(u, "created", now_text(date)) == -1)
 		return say_failed(q);
@@ -175,7 +212,7 @@ op_user_list(struct request *q)
 enum registry_result
 op_alias_list(struct request *q)
 {
-	return list_addresses(q, &kind_alias);
+	return list_addresses(q, q->op->kind);
 }
 
 static enum registry_result
@@ -204,7 +241,7 @@ op_user_show(struct request *q)
 enum registry_result
 op_alias_show(struct request *q)
 {
-	return show(q, &kind_alias);
+	return show(q, q->op->kind);
 }
 
 enum registry_result
@@ -220,7 +257,9 @@ op_user_set(struct request *q)
 	result = fetch(q, &kind_user, name, &bytes, &before);
 	if (result == REGISTRY_OK) {
 		after = before;	/* borrows; what is set is copied */
-		result = set_attributes(q, &q->f, &after, false);
+		result = set_routed(q, &after, "forward");
+		if (result == REGISTRY_OK)
+			result = judge_routing(q, &after);
 		if (result == REGISTRY_OK)
 			result = change(q, &before, &after);
 		if (result == REGISTRY_OK)
@@ -255,9 +294,31 @@ remove_user(struct request *q, const struct object *u)
 	return result;
 }
 
+/* The address goes to somebody else from now on (inventory 2-22). */
+static enum registry_result
+redirect(struct request *q, const char *name, struct slice targets)
+{
+	enum registry_result result;
+	char date[DATE_MAX];
+	struct object a;
+
+	object_init(&a, &kind_alias, name);
+	result = set_targets(q, &a, "targets", targets);
+	if (result == REGISTRY_OK &&
+	    object_put(&a, "created", now_text(date)) == -1)
+		result = say_failed(q);
+	if (result == REGISTRY_OK)
+		result = check_targets(q, &a, !field_yes(q, "force"));
+	if (result == REGISTRY_OK)
+		result = change(q, NULL, &a);
+	object_free(&a);
+	return result;
+}
+
 enum registry_result
 op_user_delete(struct request *q)
 {
+	struct slice targets = field(q, "redirect");
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
 	char name[ADDR_TEXT_MAX];
@@ -275,11 +336,111 @@ op_user_delete(struct request *q)
 		    "répondre (RFC 2142).", name);
 	if (result == REGISTRY_OK)
 		result = remove_user(q, &u);
+	if (result == REGISTRY_OK && targets.p != NULL) {
+		result = rights_have(q, RIGHT_CREATE, &kind_alias);
+		if (result == REGISTRY_OK)
+			result = redirect(q, name, targets);
+	}
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
 	str_free(&bytes);
 	return result == REGISTRY_OK ? say(q, result,
-	    "%s is deleted. Its mail stays on the disk and its name reserved.",
+	    "%s is deleted. Its mail stays on the disk and its name reserved; "
+	    "within %d days: malle user restore %s",
 	    "%s est supprimée. Son courrier reste sur le disque et son nom "
-	    "réservé.", name) : result;
+	    "réservé ; dans les %d jours : malle user restore %s", name,
+	    GRACE_DAYS, name) : result;
+}
+
+enum registry_result
+op_user_restore(struct request *q)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
+	uint64_t id = 0;
+	struct object o;
+
+	if ((result = field_name(q, &kind_user, name)) != REGISTRY_OK)
+		return result;
+	result = fetch(q, &kind_removed, name, &bytes, &o);
+	if (result == REGISTRY_OK) {
+		id = object_number(&o, "change");
+		if (time_of_text(object_get(&o, "date")) + GRACE_DAYS * 86400 <
+		    (int64_t)time(NULL) || id == 0)
+			result = say(q, REGISTRY_INVALID,
+			    "%s was deleted on %.10s: it can be restored for "
+			    "%d days, where it was deleted. To take the name "
+			    "and its mail again: malle user add %s --force",
+			    "%s a été supprimée le %.10s : elle peut être "
+			    "rétablie pendant %d jours, là où elle l'a été. "
+			    "Pour reprendre le nom et son courrier : malle user "
+			    "add %s --force", name,
+			    object_get(&o, "date").p, GRACE_DAYS, name);
+	}
+	str_free(&bytes);
+	return result == REGISTRY_OK ? undo_deletion(q, id, name) : result;
+}
+
+/* True when no address and no reserved name stands in the way. 1, 0, -1. */
+static int
+is_free(struct request *q, const char *name)
+{
+	const struct kind *const looked_at[] = { &kind_user, &kind_removed };
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct object o;
+	int found = 0;
+
+	for (size_t i = 0; found == 0 && i < 2; i++)
+		found = object_load(q->r->store, looked_at[i], name, &bytes,
+		    &o);
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+	return found == -1 ? -1 : !found;
+}
+
+/* Inventory 3-07, 3-12: the login is shown before it is made. */
+enum registry_result
+op_user_propose(struct request *q)
+{
+	struct slice first = field(q, "first"), last = field(q, "last");
+	char local[ADDR_LOCAL_MAX + 1], name[ADDR_TEXT_MAX];
+	char address[2 * ADDR_TEXT_MAX], full[256];
+	struct registry_fields f = { .n = 0 };
+	enum registry_result result;
+	int is = 0;
+
+	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
+		return result;
+	snprintf(address, sizeof(address), "x@%s", name);
+	if ((result = main_domain(q, address)) != REGISTRY_OK)
+		return result;
+	snprintf(name, sizeof(name), "%s", address_domain(address));
+	for (unsigned n = 1; is == 0 && n < NAMESAKES_MAX; n++) {
+		if (first.p == NULL || last.p == NULL ||
+		    login_make(first, last, n, local) == -1)
+			return say(q, REGISTRY_INVALID,
+			    "A first and a last name with Latin letters are "
+			    "needed.", "Il faut un prénom et un nom en lettres "
+			    "latines.");
+		snprintf(address, sizeof(address), "%s@%s", local, name);
+		if (strlen(address) > ADDR_MAX)
+			return say(q, REGISTRY_INVALID, "%s is too long.",
+			    "%s est trop long.", address);
+		if ((is = is_free(q, address)) == -1)
+			return say_failed(q);
+	}
+	if (is == 0)
+		return say(q, REGISTRY_EXISTS, "There are too many namesakes.",
+		    "Il y a trop d'homonymes.");
+	snprintf(full, sizeof(full), "%.*s %.*s", (int)(first.len > 100 ? 100 :
+	    first.len), first.p, (int)(last.len > 100 ? 100 : last.len),
+	    last.p);
+	registry_add(&f, "name", slice_of(address));
+	registry_add(&f, "full-name", slice_of(full));
+	row(q, &f);
+	return REGISTRY_OK;
 }
 
 enum registry_result

@@ -101,6 +101,13 @@ const struct operation operations[] = {
 	{ "user.delete", ADMINS | MANAGERS,
 	  RIGHT_DELETE, &kind_user, OP_WRITE, op_user_delete, "address",
 	  { "delete a mailbox", "supprimer une boîte" } },
+	{ "user.restore", ADMINS | MANAGERS,
+	  RIGHT_CREATE, &kind_user, OP_WRITE, op_user_restore, "address",
+	  { "bring a deleted mailbox back", "rétablir une boîte supprimée" } },
+	{ "user.propose", ADMINS | MANAGERS,
+	  RIGHT_SEE, &kind_domain, 0, op_user_propose, "name",
+	  { "the login that a person would get",
+	    "l'identifiant qu'aurait une personne" } },
 
 	{ "alias.add", ADMINS | MANAGERS,
 	  RIGHT_CREATE, &kind_alias, OP_WRITE, op_alias_add, "address",
@@ -117,6 +124,22 @@ const struct operation operations[] = {
 	{ "alias.delete", ADMINS | MANAGERS,
 	  RIGHT_DELETE, &kind_alias, OP_WRITE, op_alias_delete, "address",
 	  { "delete an alias", "supprimer un alias" } },
+
+	{ "robot.add", ADMINS | MANAGERS,
+	  RIGHT_CREATE, &kind_robot, OP_WRITE, op_alias_add, "address",
+	  { "add an address that answers", "ajouter une adresse qui répond" } },
+	{ "robot.list", ADMINS | MANAGERS,
+	  RIGHT_NONE, &kind_robot, 0, op_alias_list, NULL,
+	  { "list robots", "lister les robots" } },
+	{ "robot.show", ADMINS | MANAGERS,
+	  RIGHT_SEE, &kind_robot, 0, op_alias_show, "address",
+	  { "show a robot", "montrer un robot" } },
+	{ "robot.set", ADMINS | MANAGERS,
+	  RIGHT_CHANGE, &kind_robot, OP_WRITE, op_alias_set, "address",
+	  { "change a robot", "modifier un robot" } },
+	{ "robot.delete", ADMINS | MANAGERS,
+	  RIGHT_DELETE, &kind_robot, OP_WRITE, op_alias_delete, "address",
+	  { "delete a robot", "supprimer un robot" } },
 
 	{ "relay.add", ADMINS,
 	  RIGHT_CREATE, &kind_relay, OP_WRITE, op_object_add, "net",
@@ -193,7 +216,7 @@ const struct operation operations[] = {
 static const char *const controls[] = {
 	"language-of-answer", "name", "address", "net", "current", "password",
 	"force", "all", "after", "limit", "check", "update", "domain", "kind",
-	"id", "as",
+	"id", "as", "redirect", "first", "last",
 	NULL
 };
 /* clang-format on */

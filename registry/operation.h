@@ -135,7 +135,7 @@ struct slice now_text(char *out);
 operation_act op_domain_add, op_domain_list, op_domain_show, op_domain_set,
     op_domain_delete;
 operation_act op_user_add, op_user_list, op_user_show, op_user_set,
-    op_user_passwd, op_user_delete;
+    op_user_passwd, op_user_delete, op_user_restore, op_user_propose;
 operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
     op_alias_delete;
 operation_act op_object_add, op_object_list, op_object_show, op_object_set,
@@ -171,6 +171,9 @@ int keep_uid(struct registry *r, uint64_t uid)
 enum registry_result remove_user(struct request *q, const struct object *u);
 /* Undoes all of the request that made this entry of the journal. */
 enum registry_result undo_request(struct request *q, uint64_t id);
+/* The same when the request deleted this mailbox, whoever asked for it. */
+enum registry_result undo_deletion(struct request *q, uint64_t id,
+    const char *deleted);
 /* An address needs its domain, one with tables of its own. */
 enum registry_result judge_address(struct request *q, const char *address);
 /* What a domain must be beyond its attributes, with what it must have made. */
@@ -181,6 +184,15 @@ enum registry_result leave_record(struct request *q, const char *name,
     struct slice uid);
 /* Refuses a domain that has addresses of its own, or names. */
 enum registry_result judge_empty(struct request *q, const char *domain);
+/* Sets targets; those without a domain are of the object's own. */
+enum registry_result set_targets(struct request *q, struct object *a,
+    const char *attribute, struct slice targets);
+/* Sets all fields, this one with set_targets(), and judges where it leads. */
+enum registry_result set_routed(struct request *q, struct object *a,
+    const char *attribute);
+/* Refuses a catch-all that leads back to itself or to nothing. */
+enum registry_result check_catch_all(struct request *q,
+    const struct object *d);
 /* Refuses an alias whose targets lead back to it or to nothing. */
 enum registry_result check_targets(struct request *q, const struct object *a,
     bool must_exist);

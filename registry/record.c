@@ -42,6 +42,12 @@ record_domain(struct packer *k, const struct object *d,
 	domain_record_pack(k, &rec);
 }
 
+bool
+record_has_address(const struct object *o)
+{
+	return o->kind != &kind_robot || object_get(o, "copy").p != NULL;
+}
+
 void
 record_address(struct packer *k, const struct object *o)
 {
@@ -52,7 +58,8 @@ record_address(struct packer *k, const struct object *o)
 	};
 
 	if (rec.kind == ADDRESS_ALIAS) {
-		rec.targets = object_get(o, "targets");
+		rec.targets = object_get(o,
+		    o->kind == &kind_robot ? "copy" : "targets");
 	} else {
 		rec.quota_bytes = object_number(o, "quota-bytes");
 		rec.quota_messages = object_number(o, "quota-messages");

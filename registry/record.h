@@ -21,7 +21,10 @@ enum account_state record_state(const struct object *o);
 /* principal is the main domain's object; the same as d when d is no alias. */
 void record_domain(struct packer *k, const struct object *d,
     const struct object *principal);
-/* A user or an alias. */
+/* Whether an address takes mail: a robot that copies to nobody does not, until
+ * there is somebody who answers for it. */
+bool record_has_address(const struct object *o);
+/* A user, an alias, or the copies of a robot. */
 void record_address(struct packer *k, const struct object *o);
 /* A user. */
 void record_secret(struct packer *k, const struct object *o,

@@ -105,6 +105,11 @@ static const struct attribute domain_attributes[] = {
 	{ "client", ATTR_SET | ATTR_CLEAR, NULL, valid_login,
 	  { "the customer that it belongs to", "le client à qui il appartient" } },
 	LIMITS,
+	{ "catch-all", ATTR_SET | ATTR_MANAGER, "refuse", valid_catch_all,
+	  { "mail to names that do not exist: refuse, discard, an address, or "
+	    "@domain for the same name there",
+	    "courrier aux noms inexistants : refuse (refuser), discard "
+	    "(supprimer), une adresse, ou @domaine pour le même nom là-bas" } },
 	{ "default-quota", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_size,
 	  { "quota of new mailboxes for which none is said",
 	    "quota des nouvelles boîtes pour lesquelles rien n'est dit" } },
@@ -144,6 +149,38 @@ static const struct attribute user_attributes[] = {
 	    "le titulaire doit choisir un autre mot de passe" } },
 	{ "scram", ATTR_SECRET | ATTR_CLEAR, NULL, valid_scram,
 	  { "SCRAM-SHA-256 keys", "clés SCRAM-SHA-256" } },
+	{ "forward", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR, NULL,
+	  valid_targets,
+	  { "addresses that its mail goes on to",
+	    "adresses où son courrier est renvoyé" } },
+	{ "keep", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "yes", valid_switch,
+	  { "keep a copy of what goes on",
+	    "garder une copie de ce qui est renvoyé" } },
+	{ "discard", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "no", valid_switch,
+	  { "delete all mail unread", "supprimer tout courrier sans le lire" } },
+	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
+	  { "who may write: everybody, domain, or addresses",
+	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
+	    "adresses" } },
+	{ "vacation", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "no", valid_switch,
+	  { "answer that its owner is away", "répondre que l'on est absent" } },
+	{ "vacation-start", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
+	  NULL, valid_moment,
+	  { "from when on; \"now\" ends after 48 hours unless an end is given",
+	    "à partir de quand ; « now » finit après 48 heures sans fin donnée" } },
+	{ "vacation-end", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
+	  NULL, valid_moment,
+	  { "until when; none: for ever", "jusqu'à quand ; rien : sans fin" } },
+	{ "vacation-subject", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
+	  NULL, valid_line,
+	  { "subject of the answer", "objet de la réponse" } },
+	{ "vacation-text", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
+	  NULL, valid_body,
+	  { "text of the answer", "texte de la réponse" } },
+	{ "vacation-days", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "7", valid_count,
+	  { "days before a sender is answered again; 0: once an absence",
+	    "jours avant de répondre de nouveau à un expéditeur ; 0 : une fois "
+	    "par absence" } },
 	{ "created", 0, NULL, valid_time,
 	  { "when it was made", "date de création" } },
 	{ "last-login", ATTR_QUIET, NULL, valid_time,
@@ -155,6 +192,32 @@ static const struct attribute alias_attributes[] = {
 	{ "targets", ATTR_SET | ATTR_MANAGER | ATTR_NEEDED, NULL,
 	  valid_targets,
 	  { "where its mail goes", "où va son courrier" } },
+	{ "state", ATTR_SET | ATTR_MANAGER, "active", valid_state,
+	  { "active; suspended: try later; disabled: refused",
+	    "active ; suspended : plus tard ; disabled : refusé" } },
+	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
+	  { "who may write: everybody, domain, or addresses",
+	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
+	    "adresses" } },
+	{ "created", 0, NULL, valid_time,
+	  { "when it was made", "date de création" } },
+	{ NULL, 0, NULL, NULL, { NULL, NULL } }
+};
+
+static const struct attribute robot_attributes[] = {
+	{ "subject", ATTR_SET | ATTR_MANAGER | ATTR_NEEDED, NULL, valid_line,
+	  { "subject of the answer", "objet de la réponse" } },
+	{ "text", ATTR_SET | ATTR_MANAGER | ATTR_NEEDED, NULL, valid_body,
+	  { "text of the answer", "texte de la réponse" } },
+	{ "copy", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_targets,
+	  { "who gets what came in", "qui reçoit ce qui est arrivé" } },
+	{ "days", ATTR_SET | ATTR_MANAGER, "1", valid_count,
+	  { "days before a sender is answered again",
+	    "jours avant de répondre de nouveau à un expéditeur" } },
+	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
+	  { "who may write: everybody, domain, or addresses",
+	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
+	    "adresses" } },
 	{ "state", ATTR_SET | ATTR_MANAGER, "active", valid_state,
 	  { "active; suspended: try later; disabled: refused",
 	    "active ; suspended : plus tard ; disabled : refusé" } },
@@ -188,6 +251,9 @@ static const struct attribute removed_attributes[] = {
 	{ "uid", ATTR_NEEDED, NULL, valid_uid,
 	  { "owner of what is left on disk",
 	    "propriétaire de ce qui reste sur le disque" } },
+	{ "change", 0, NULL, valid_count,
+	  { "the change of the journal that deleted it",
+	    "la modification du journal qui l'a supprimé" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }
 };
 
@@ -249,6 +315,10 @@ const struct kind kind_alias = {
 	{ "an address that leads to others",
 	  "une adresse qui mène à d'autres" }
 };
+const struct kind kind_robot = {
+	"robot", "address", name_address, robot_attributes,
+	{ "an address that answers", "une adresse qui répond" }
+};
 const struct kind kind_relay = {
 	"relay", "relay", name_relay, relay_attributes,
 	{ "hosts that may send to the world through us",
@@ -266,7 +336,7 @@ const struct kind kind_removed = {
 };
 const struct kind *const kinds[] = {
 	&kind_suffix, &kind_client, &kind_domain, &kind_manager, &kind_user,
-	&kind_alias, &kind_relay, &kind_removed, NULL
+	&kind_alias, &kind_robot, &kind_relay, &kind_removed, NULL
 };
 /* clang-format on */
 

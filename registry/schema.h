@@ -47,7 +47,7 @@ struct kind {
 };
 
 extern const struct kind kind_client, kind_domain, kind_manager, kind_user,
-    kind_alias, kind_relay, kind_removed, kind_suffix;
+    kind_alias, kind_robot, kind_relay, kind_removed, kind_suffix;
 /* All of them, NULL at the end, in the order of a dump. */
 extern const struct kind *const kinds[];
 

@@ -11,10 +11,12 @@
 
 #include "auth/password.h"
 #include "lib/account.h"
+#include "lib/date.h"
 #include "lib/num.h"
 
 #define LINE_MAX_BYTES 250
 #define LOCALS_MAX 20
+#define BODY_MAX 10000
 #define TIME_TEXT 20		/* 2026-11-21T22:35:01Z */
 
 static int
@@ -424,5 +426,70 @@ valid_targets(struct slice in, struct str *out, struct text *why)
 	if (n == 0)
 		return wrong(why, "must have at least one address",
 		    "doit contenir au moins une adresse");
+	return 0;
+}
+
+int
+valid_senders(struct slice in, struct str *out, struct text *why)
+{
+	const char *const words[] = { "everybody", "domain", NULL };
+
+	if (one_of(in, words, out) || valid_targets(in, out, why) == 0)
+		return 0;
+	return wrong(why, "must be everybody, domain, or mail addresses",
+	    "doit être everybody (tous), domain (le domaine), ou une suite "
+	    "d'adresses");
+}
+
+int
+valid_catch_all(struct slice in, struct str *out, struct text *why)
+{
+	const char *const words[] = { "refuse", "discard", NULL };
+	char domain[ADDR_DOMAIN_MAX + 1], text[ADDR_TEXT_MAX];
+	struct addr a;
+
+	if (one_of(in, words, out))
+		return 0;
+	if (in.len > 1 && in.p[0] == '@' &&
+	    addr_domain(slice_skip(in, 1), domain) == 0) {
+		str_printf(out, "@%s", domain);
+		return 0;
+	}
+	if (addr_parse(in, &a) == ADDR_OK && a.domain[0] != '\0') {
+		str_puts(out, addr_text(&a, text, sizeof(text)));
+		return 0;
+	}
+	return wrong(why, "must be refuse, discard, a whole address, or @domain",
+	    "doit être refuse (refuser), discard (supprimer), une adresse "
+	    "complète, ou @domaine");
+}
+
+int
+valid_body(struct slice in, struct str *out, struct text *why)
+{
+	if (in.len > BODY_MAX || u8_check((const uint8_t *)in.p, in.len) != NULL)
+		return wrong(why, "must be at most 10,000 bytes of UTF-8 text",
+		    "doit être du texte UTF-8 de 10 000 octets au plus");
+	for (size_t i = 0; i < in.len; i++) {
+		unsigned char c = (unsigned char)in.p[i];
+
+		if (c == '\r')
+			continue;	/* LF alone ends a line here */
+		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+			return wrong(why, "must have no control characters",
+			    "ne doit pas avoir de caractères de contrôle");
+		str_putc(out, (char)c);
+	}
+	return 0;
+}
+
+int
+valid_moment(struct slice in, struct str *out, struct text *why)
+{
+	char date[DATE_MAX];
+
+	if (!slice_eq_nocase(in, SLICE("now")))
+		return valid_time(in, out, why);
+	str_puts(out, date_iso(time(NULL), date));
 	return 0;
 }

@@ -21,6 +21,14 @@ attribute_valid valid_domain;
  * kept one a line. */
 attribute_valid valid_domains;
 attribute_valid valid_kinds;
+/* "everybody", "domain", or addresses. */
+attribute_valid valid_senders;
+/* "refuse", "discard", an address, or "@domain". */
+attribute_valid valid_catch_all;
+/* Lines of UTF-8 text. */
+attribute_valid valid_body;
+/* As valid_time, or "now". */
+attribute_valid valid_moment;
 /* Names that a domain must have: postmaster is always the first. */
 attribute_valid valid_locals;
 /* A name of the time zone database, such as Europe/Paris. */

@@ -21,6 +21,7 @@ static const struct option_field options[] = {
 	{ "--random",         PASSWORD_HOW,              "random" },
 	{ "--locked",         PASSWORD_HOW,              "locked" },
 	{ "--must-change",    "must-change",    "yes" },
+	{ "--redirect",       "redirect",       NULL },
 	{ "--own",            "own",            "yes" },
 	{ NULL, NULL, NULL }
 };
@@ -100,10 +101,45 @@ user_set(struct malle *m, int argc, char **argv)
 }
 
 static int
+user_restore(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "user.restore", false, argc, argv,
+	    "user restore ADDRESS", NULL);
+}
+
+static void
+show_proposal(void *arg, const struct registry_fields *row)
+{
+	(void)arg;
+	row_show_columns((void *)(uintptr_t)(const char *[]){ "name", NULL },
+	    row);
+}
+
+static int
+user_propose(struct malle *m, int argc, char **argv)
+{
+	/* clang-format off */
+	static const struct option_field person[] = {
+		{ "--first",  "first", NULL },
+		{ "--last",   "last",  NULL },
+		{ "--domain", "name",  NULL },
+		{ NULL, NULL, NULL }
+	};
+	/* clang-format on */
+	static struct arguments a;
+
+	if (arguments_parse(m, person, false, argc, argv, &a) == -1 ||
+	    a.n != 0 || a.f.n != 3)
+		return arguments_wrong(m, "user propose --first NAME "
+		    "--last NAME --domain DOMAIN");
+	return registry_ask(m, "user.propose", &a.f, show_proposal, NULL);
+}
+
+static int
 user_delete(struct malle *m, int argc, char **argv)
 {
 	return ask_one(m, "user.delete", false, argc, argv,
-	    "user delete ADDRESS", NULL);
+	    "user delete ADDRESS [--redirect ADDRESS]", NULL);
 }
 
 int
@@ -129,9 +165,17 @@ cmd_user(struct malle *m, int argc, char **argv)
 		  "ADDRESS [--own] [--random | --password-stdin | --hash-stdin | --locked]",
 		  "change a password; --own: yours, proved by the current one",
 		  "changer un mot de passe ; --own : le vôtre, prouvé par l'actuel" },
-		{ "delete", user_delete, "ADDRESS",
-		  "delete a mailbox; its mail stays on the disk, its name reserved",
-		  "supprimer une boîte ; son courrier reste sur le disque, son nom réservé" },
+		{ "delete", user_delete, "ADDRESS [--redirect ADDRESS]",
+		  "delete a mailbox; its mail stays on the disk, its name reserved;\n"
+		  "\t--redirect: its new mail goes to somebody else",
+		  "supprimer une boîte ; son courrier reste sur le disque, son nom réservé ;\n"
+		  "\t--redirect : son nouveau courrier va à quelqu'un d'autre" },
+		{ "restore", user_restore, "ADDRESS",
+		  "bring a mailbox back within 30 days of its deletion",
+		  "rétablir une boîte dans les 30 jours de sa suppression" },
+		{ "propose", user_propose, "--first NAME --last NAME --domain DOMAIN",
+		  "the address that a person would get: pmartin, then pmartin2",
+		  "l'adresse qu'aurait une personne : pmartin, puis pmartin2" },
 		{ NULL, NULL, NULL, NULL, NULL }
 	};
 	/* clang-format on */

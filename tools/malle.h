@@ -27,6 +27,7 @@ int cmd_alias(struct malle *m, int argc, char **argv);
 int cmd_client(struct malle *m, int argc, char **argv);
 int cmd_manager(struct malle *m, int argc, char **argv);
 int cmd_suffix(struct malle *m, int argc, char **argv);
+int cmd_robot(struct malle *m, int argc, char **argv);
 int cmd_relay(struct malle *m, int argc, char **argv);
 int cmd_dump(struct malle *m, int argc, char **argv);
 int cmd_load(struct malle *m, int argc, char **argv);

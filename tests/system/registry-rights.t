@@ -44,12 +44,19 @@ def on(domain, other):
         "user.set": {"address": who, "full-name": "Me"},
         "user.passwd": {"address": who, "password": PASSWORD},
         "user.delete": {"address": "never@" + domain},
+        "user.restore": {"address": "never@" + domain},
+        "user.propose": {"name": domain, "first": "A", "last": "B"},
         "alias.add": {"address": who, "targets": "x@out.test"},
         "alias.list": {"domain": domain},
         "alias.show": {"address": "abuse@" + domain},
         "alias.set": {"address": "abuse@" + domain,
                       "targets": "postmaster@" + domain},
         "alias.delete": {"address": "never@" + domain},
+        "robot.add": {"address": "r@" + domain, "subject": "s", "text": "t"},
+        "robot.list": {"domain": domain},
+        "robot.show": {"address": "r@" + domain},
+        "robot.set": {"address": "r@" + domain, "text": "u"},
+        "robot.delete": {"address": "never@" + domain},
         "relay.add": {"net": "192.0.2.1"}, "relay.list": {},
         "relay.show": {"net": "192.0.2.1"},
         "relay.set": {"net": "192.0.2.1", "note": "x"},
@@ -70,9 +77,11 @@ ROOT_ONLY = {"dump", "load"}
 SORTED = {"client.list", "manager.list", "domain.list", "removed.list",
           "journal", "undo"}
 SEEN = {"client.show", "manager.show", "manager.passwd", "domain.show",
-        "user.show", "user.list", "alias.show", "alias.list"}
-GIVEN = {"domain.set", "user.add", "user.set", "user.passwd", "user.delete",
-         "alias.add", "alias.set", "alias.delete"}
+        "user.show", "user.list", "user.propose", "alias.show", "alias.list",
+        "robot.show", "robot.list"}
+GIVEN = {"domain.set", "user.add", "user.restore", "user.set", "user.passwd", "user.delete",
+         "alias.add", "alias.set", "alias.delete", "robot.add", "robot.set",
+         "robot.delete"}
 # Name to (role, customer, may see only).
 LOGINS = {"admin": ("admin", None), "manager-a": ("manager", "a"),
           "manager-b": ("manager", "b"), "seer-a": ("seer", "a"),
