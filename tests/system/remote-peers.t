@@ -3,6 +3,7 @@
 import glob
 import os
 import shutil
+import signal
 import smtplib
 import subprocess
 import sys
@@ -113,12 +114,10 @@ class Root:
 
     def close(self):
         if self.process:
-            self.process.terminate()
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            # The first process of the namespace: all others go with it.
+            for pid in malle.children(self.process.pid):
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait(20)
             self.out.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
