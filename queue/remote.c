@@ -465,11 +465,7 @@ answer_lookup(struct manager *q, struct active *a, struct recipient *r,
 		what = "5.1.10 The domain %s takes no mail";
 		is_final = true;
 	}
-	/* One of the three texts above. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(text, sizeof(text), what, d->name);
-#pragma GCC diagnostic pop
 	life_answer(q, a, r, is_final ? QUEUE_PERMANENT : QUEUE_TEMPORARY,
 	    text);
 }
@@ -477,7 +473,8 @@ answer_lookup(struct manager *q, struct active *a, struct recipient *r,
 static struct slice
 domain_of(struct slice address)
 {
-	const char *at = memrchr(address.p, '@', address.len);
+	const char *at = address.len > 0 ?
+	    memrchr(address.p, '@', address.len) : NULL;
 
 	if (at == NULL)
 		return SLICE_EMPTY;
@@ -783,7 +780,7 @@ carrier_close(struct manager *q, struct carrier *c)
 {
 	struct remote_state *s = q->remote;
 	struct path *p = c->path;
-	struct job *job;
+	struct job *job, *next;
 
 	manager_unwatch(q, &c->watch);
 	close(c->watch.fd);
@@ -796,8 +793,10 @@ carrier_close(struct manager *q, struct carrier *c)
 	p->group->used = q->now;
 	s->n_carriers--;
 	TAILQ_INSERT_TAIL(&s->dead_carriers, c, link);
-	while ((job = TAILQ_FIRST(&c->jobs)) != NULL)
+	for (job = TAILQ_FIRST(&c->jobs); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
 		job_back(q, c, job);
+	}
 	sched_wake(&q->sched, p->dest);
 	wake_group(q, p->group);
 }
@@ -951,7 +950,8 @@ static void
 copy_text(char *dst, struct slice s)
 {
 	/* The parser of the envelope has checked the lengths. */
-	memcpy(dst, s.p, s.len);
+	if (s.len > 0)
+		memcpy(dst, s.p, s.len);
 	dst[s.len] = '\0';
 }
 
@@ -1083,6 +1083,8 @@ send_job(struct manager *q, struct carrier *c, uint32_t allowed)
 		max = allowed;
 	if (max > REMOTE_RECIPIENTS_MAX)
 		max = REMOTE_RECIPIENTS_MAX;
+	if (max == 0)
+		return false;
 	pack_init(&recipients, list, sizeof(list));
 	if ((job = gather(q, c, &recipients, max)) == NULL)
 		return false;

@@ -449,14 +449,15 @@ def one_pass(lab):
     a.hooks.clear()
     b.hooks.clear()
     until(lambda: time.sleep(0.1) or lab.m.run(
-        "malle-queue-run", "--destination", "cron.test",
-        "--limit", "20").stdout and a.messages, 90)
+        "malle-queue-run", "--destination", "cron.test", "--limit", "20",
+        **lab.m._as_user()).stdout and a.messages, 90)
     eq((a.recipients(), b.recipients()), (["x@cron.test"], []),
        "one destination only")
-    r = lab.m.run("malle-queue-run", "--older-than", "1d")
+    r = lab.m.run("malle-queue-run", "--older-than", "1d",
+                  **lab.m._as_user())
     ok("1 left" in r.stdout and not b.messages, "nothing is old enough")
     until(lambda: time.sleep(0.1) or lab.m.run(
-        "malle-queue-run").stdout and b.messages, 90)
+        "malle-queue-run", **lab.m._as_user()).stdout and b.messages, 90)
     eq(b.recipients(), ["x@cron2.test"], "then the rest")
 
 
