@@ -414,8 +414,10 @@ void
 resolve_forget(struct manager *q)
 {
 	struct remote_state *s = q->remote;
-	struct domain *d;
+	struct domain *d, *next;
 
-	while ((d = TAILQ_FIRST(&s->known)) != NULL)
+	for (d = TAILQ_FIRST(&s->known); d != NULL; d = next) {
+		next = TAILQ_NEXT(d, link);
 		forget(s, d);
+	}
 }

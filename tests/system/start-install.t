@@ -94,7 +94,7 @@ def test_texts():
        "the sample has every setting with its default")
     missing = [n for n, d, _ in settings() if not re.search(
         r"^\.It Ic %s Pq .* ; default %s$" % (
-            n, "Cm " + re.escape(d) if d else "empty"), page, re.M)]
+            n, "(?:Cm|Pa) " + re.escape(d) if d else "empty"), page, re.M)]
     eq(missing, [], "malleposte.conf(5) has every setting with its default")
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
         f.write("\n".join(lines) + "\n")
