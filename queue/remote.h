@@ -97,6 +97,72 @@ struct remote_state {
 	int64_t resolver_not_before;
 };
 
+/* What a carrier was given and has not answered. */
+struct job {
+	TAILQ_ENTRY(job) link;
+	uint64_t tag;
+	struct active *a;
+	int64_t since;		/* ms */
+	uint32_t messages;	/* transactions that it is */
+	uint16_t n, left;
+	struct recipient *r[];	/* NULL: answered */
+};
+TAILQ_HEAD(jobs, job);
+
+static inline struct recipient *
+job_recipient(struct sched_job *job)
+{
+	return (struct recipient *)(void *)((char *)job -
+	    offsetof(struct recipient, job));
+}
+
+static inline struct active *
+job_active(struct sched_job *job)
+{
+	return job_recipient(job)->active;
+}
+
+/* What a reply means for its recipient and for the group. */
+struct judgement {
+	enum queue_result result;
+	enum group_event event;
+	int64_t retry_min, retry_max;
+	bool is_elsewhere;	/* through the smarthost, now */
+};
+
+/* queue/verdict.c */
+void verdict_judge(struct manager *q, struct path *p,
+    const struct remote_reply *why, struct judgement *j);
+/* What a group goes through is told once, not for each message. */
+void verdict_feed(struct manager *q, struct dest_group *g, enum group_event e,
+    const struct remote_reply *why);
+/* A reply of another server as the queue keeps it; it points to why. */
+void verdict_reply(const struct manager *q, const struct judgement *j,
+    const struct remote_reply *why, struct reply *out);
+/* The recipient goes through the smarthost at once. */
+void verdict_elsewhere(struct manager *q, struct recipient *r,
+    const struct remote_reply *why);
+/* Everybody who waits for a path has this answer. */
+void verdict_for_waiting(struct manager *q, struct path *p,
+    const struct judgement *j, const struct remote_reply *why,
+    bool is_no_attempt);
+
+/* queue/path.c */
+/* Paths of a group that wait for a connection may have one now. */
+void path_wake_group(struct manager *q, struct dest_group *g);
+/* What is behind the "@"; empty when there is none. */
+struct slice address_domain(struct slice address);
+
+/* queue/remote_job.c */
+/*
+ * Takes the next recipients of one message, those that may go together, and
+ * packs them into k. NULL: no memory.
+ */
+struct job *job_gather(struct manager *q, struct sched_dest *d,
+    struct packer *k, uint32_t max);
+void job_fill(struct manager *q, const struct active *a, const struct job *job,
+    struct remote_job *out);
+
 /* queue/resolve.c */
 int resolve_init(struct manager *q) __attribute__((warn_unused_result));
 /* What is known of a domain now, or NULL: it is asked, and remote_found() is
@@ -107,7 +173,7 @@ void resolve_free_dead(struct manager *q);
 /* Everything is to be asked again. */
 void resolve_forget(struct manager *q);
 
-/* queue/remote.c, for resolve.c: a domain is known now. */
+/* queue/path.c, for resolve.c: a domain is known now. */
 void remote_found(struct manager *q, const struct domain *d);
 
 /* queue/dest_group.c: the groups */

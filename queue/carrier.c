@@ -1,0 +1,642 @@
+/* carrier.c - connections to other servers, and what they are given. */
+/* SPDX-License-Identifier: ISC */
+/*
+ * A destination of the scheduler is one exact way (hosts, TLS policy): a path.
+ * Paths behind the same servers are a group, which has the limits. A carrier
+ * is a connection, made by a child of malle-remote; we hold one end of a pair.
+ *
+ * Trusts: not the children. A carrier can report only what it has; anything
+ * else closes it. When one dies, its jobs are tried again.
+ * Order: a recipient is with one carrier at most; a result is taken once.
+ * Limits: CARRIERS_MAX, and those of the group (group.h).
+ */
+#include "queue/remote.h"
+
+#include <sys/epoll.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+#define CARRIERS_MAX 500
+#define WINDOW_MIN 2		/* messages in flight on one connection */
+#define WINDOW_MAX 32
+#define WINDOW_TIME 200000	/* us of work that may be in flight */
+#define IDLE_TIME 3000		/* ms that a connection is kept for more */
+#define ANSWER_TIME 1800000	/* ms: it hangs */
+#define PAUSE_LONG 5000		/* ms: those that wait go back to the disk */
+#define SERVED_MAX 20		/* messages before it makes room for others */
+#define KILLS_MAX 5
+#define CLEAR_TIME 86400000	/* ms that broken TLS is remembered */
+
+struct carrier {
+	struct watch watch;
+	TAILQ_ENTRY(carrier) link, of_path, of_group;
+	struct path *path;
+	struct jobs jobs;
+	uint32_t running;	/* messages in flight */
+	uint32_t served;	/* messages given to it */
+	int64_t last;		/* ms: last thing heard or sent */
+	bool is_ready;		/* connected */
+	bool is_leaving;	/* gets nothing more */
+	bool is_alone;		/* has one suspect, takes no other */
+	bool is_lost;		/* it has told that its connection broke */
+};
+
+static void carrier_close(struct manager *q, struct carrier *c);
+
+size_t
+remote_running(const struct manager *q)
+{
+	const struct carrier *c;
+	size_t n = 0;
+
+	TAILQ_FOREACH(c, &q->remote->carriers, link)
+		n += c->running;
+	return n;
+}
+
+static void
+job_free(struct carrier *c, struct job *job)
+{
+	TAILQ_REMOVE(&c->jobs, job, link);
+	c->running -= job->messages;
+	free(job);
+}
+
+/* How long a message takes this path, for the number of connections. */
+static void
+measure(struct manager *q, struct carrier *c, const struct job *job)
+{
+	struct path *p = c->path;
+	int64_t since = c->last > job->since ? c->last : job->since;
+	int64_t us = (q->now - since) * 1000 / job->messages;
+
+	if (us > 60000000)
+		us = 60000000;
+	p->pace = (uint32_t)((p->pace * INT64_C(7) + us) / 8);
+	p->done += job->messages;
+}
+
+/* One recipient's result. -1: it is not about a job of this carrier. */
+static int
+take_result(struct manager *q, struct carrier *c, struct job *job,
+    struct unpacker *u)
+{
+	static struct remote_result result;
+	struct judgement j;
+	struct reply reply;
+	struct recipient *r = NULL;
+	uint16_t i;
+
+	if (remote_result_unpack(u, &result) == -1)
+		return -1;
+	for (i = 0; i < job->n && r == NULL; i++)
+		if (job->r[i] != NULL && (uint32_t)(job->r[i] -
+		    job->a->e->recipients) == result.number) {
+			r = job->r[i];
+			job->r[i] = NULL;
+		}
+	if (r == NULL)
+		return -1;
+	job->left--;
+	sched_done(c->path->dest);
+	verdict_judge(q, c->path, &result.reply, &j);
+	/* One connection that breaks is one event. */
+	if (j.event == GROUP_LOST && c->is_lost)
+		j.event = GROUP_NONE;
+	c->is_lost |= j.event == GROUP_LOST;
+	if (j.event != GROUP_NONE)
+		verdict_feed(q, c->path->group, j.event, &result.reply);
+	else if (j.result != QUEUE_OK)
+		c->path->group->last = result.reply;
+	job->a->m->is_suspect = false;
+	job->a->m->kills = 0;
+	if (j.is_elsewhere) {
+		verdict_elsewhere(q, r, &result.reply);
+		return 0;
+	}
+	verdict_reply(q, &j, &result.reply, &reply);
+	reply.is_dsn_passed = result.dsn_passed;
+	life_result(q, r, &reply);
+	return 0;
+}
+
+static int
+take_results(struct manager *q, struct carrier *c, struct unpacker *u)
+{
+	uint64_t tag = unpack_u64(u);
+	bool more = unpack_u8(u) != 0;
+	uint16_t n = unpack_u16(u);
+	struct job *job;
+
+	TAILQ_FOREACH(job, &c->jobs, link)
+		if (job->tag == tag)
+			break;
+	if (job == NULL || u->bad)
+		return -1;
+	for (uint16_t i = 0; i < n; i++)
+		if (take_result(q, c, job, u) == -1)
+			return -1;
+	if (!unpack_end(u) || more != (job->left > 0))
+		return -1;
+	if (!more) {
+		measure(q, c, job);
+		job_free(c, job);
+	}
+	return 0;
+}
+
+static void
+take_ready(struct manager *q, struct carrier *c, const struct remote_reply *how)
+{
+	struct dest_group *g = c->path->group;
+
+	c->is_ready = true;
+	q->remote->failures = 0;
+	if (how->tls_failed) {
+		log_notice(NULL, "destination", "group=%s event=clear host=%s "
+		    "reason=%s", LOGS(g->name), LOGS(how->host),
+		    LOGS("TLS is broken there"));
+		g->clear_until = q->now + CLEAR_TIME;
+	}
+}
+
+/* No connection came about. */
+static void
+take_failed(struct manager *q, struct carrier *c,
+    const struct remote_reply *why)
+{
+	struct path *p = c->path;
+	struct dest_group *g = p->group;
+	struct judgement j;
+	bool others = p->n_carriers > 1;
+
+	verdict_judge(q, p, why, &j);
+	if (j.result == QUEUE_OK)
+		j.result = QUEUE_TEMPORARY;
+	carrier_close(q, c);
+	verdict_feed(q, g, j.event, why);
+	/* With a connection that works, it was only one too many. */
+	if (j.is_elsewhere || !others || group_pause(&g->limits, q->now) > 0)
+		verdict_for_waiting(q, p, &j, why, false);
+}
+
+static int
+take_message(struct manager *q, struct carrier *c, struct ipc_msg *m)
+{
+	static struct remote_reply reply;
+
+	ipc_close_fds(m);
+	if (m->type == R_RESULT)
+		return c->is_ready ? take_results(q, c, &m->body) : -1;
+	if (remote_reply_unpack(&m->body, &reply) == -1 ||
+	    !unpack_end(&m->body))
+		return -1;
+	switch (m->type) {
+	case R_READY:
+		if (c->is_ready)
+			return -1;
+		take_ready(q, c, &reply);
+		return 0;
+	case R_FAILED:
+		if (c->is_ready)
+			return -1;
+		take_failed(q, c, &reply);
+		return 0;
+	case R_CLOSED:
+		/* What it has not begun was not its fault. */
+		if (c->running > 0 || reply.code != 0) {
+			struct judgement j;
+
+			verdict_judge(q, c->path, &reply, &j);
+			if (j.event == GROUP_UNREACHABLE)
+				j.event = GROUP_LOST;
+			if (!c->is_lost &&
+			    (c->running > 0 || j.event != GROUP_LOST))
+				verdict_feed(q, c->path->group, j.event, &reply);
+		}
+		carrier_close(q, c);
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* Its end of the pair is closed, without a word. */
+static void
+died(struct manager *q, struct carrier *c)
+{
+	struct remote_state *s = q->remote;
+	struct job *job = TAILQ_FIRST(&c->jobs);
+	bool is_only = job != NULL && TAILQ_NEXT(job, link) == NULL;
+
+	log_error(NULL, "carrier", "group=%s died=yes messages=%u",
+	    LOGS(c->path->group->name), c->running);
+	if (!c->is_ready) {
+		unsigned shift = s->failures < 6 ? s->failures++ : 6;
+
+		s->not_before = q->now + (INT64_C(500) << shift);
+	}
+	/* Nobody knows which of them killed it: they go alone then. */
+	TAILQ_FOREACH(job, &c->jobs, link) {
+		struct message *m = job->a->m;
+
+		if (is_only && m->is_suspect && m->kills < KILLS_MAX)
+			m->kills++;
+		m->is_suspect = true;
+	}
+	carrier_close(q, c);
+}
+
+static void
+on_event(struct manager *q, struct watch *watch, uint32_t events)
+{
+	static unsigned char space[IPC_MAX];
+	struct carrier *c = (struct carrier *)(void *)watch;
+	struct sched_dest *d = c->path->dest;
+	struct ipc_msg m;
+	int r;
+
+	(void)events;
+	while ((r = ipc_recv(watch->fd, space, &m)) == 1) {
+		if (take_message(q, c, &m) == -1) {
+			log_error(NULL, "carrier", "group=%s closed=%s",
+			    LOGS(c->path->group->name),
+			    LOGS("it reports what it has not"));
+			carrier_close(q, c);
+			return;
+		}
+		if (c->watch.fd == -1)
+			return;
+		c->last = q->now;
+	}
+	if (r == -1 && errno == EAGAIN)
+		sched_wake(&q->sched, d);
+	else
+		died(q, c);
+}
+
+/* A job goes back: to be tried anew, at once. */
+static void
+job_back(struct manager *q, struct carrier *c, struct job *job)
+{
+	struct message *m = job->a->m;
+
+	for (uint16_t i = 0; i < job->n; i++) {
+		if (job->r[i] == NULL)
+			continue;
+		sched_done(c->path->dest);
+		if (m->kills >= KILLS_MAX || m->is_suspect)
+			life_back(q, job->r[i], 2000);
+		else
+			life_again(q, job->r[i]);
+	}
+	if (m->kills >= KILLS_MAX)
+		life_hold(q, m, true, "malle-queued: it kills its carriers");
+	job_free(c, job);
+}
+
+static void
+carrier_close(struct manager *q, struct carrier *c)
+{
+	struct remote_state *s = q->remote;
+	struct path *p = c->path;
+	struct job *job, *next;
+
+	manager_unwatch(q, &c->watch);
+	close(c->watch.fd);
+	c->watch.fd = -1;
+	TAILQ_REMOVE(&s->carriers, c, link);
+	TAILQ_REMOVE(&p->carriers, c, of_path);
+	TAILQ_REMOVE(&p->group->carriers, c, of_group);
+	p->n_carriers--;
+	p->group->limits.connections--;
+	p->group->used = q->now;
+	s->n_carriers--;
+	TAILQ_INSERT_TAIL(&s->dead_carriers, c, link);
+	for (job = TAILQ_FIRST(&c->jobs); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
+		job_back(q, c, job);
+	}
+	sched_wake(&q->sched, p->dest);
+	path_wake_group(q, p->group);
+}
+
+static int
+send_route(struct manager *q, struct path *p, int fd)
+{
+	static struct remote_route route;
+	static unsigned char space[IPC_MAX];
+	struct unpacker u;
+	struct packer k;
+	int r = -1;
+
+	unpack_init(&u, slice_make(p->route, p->route_len));
+	if (remote_route_unpack(&u, &route) == -1)
+		return -1;
+	route.tls_broken = q->now < p->group->clear_until;
+	pack_init(&k, space, sizeof(space));
+	remote_route_pack(&k, &route);
+	r = ipc_send(fd, R_ROUTE, &k, NULL, 0);
+	explicit_bzero(&route, sizeof(route));
+	explicit_bzero(space, k.len);
+	return r;
+}
+
+static struct carrier *
+carrier_start(struct manager *q, struct path *p)
+{
+	struct remote_state *s = q->remote;
+	struct carrier *c = calloc(1, sizeof(*c));
+	int pair[2];
+
+	if (c == NULL || ipc_pair(pair) == -1)
+		goto failed;
+	c->watch = (struct watch){ pair[0], on_event };
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1 ||
+	    send_route(q, p, pair[0]) == -1 ||
+	    ipc_send(q->remote_fd, REMOTE_CARRIER, NULL, &pair[1], 1) == -1 ||
+	    manager_watch(q, &c->watch, EPOLLIN) == -1) {
+		close(pair[0]);
+		close(pair[1]);
+		goto failed;
+	}
+	close(pair[1]);
+	c->path = p;
+	c->last = q->now;
+	TAILQ_INIT(&c->jobs);
+	TAILQ_INSERT_TAIL(&s->carriers, c, link);
+	TAILQ_INSERT_TAIL(&p->carriers, c, of_path);
+	TAILQ_INSERT_TAIL(&p->group->carriers, c, of_group);
+	p->n_carriers++;
+	p->group->limits.connections++;
+	s->n_carriers++;
+	return c;
+failed:
+	log_error(NULL, "carrier", "group=%s what=start error=%s",
+	    LOGS(p->group->name), LOGS(strerror(errno)));
+	s->not_before = q->now + 1000;
+	free(c);
+	return NULL;
+}
+
+static uint32_t
+window_of(const struct path *p)
+{
+	uint32_t n = p->pace > 0 ? WINDOW_TIME / p->pace : WINDOW_MAX;
+
+	return n < WINDOW_MIN ? WINDOW_MIN : n > WINDOW_MAX ? WINDOW_MAX : n;
+}
+
+/* One that can take more. */
+static struct carrier *
+choose(struct path *p)
+{
+	struct carrier *c, *best = NULL;
+	uint32_t window = window_of(p);
+
+	TAILQ_FOREACH(c, &p->carriers, of_path)
+		if (c->is_ready && !c->is_leaving && !c->is_alone &&
+		    c->running < window &&
+		    c->served < p->group->limits.limits.messages &&
+		    (best == NULL || c->running < best->running))
+			best = c;
+	return best;
+}
+
+/* A connection of another path that is not needed, or has served for long. */
+static void
+make_room(struct manager *q, struct carriers *list, const struct path *not_of)
+{
+	struct carrier *c, *oldest = NULL;
+
+	TAILQ_FOREACH(c, list, of_group) {
+		if (c->path == not_of || c->is_leaving)
+			continue;
+		if (c->running == 0 && c->is_ready &&
+		    c->path->dest->waiting == 0) {
+			carrier_close(q, c);
+			return;
+		}
+		if (c->served >= SERVED_MAX &&
+		    (oldest == NULL || c->served > oldest->served))
+			oldest = c;
+	}
+	if (oldest != NULL)
+		oldest->is_leaving = true;
+}
+
+/*
+ * One connection more is worth its while when those that are there would need
+ * more than a fifth of a second for all that waits. One that is being made
+ * counts as there.
+ */
+static bool
+wants_carrier(struct path *p)
+{
+	const struct carrier *c;
+	uint64_t pace = p->pace > 100 ? p->pace : 100;
+
+	if (p->n_carriers == 0)
+		return true;
+	TAILQ_FOREACH(c, &p->carriers, of_path)
+		if (c->is_leaving && p->n_carriers == 1)
+			return true;
+	return p->dest->waiting * pace > (uint64_t)WINDOW_TIME * p->n_carriers;
+}
+
+static void
+start_more(struct manager *q, struct path *p)
+{
+	struct remote_state *s = q->remote;
+	struct dest_group *g = p->group;
+
+	while (wants_carrier(p) && !q->is_stopping) {
+		if (q->now < s->not_before)
+			return;
+		if (!group_may_connect(&g->limits, q->now)) {
+			g->starving++;
+			if (p->n_carriers == 0 &&
+			    group_pause(&g->limits, q->now) == 0)
+				make_room(q, &g->carriers, p);
+			return;
+		}
+		if (s->n_carriers >= CARRIERS_MAX ||
+		    carrier_start(q, p) == NULL)
+			return;
+	}
+}
+
+static void
+undo(struct manager *q, struct carrier *c, struct job *job)
+{
+	for (uint16_t i = 0; i < job->n; i++) {
+		sched_done(c->path->dest);
+		life_back(q, job->r[i], 60000);
+	}
+	free(job);
+}
+
+/* Gives a carrier some recipients of one message. False: nothing was given. */
+static bool
+send_job(struct manager *q, struct carrier *c, uint32_t allowed)
+{
+	static unsigned char space[IPC_MAX], list[IPC_MAX];
+	static struct remote_job out;
+	struct path *p = c->path;
+	const struct group_limits *limits = &p->group->limits.limits;
+	struct active *a = job_active(sched_peek(p->dest));
+	uint32_t max = limits->recipients;
+	bool verp = (a->h.flags & QM_VERP) != 0 && a->e->sender.len > 0;
+	struct packer k, recipients;
+	struct job *job;
+	int fd, r;
+
+	/* With VERP each recipient is a message of its own. */
+	if (verp && allowed < max)
+		max = allowed;
+	if (max > REMOTE_RECIPIENTS_MAX)
+		max = REMOTE_RECIPIENTS_MAX;
+	if (max == 0)
+		return false;
+	pack_init(&recipients, list, sizeof(list));
+	if ((job = job_gather(q, p->dest, &recipients, max)) == NULL)
+		return false;
+	job->tag = q->remote->tags++;
+	job->messages = verp ? job->n : 1;
+	job->since = q->now;
+	if ((fd = store_file(&q->store, a->m->id, O_RDONLY)) == -1) {
+		log_error(a->m->id, "error", "what=open error=%s",
+		    LOGS(strerror(errno)));
+		undo(q, c, job);
+		return true;
+	}
+	job_fill(q, a, job, &out);
+	pack_init(&k, space, sizeof(space) - 2);
+	remote_job_pack(&k, &out);
+	pack_raw(&k, pack_slice(&recipients));
+	r = ipc_send(c->watch.fd, R_JOB, &k, &fd, 1);
+	close(fd);
+	if (r == -1) {
+		undo(q, c, job);
+		return false;
+	}
+	TAILQ_INSERT_TAIL(&c->jobs, job, link);
+	c->running += job->messages;
+	c->served += job->messages;
+	c->last = q->now;
+	c->is_alone = a->m->is_suspect;
+	group_sent(&p->group->limits, job->messages);
+	return true;
+}
+
+static void
+close_if_done(struct manager *q, struct carrier *c)
+{
+	if (c->running == 0 && (c->is_leaving ||
+	    c->served >= c->path->group->limits.limits.messages))
+		carrier_close(q, c);
+	else if (c->running == 0)
+		c->is_alone = false;
+}
+
+/* Hands out what waits for a path as far as its connections take it. */
+static void
+fill_carriers(struct manager *q, struct path *p)
+{
+	struct sched_dest *d = p->dest;
+	struct carrier *c;
+
+	while (d->waiting > 0 && (c = choose(p)) != NULL) {
+		uint32_t window = window_of(p) - c->running;
+		uint32_t left = p->group->limits.limits.messages - c->served;
+		uint32_t allowed = group_may_send(&p->group->limits, q->now,
+		    window < left ? window : left);
+		bool suspect = job_active(sched_peek(d))->m->is_suspect;
+
+		/* A suspect goes alone. */
+		if (allowed == 0 || (suspect && c->running > 0))
+			return;
+		if (!send_job(q, c, allowed))
+			return;
+	}
+}
+
+/* While a group rests for long, nobody waits for it in memory. */
+static bool
+is_resting(struct manager *q, struct path *p)
+{
+	struct dest_group *g = p->group;
+	struct judgement j = { .result = QUEUE_TEMPORARY };
+
+	if (group_pause(&g->limits, q->now) <= PAUSE_LONG)
+		return false;
+	verdict_for_waiting(q, p, &j, &g->last, true);
+	return true;
+}
+
+void
+remote_dispatch(struct manager *q, struct sched_dest *d)
+{
+	struct path *p = d->carrier;
+	struct carrier *c, *next;
+
+	if (d->kind == DEST_LOOKUP || p == NULL) {
+		sched_park(&q->sched, d);
+		return;
+	}
+	for (c = TAILQ_FIRST(&p->carriers); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, of_path);
+		close_if_done(q, c);
+	}
+	if (d->waiting > 0 && !q->is_stopping && !is_resting(q, p)) {
+		fill_carriers(q, p);
+		if (d->waiting > 0)
+			start_more(q, p);
+	}
+	if (d->waiting > 0)
+		sched_park(&q->sched, d);
+}
+
+void
+remote_free_dead(struct manager *q)
+{
+	struct carrier *c;
+
+	while ((c = TAILQ_FIRST(&q->remote->dead_carriers)) != NULL) {
+		TAILQ_REMOVE(&q->remote->dead_carriers, c, link);
+		free(c);
+	}
+	resolve_free_dead(q);
+}
+
+void
+remote_expire(struct manager *q)
+{
+	struct carrier *c, *next;
+
+	for (c = TAILQ_FIRST(&q->remote->carriers); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (c->running == 0 && c->is_ready &&
+		    c->path->dest->waiting == 0 &&
+		    (q->is_stopping || q->now - c->last >= IDLE_TIME))
+			carrier_close(q, c);
+		else if (q->now - c->last >= ANSWER_TIME)
+			died(q, c);
+	}
+	resolve_expire(q);
+	groups_expire(q);
+}
+
+void
+remote_stop(struct manager *q)
+{
+	struct carrier *c;
+
+	TAILQ_FOREACH(c, &q->remote->carriers, link)
+		c->is_leaving = true;
+}

@@ -1,0 +1,114 @@
+/* remote_job.c - recipients of one message on their way to a carrier. */
+/* SPDX-License-Identifier: ISC */
+#include "queue/remote.h"
+
+#include <stdlib.h>
+
+#define JOB_ROOM 60000		/* bytes of recipients in one request */
+
+static void
+copy_text(char *dst, struct slice s)
+{
+	/* The parser of the envelope has checked the lengths. */
+	if (s.len > 0)
+		memcpy(dst, s.p, s.len);
+	dst[s.len] = '\0';
+}
+
+static void
+fill_recipient(const struct active *a, const struct recipient *r,
+    struct remote_recipient *out)
+{
+	const struct original *o = &a->e->originals[r->original];
+
+	out->number = (uint32_t)(r - a->e->recipients);
+	recipient_text(r, out->address, sizeof(out->address));
+	out->notify = o->notify;
+	copy_text(out->orcpt, o->orcpt);
+}
+
+/*
+ * The domain of ours through which a letter of a stranger goes on: that of the
+ * alias in its envelope. Empty: it has not come through an alias.
+ */
+static struct slice
+forwarded_by(const struct active *a, const struct recipient *r)
+{
+	struct slice o = a->e->originals[r->original].address;
+	struct slice domain = address_domain(o);
+
+	if (a->e->sender.len == 0 || domain.len == 0 ||
+	    (slice_eq_nocase(domain, r->domain) &&
+	    slice_starts_nocase(o, r->local)))
+		return SLICE_EMPTY;
+	return domain;
+}
+
+/* SRS, so that it passes SPF; a sender of ours, or one that is too long for
+ * it, stays. */
+static void
+rewrite_sender(struct manager *q, struct slice by, char *sender)
+{
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct domain_record record;
+	struct addr a, made;
+
+	if (addr_parse(slice_of(sender), &a) != ADDR_OK ||
+	    addr_domain(by, domain) == -1 ||
+	    tables_domain(&q->tables, domain, &record) != 1 ||
+	    tables_domain(&q->tables, a.domain, &record) != 0 ||
+	    srs_make(q->srs_key, q->wall / 86400, &a, domain, &made) == -1)
+		return;
+	addr_text(&made, sender, ADDR_TEXT_MAX);
+}
+
+void
+job_fill(struct manager *q, const struct active *a, const struct job *job,
+    struct remote_job *out)
+{
+	struct slice by = forwarded_by(a, job->r[0]);
+
+	memset(out, 0, sizeof(*out));
+	out->tag = job->tag;
+	memcpy(out->id, a->m->id, sizeof(a->m->id));
+	out->offset = a->h.content_offset;
+	out->length = a->h.content_length;
+	out->flags = a->h.flags;
+	copy_text(out->sender, a->e->sender);
+	if (by.len > 0)
+		rewrite_sender(q, by, out->sender);
+	out->verp = (a->h.flags & QM_VERP) != 0 && out->sender[0] != '\0';
+	copy_text(out->envid, a->e->envid);
+	out->n = job->n;
+}
+
+/* The next recipients of one message, as many as may go together. */
+struct job *
+job_gather(struct manager *q, struct sched_dest *d, struct packer *k,
+    uint32_t max)
+{
+	struct sched_job *next = sched_peek(d);
+	struct active *a = job_active(next);
+	static struct remote_recipient r;
+	struct slice by;
+	struct job *job = calloc(1, sizeof(*job) +
+	    max * sizeof(struct recipient *));
+
+	if (job == NULL)
+		return NULL;
+	job->a = a;
+	by = forwarded_by(a, job_recipient(next));
+	while (job->n < max && next != NULL && job_active(next) == a &&
+	    k->len < JOB_ROOM &&
+	    slice_eq(by, forwarded_by(a, job_recipient(next)))) {
+		next = sched_take(&q->sched, d);
+		job->r[job->n] = job_recipient(next);
+		job->r[job->n]->is_running = true;
+		fill_recipient(a, job->r[job->n], &r);
+		remote_recipient_pack(k, &r);
+		job->n++;
+		next = sched_peek(d);
+	}
+	job->left = job->n;
+	return job;
+}
