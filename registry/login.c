@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <uninorm.h>
+#include <unistr.h>
 
 #define LOGIN_MAX 30		/* longer ones are cut: people type them */
 
@@ -44,6 +45,8 @@ fold(struct slice name, char *out, size_t cap)
 	const char *plain;
 	char *s;
 
+	if (u8_check((const uint8_t *)name.p, name.len) != NULL)
+		return -1;
 	/* A letter with a mark becomes the letter and then the mark. */
 	s = (char *)u8_normalize(UNINORM_NFD, (const uint8_t *)name.p,
 	    name.len, NULL, &len);
