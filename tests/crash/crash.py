@@ -302,7 +302,7 @@ def strays(m):
         if name in ("corrupt", "double"):
             bad += [name + "/" + n
                     for n in os.listdir(os.path.join(queue, name))]
-        elif name not in ("lock", "mess"):
+        elif name not in ("lock", "mess", "srs.key"):
             bad.append(name)
     for folder, _, files in os.walk(os.path.join(m.base, "public")):
         bad += [os.path.join(folder, n) for n in files
