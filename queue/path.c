@@ -83,8 +83,8 @@ path_smarthost(struct manager *q, const struct route_target *t)
 
 	snprintf(group, sizeof(group), "smarthost %s:%u", t->host,
 	    (unsigned)t->port);
-	snprintf(key, sizeof(key), "%s %u%u %s", group, t->tls,
-	    t->implicit_tls, t->user);
+	snprintf(key, sizeof(key), "%s %u%u %s", group,
+	    (unsigned)t->tls, (unsigned)t->implicit_tls, t->user);
 	d = sched_dest(&q->sched, RCPT_REMOTE, key, strlen(key), false);
 	if (d != NULL && d->carrier != NULL)
 		return d->carrier;
@@ -116,7 +116,7 @@ path_direct(struct manager *q, const struct domain *d,
 	struct unpacker u;
 
 	snprintf(key, sizeof(key), "%s#%016jx%u", d->group,
-	    (uintmax_t)d->route_hash, t->tls);
+	    (uintmax_t)d->route_hash, (unsigned)t->tls);
 	dest = sched_dest(&q->sched, RCPT_REMOTE, key, strlen(key), false);
 	if (dest != NULL && dest->carrier != NULL)
 		return dest->carrier;

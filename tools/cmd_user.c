@@ -37,7 +37,8 @@ user_add(struct malle *m, int argc, char **argv)
 {
 	return ask_with_password(m, "user.add", "address", options, argc, argv,
 	    "user add ADDRESS [--name NAME] [--quota SIZE] [--messages N] "
-	    "[--random | --password-stdin | --hash-stdin | --locked] [--must-change] [--force]");
+	    "[--random | --password-stdin | --hash-stdin | --locked] "
+	    "[--must-change] [--force]");
 }
 
 static int
