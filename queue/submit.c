@@ -506,9 +506,10 @@ put_head(struct manager *q, struct submission *s, struct str *out)
 }
 
 /*
- * Writes what is not in the file yet. A message that came in one piece is one
- * write: head, envelope, Received, content, replies. Otherwise the replies
- * come first and the head with the mark last.
+ * Writes what is not in the file yet. A message that came in one piece: states,
+ * envelope, Received, content, replies in one write; of another the content is
+ * there already. The header with the mark comes last, by itself: who is killed
+ * inside a write has written some of its pages.
  */
 static int
 write_file(struct manager *q, struct submission *s, struct slice last,
@@ -533,16 +534,16 @@ write_file(struct manager *q, struct submission *s, struct slice last,
 		return 0;
 	if (put_head(q, s, &head) == -1 || !str_ok(&received))
 		return -1;
-	iov[0] = vector(str_slice(&head));
+	iov[0] = vector(slice_skip(str_slice(&head), HEADER_LEN));
 	iov[1] = vector(records);
 	iov[2] = vector(str_slice(&received));
 	iov[3] = vector(last);
 	iov[4] = vector(replies);
-	if (is_whole)
-		return write_all(s->fd, iov, 5, 0);
-	if (write_all(s->fd, iov + 3, 2, at) == -1)
+	if (!is_whole && write_all(s->fd, iov + 3, 2, at) == -1)
 		return -1;
-	return write_all(s->fd, iov, 2, 0);
+	if (write_all(s->fd, iov, is_whole ? 5 : 2, HEADER_LEN) == -1)
+		return -1;
+	return fsx_pwrite_all(s->fd, head.p, HEADER_LEN, 0);
 }
 
 static struct active *
