@@ -14,7 +14,12 @@ enum tag {
 	TAG_STATE = 1, TAG_UID, TAG_LANGUAGE, TAG_ALIAS_OF,
 	TAG_KIND, TAG_QUOTA_BYTES, TAG_QUOTA_MESSAGES, TAG_TARGETS,
 	TAG_POP3, TAG_SMTP, TAG_HASH, TAG_SCRAM_ITERATIONS, TAG_SCRAM_SALT,
-	TAG_SCRAM_STORED, TAG_SCRAM_SERVER, TAG_MAY_RELAY
+	TAG_SCRAM_STORED, TAG_SCRAM_SERVER, TAG_MAY_RELAY,
+	TAG_CATCH_ALL, TAG_REFUSE_FROM, TAG_MESSAGES_DAY, TAG_CLIENT,
+	TAG_CLIENT_MESSAGES_DAY, TAG_KEEP, TAG_DISCARD, TAG_FOLDER,
+	TAG_SENDERS, TAG_ANSWER_FROM, TAG_ANSWER_UNTIL, TAG_MESSAGES_HOUR,
+	TAG_RECIPIENTS_HOUR, TAG_SUBJECT, TAG_TEXT, TAG_FULL_NAME, TAG_DAYS,
+	TAG_OWNER
 };
 
 static void
@@ -30,6 +35,21 @@ put_bytes(struct packer *k, enum tag tag, struct slice s)
 {
 	pack_u8(k, (uint8_t)tag);
 	pack_bytes(k, s);
+}
+
+/* What is zero or empty is left out: that is what a reader takes it for. */
+static void
+put_if(struct packer *k, enum tag tag, uint64_t v)
+{
+	if (v != 0)
+		put_number(k, tag, v);
+}
+
+static void
+put_some(struct packer *k, enum tag tag, struct slice s)
+{
+	if (s.len > 0)
+		put_bytes(k, tag, s);
 }
 
 /* One field as it is read: the bytes, and their number when they are eight. */
@@ -90,8 +110,12 @@ domain_record_pack(struct packer *k, const struct domain_record *d)
 	put_number(k, TAG_STATE, d->state);
 	put_number(k, TAG_UID, d->uid);
 	put_bytes(k, TAG_LANGUAGE, slice_of(d->language));
-	if (d->alias_of[0] != '\0')
-		put_bytes(k, TAG_ALIAS_OF, slice_of(d->alias_of));
+	put_some(k, TAG_ALIAS_OF, slice_of(d->alias_of));
+	put_some(k, TAG_CATCH_ALL, slice_of(d->catch_all));
+	put_if(k, TAG_REFUSE_FROM, (uint64_t)d->refuse_from);
+	put_if(k, TAG_MESSAGES_DAY, d->messages_day);
+	put_some(k, TAG_CLIENT, slice_of(d->client));
+	put_if(k, TAG_CLIENT_MESSAGES_DAY, d->client_messages_day);
 }
 
 static bool
@@ -99,6 +123,20 @@ is_language(struct slice s)
 {
 	return s.len == 2 && s.p[0] >= 'a' && s.p[0] <= 'z' &&
 	    s.p[1] >= 'a' && s.p[1] <= 'z';
+}
+
+/* "discard", an address, or "@domain". */
+static bool
+is_catch_all(const char *text)
+{
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct addr a;
+
+	if (strcmp(text, "discard") == 0)
+		return true;
+	if (text[0] == '@')
+		return addr_domain(slice_of(text + 1), domain) == 0;
+	return addr_parse(slice_of(text), &a) == ADDR_OK;
 }
 
 static void
@@ -120,6 +158,26 @@ domain_field(struct domain_record *d, const struct field *f, bool *bad)
 	case TAG_ALIAS_OF:
 		if (addr_domain(f->bytes, d->alias_of) == -1)
 			*bad = true;
+		break;
+	case TAG_CATCH_ALL:
+		if (slice_to_cstr(f->bytes, d->catch_all,
+		    sizeof(d->catch_all)) == -1 ||
+		    !is_catch_all(d->catch_all))
+			*bad = true;
+		break;
+	case TAG_REFUSE_FROM:
+		d->refuse_from = (int64_t)number_upto(f, INT64_MAX, bad);
+		break;
+	case TAG_MESSAGES_DAY:
+		d->messages_day = number_upto(f, INT64_MAX, bad);
+		break;
+	case TAG_CLIENT:
+		if (slice_to_cstr(f->bytes, d->client,
+		    sizeof(d->client)) == -1)
+			*bad = true;
+		break;
+	case TAG_CLIENT_MESSAGES_DAY:
+		d->client_messages_day = number_upto(f, INT64_MAX, bad);
 		break;
 	}
 }
@@ -147,12 +205,31 @@ address_record_pack(struct packer *k, const struct address_record *a)
 	pack_u8(k, ACCOUNT_VERSION);
 	put_number(k, TAG_KIND, a->kind);
 	put_number(k, TAG_STATE, a->state);
-	if (a->quota_bytes != 0)
-		put_number(k, TAG_QUOTA_BYTES, a->quota_bytes);
-	if (a->quota_messages != 0)
-		put_number(k, TAG_QUOTA_MESSAGES, a->quota_messages);
-	if (a->kind == ADDRESS_ALIAS)
-		put_bytes(k, TAG_TARGETS, a->targets);
+	put_if(k, TAG_QUOTA_BYTES, a->quota_bytes);
+	put_if(k, TAG_QUOTA_MESSAGES, a->quota_messages);
+	put_some(k, TAG_TARGETS, a->targets);
+	put_if(k, TAG_KEEP, a->keep);
+	put_if(k, TAG_DISCARD, a->discard);
+	put_some(k, TAG_FOLDER, a->folder);
+	put_some(k, TAG_SENDERS, a->senders);
+	if (a->answers) {
+		put_number(k, TAG_ANSWER_FROM, (uint64_t)a->answer_from);
+		put_if(k, TAG_ANSWER_UNTIL, (uint64_t)a->answer_until);
+	}
+	put_if(k, TAG_MESSAGES_HOUR, a->messages_hour);
+	put_if(k, TAG_RECIPIENTS_HOUR, a->recipients_hour);
+}
+
+/* A folder is named like an account, nothing that leads elsewhere. */
+static struct slice
+folder_name(const struct field *f, bool *bad)
+{
+	char name[ADDR_LOCAL_MAX + 1];
+
+	if (addr_account(f->bytes, name) == -1 ||
+	    !slice_eq(f->bytes, slice_of(name)))
+		*bad = true;
+	return f->bytes;
 }
 
 static void
@@ -160,7 +237,7 @@ address_field(struct address_record *a, const struct field *f, bool *bad)
 {
 	switch (f->tag) {
 	case TAG_KIND:
-		a->kind = (enum address_kind)number_upto(f, ADDRESS_ALIAS, bad);
+		a->kind = (enum address_kind)number_upto(f, ADDRESS_ROBOT, bad);
 		break;
 	case TAG_STATE:
 		a->state = (enum account_state)number_upto(f,
@@ -175,13 +252,41 @@ address_field(struct address_record *a, const struct field *f, bool *bad)
 	case TAG_TARGETS:
 		a->targets = f->bytes;
 		break;
+	case TAG_KEEP:
+		a->keep = number_upto(f, 1, bad) == 1;
+		break;
+	case TAG_DISCARD:
+		a->discard = number_upto(f, 1, bad) == 1;
+		break;
+	case TAG_FOLDER:
+		a->folder = folder_name(f, bad);
+		break;
+	case TAG_SENDERS:
+		a->senders = f->bytes;
+		break;
+	case TAG_ANSWER_FROM:
+		a->answers = true;
+		a->answer_from = (int64_t)number_upto(f, INT64_MAX, bad);
+		break;
+	case TAG_ANSWER_UNTIL:
+		a->answer_until = (int64_t)number_upto(f, INT64_MAX, bad);
+		break;
+	case TAG_MESSAGES_HOUR:
+		a->messages_hour = number_upto(f, INT64_MAX, bad);
+		break;
+	case TAG_RECIPIENTS_HOUR:
+		a->recipients_hour = number_upto(f, INT64_MAX, bad);
+		break;
 	}
 }
 
 int
 address_record_unpack(struct slice value, struct address_record *out)
 {
-	struct address_record a = { .targets = SLICE_EMPTY };
+	struct address_record a = {
+		.targets = SLICE_EMPTY, .folder = SLICE_EMPTY,
+		.senders = SLICE_EMPTY
+	};
 	struct unpacker u;
 	struct field f;
 	bool bad = !begin(&u, value), has_kind = false;
@@ -199,6 +304,55 @@ address_record_unpack(struct slice value, struct address_record *out)
 }
 
 void
+answer_record_pack(struct packer *k, const struct answer_record *a)
+{
+	pack_u8(k, ACCOUNT_VERSION);
+	put_some(k, TAG_SUBJECT, a->subject);
+	put_bytes(k, TAG_TEXT, a->text);
+	put_some(k, TAG_FULL_NAME, a->full_name);
+	put_if(k, TAG_DAYS, a->days);
+}
+
+static void
+answer_field(struct answer_record *a, const struct field *f, bool *bad)
+{
+	switch (f->tag) {
+	case TAG_SUBJECT:
+		a->subject = f->bytes;
+		break;
+	case TAG_TEXT:
+		a->text = f->bytes;
+		break;
+	case TAG_FULL_NAME:
+		a->full_name = f->bytes;
+		break;
+	case TAG_DAYS:
+		a->days = (uint32_t)number_upto(f, UINT32_MAX, bad);
+		break;
+	}
+}
+
+int
+answer_record_unpack(struct slice value, struct answer_record *out)
+{
+	struct answer_record a = {
+		.subject = SLICE_EMPTY, .text = SLICE_EMPTY,
+		.full_name = SLICE_EMPTY
+	};
+	struct unpacker u;
+	struct field f;
+	bool bad = !begin(&u, value);
+	int r = 0;
+
+	while (!bad && (r = next_field(&u, &f)) == 1)
+		answer_field(&a, &f, &bad);
+	if (bad || r == -1)
+		return damaged();
+	*out = a;
+	return 0;
+}
+
+void
 secret_record_pack(struct packer *k, const struct secret_record *s)
 {
 	pack_u8(k, ACCOUNT_VERSION);
@@ -206,6 +360,7 @@ secret_record_pack(struct packer *k, const struct secret_record *s)
 	put_number(k, TAG_STATE, s->state);
 	put_number(k, TAG_POP3, s->may_pop3);
 	put_number(k, TAG_SMTP, s->may_smtp);
+	put_some(k, TAG_FOLDER, s->folder);
 	put_bytes(k, TAG_HASH, s->hash);
 	if (s->scram_iterations == 0)
 		return;
@@ -231,6 +386,9 @@ secret_field(struct secret_record *s, const struct field *f, bool *bad)
 		break;
 	case TAG_SMTP:
 		s->may_smtp = number_upto(f, 1, bad) == 1;
+		break;
+	case TAG_FOLDER:
+		s->folder = folder_name(f, bad);
 		break;
 	case TAG_HASH:
 		s->hash = f->bytes;
@@ -265,6 +423,7 @@ secret_record_unpack(struct slice value, struct secret_record *out)
 {
 	struct secret_record s = {
 		.uid = (uid_t)-1, .state = ACCOUNT_DISABLED,
+		.folder = SLICE_EMPTY,
 		.hash = SLICE_EMPTY, .scram_salt = SLICE_EMPTY,
 		.scram_stored = SLICE_EMPTY, .scram_server = SLICE_EMPTY
 	};
@@ -286,20 +445,37 @@ access_record_pack(struct packer *k, const struct access_record *a)
 {
 	pack_u8(k, ACCOUNT_VERSION);
 	put_number(k, TAG_MAY_RELAY, a->may_relay);
+	put_some(k, TAG_OWNER, a->owner);
+	put_if(k, TAG_MESSAGES_HOUR, a->messages_hour);
+}
+
+static void
+access_field(struct access_record *a, const struct field *f, bool *bad)
+{
+	switch (f->tag) {
+	case TAG_MAY_RELAY:
+		a->may_relay = number_upto(f, 1, bad) == 1;
+		break;
+	case TAG_OWNER:
+		a->owner = f->bytes;
+		break;
+	case TAG_MESSAGES_HOUR:
+		a->messages_hour = number_upto(f, INT64_MAX, bad);
+		break;
+	}
 }
 
 int
 access_record_unpack(struct slice value, struct access_record *out)
 {
-	struct access_record a = { false };
+	struct access_record a = { .owner = SLICE_EMPTY };
 	struct unpacker u;
 	struct field f;
 	bool bad = !begin(&u, value);
 	int r = 0;
 
 	while (!bad && (r = next_field(&u, &f)) == 1)
-		if (f.tag == TAG_MAY_RELAY)
-			a.may_relay = number_upto(&f, 1, &bad) == 1;
+		access_field(&a, &f, &bad);
 	if (bad || r == -1)
 		return damaged();
 	*out = a;
@@ -379,15 +555,14 @@ addresses_of(struct tables *t, const char *domain)
 	return &t->kept[i].addresses;
 }
 
-int
-tables_address(struct tables *t, const char *domain, const char *account,
-    struct address_record *out)
+/* The value of a key in the table of a domain: 1, 0, -1 with errno. */
+static int
+lookup(struct tables *t, const char *domain, const char *key,
+    struct slice *value)
 {
 	struct table *addresses;
-	struct slice value;
-	int r;
 
-	/* Both become a path and a key: nothing but canonical names. */
+	/* It becomes a path: nothing but canonical names. */
 	if (domain[0] == '\0' || domain[0] == '.' ||
 	    strchr(domain, '/') != NULL) {
 		errno = EINVAL;
@@ -395,9 +570,33 @@ tables_address(struct tables *t, const char *domain, const char *account,
 	}
 	if ((addresses = addresses_of(t, domain)) == NULL)
 		return -1;
-	if ((r = table_get(addresses, slice_of(account), &value)) != 1)
+	return table_get(addresses, slice_of(key), value);
+}
+
+int
+tables_address(struct tables *t, const char *domain, const char *account,
+    struct address_record *out)
+{
+	struct slice value;
+	int r = lookup(t, domain, account, &value);
+
+	if (r != 1)
 		return r;
 	return address_record_unpack(value, out) == -1 ? -1 : 1;
+}
+
+int
+tables_answer(struct tables *t, const char *domain, const char *account,
+    struct answer_record *out)
+{
+	char key[sizeof(ANSWER_KEY) + ADDR_LOCAL_MAX];
+	struct slice value;
+	int r;
+
+	snprintf(key, sizeof(key), ANSWER_KEY "%.*s", ADDR_LOCAL_MAX, account);
+	if ((r = lookup(t, domain, key, &value)) != 1)
+		return r;
+	return answer_record_unpack(value, out) == -1 ? -1 : 1;
 }
 
 /* Bits of an address beyond the first n are cleared. */

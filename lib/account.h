@@ -30,11 +30,22 @@ struct domain_record {
 	uid_t uid;		/* owner of its mailboxes */
 	char language[3];	/* "fr" or "en" */
 	char alias_of[ADDR_DOMAIN_MAX + 1];	/* "" or the main domain */
+	/* Mail to names that do not exist: "" is refused, "discard" thrown away,
+	 * "name@domain" goes there, "@domain" to the same name there. */
+	char catch_all[ADDR_TEXT_MAX];
+	/* Suspended: from then on senders are refused (wall clock, s); 0: never */
+	int64_t refuse_from;
+	/* Messages that all of its accounts together may send in a day; 0: any */
+	uint64_t messages_day;
+	/* The customer that owns it ("": none), and the same for all it owns */
+	char client[ADDR_LOCAL_MAX + 1];
+	uint64_t client_messages_day;
 };
 
 enum address_kind {
 	ADDRESS_MAILBOX,
-	ADDRESS_ALIAS		/* goes to its targets, nothing is kept */
+	ADDRESS_ALIAS,		/* goes to its targets, nothing is kept */
+	ADDRESS_ROBOT		/* answers; its targets, if any, get a copy */
 };
 
 /* tables/domains/<domain>.cdb: key: the account's local part, canonical. */
@@ -43,15 +54,37 @@ struct address_record {
 	enum account_state state;
 	uint64_t quota_bytes;	/* 0: no limit */
 	uint64_t quota_messages;
-	/* ADDRESS_ALIAS: full addresses, one after the other, LF between */
+	/* Full addresses, one after the other, LF between: where an alias leads,
+	 * a mailbox forwards to, or a robot's copies go. */
 	struct slice targets;
+	bool keep;		/* mailbox: a copy of what is forwarded stays */
+	bool discard;		/* mailbox: nothing is kept */
+	struct slice folder;	/* mailbox: its folder, when not its name */
+	/* Who may write to it: empty is everybody, "domain" its own domain, else
+	 * addresses and "@domain"s, LF between */
+	struct slice senders;
+	/* It answers (a robot, a vacation) from then until then (wall clock, s;
+	 * until 0: for ever); what it says is tables_answer()'s. */
+	bool answers;
+	int64_t answer_from, answer_until;
+	/* What its owner may send in an hour; 0: as malleposte.conf says */
+	uint64_t messages_hour, recipients_hour;
 };
+
+/* tables/domains/<domain>.cdb: key: "answer/" and the account's local part. */
+struct answer_record {
+	struct slice subject, text;	/* UTF-8; text with LF line ends */
+	struct slice full_name;		/* of the person; or empty */
+	uint32_t days;		/* before a sender is answered again; 0: once */
+};
+#define ANSWER_KEY "answer/"
 
 /* auth/<domain>.cdb: key as above. Only malle-authd can read it. */
 struct secret_record {
 	uid_t uid;
 	enum account_state state;
 	bool may_pop3, may_smtp;
+	struct slice folder;		/* of its mailbox, when not its name */
 	struct slice hash;		/* crypt(3) string; empty: no password */
 	uint32_t scram_iterations;	/* 0: no SCRAM keys */
 	struct slice scram_salt, scram_stored, scram_server; /* 32-byte keys */
@@ -61,6 +94,8 @@ struct secret_record {
  * form; the value says what such a host may do. */
 struct access_record {
 	bool may_relay;
+	struct slice owner;	/* who answers for the host; or empty */
+	uint64_t messages_hour;	/* that it may send; 0: any number */
 };
 
 struct packer;
@@ -68,6 +103,7 @@ struct packer;
 void domain_record_pack(struct packer *k, const struct domain_record *d);
 void address_record_pack(struct packer *k, const struct address_record *a);
 void secret_record_pack(struct packer *k, const struct secret_record *s);
+void answer_record_pack(struct packer *k, const struct answer_record *a);
 void access_record_pack(struct packer *k, const struct access_record *a);
 /* Decode; slices point into value. 0, or -1 (EBADMSG), *out untouched. */
 int domain_record_unpack(struct slice value, struct domain_record *out)
@@ -75,6 +111,8 @@ int domain_record_unpack(struct slice value, struct domain_record *out)
 int address_record_unpack(struct slice value, struct address_record *out)
     __attribute__((warn_unused_result));
 int secret_record_unpack(struct slice value, struct secret_record *out)
+    __attribute__((warn_unused_result));
+int answer_record_unpack(struct slice value, struct answer_record *out)
     __attribute__((warn_unused_result));
 int access_record_unpack(struct slice value, struct access_record *out)
     __attribute__((warn_unused_result));
@@ -109,7 +147,10 @@ int tables_domain(struct tables *t, const char *domain,
 /* domain must be a main domain. Slices in *out are valid until the next call. */
 int tables_address(struct tables *t, const char *domain, const char *account,
     struct address_record *out) __attribute__((warn_unused_result));
-/* The most specific record that matches ip: 1, 0, -1. */
+/* What an account answers; as above. */
+int tables_answer(struct tables *t, const char *domain, const char *account,
+    struct answer_record *out) __attribute__((warn_unused_result));
+/* The most specific record that matches ip: 1, 0, -1. Slices as above. */
 int tables_access(struct tables *t, const struct ip *ip,
     struct access_record *out) __attribute__((warn_unused_result));
 

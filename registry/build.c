@@ -93,7 +93,9 @@ each_domain(void *arg, struct slice key, struct slice value)
 static int
 each_relay(void *arg, struct slice key, struct slice value)
 {
-	const struct access_record rec = { .may_relay = true };
+	const struct access_record rec = {
+		.may_relay = true, .owner = SLICE_EMPTY
+	};
 	struct build *b = arg;
 	int64_t until;
 	struct object o;

@@ -54,7 +54,8 @@ record_address(struct packer *k, const struct object *o)
 	struct address_record rec = {
 		.kind = o->kind == &kind_user ? ADDRESS_MAILBOX : ADDRESS_ALIAS,
 		.state = record_state(o),
-		.targets = SLICE_EMPTY,
+		.targets = SLICE_EMPTY, .folder = SLICE_EMPTY,
+		.senders = SLICE_EMPTY, .keep = true,
 	};
 
 	if (rec.kind == ADDRESS_ALIAS) {
@@ -79,6 +80,7 @@ record_secret(struct packer *k, const struct object *o,
 		.state = worse(record_state(o), d->state),
 		.may_pop3 = object_is(o, "pop3", "yes"),
 		.may_smtp = object_is(o, "smtp", "yes"),
+		.folder = SLICE_EMPTY,
 		.hash = object_get(o, "hash"),
 		.scram_salt = SLICE_EMPTY,
 		.scram_stored = SLICE_EMPTY,

@@ -375,7 +375,7 @@ greet(struct session *s)
 static void
 start_service(struct session *s)
 {
-	struct access_record access = { .may_relay = false };
+	struct access_record access;
 
 	if (s->service == SERVICE_SUBMISSIONS && starttls_begin(s) == -1)
 		return;

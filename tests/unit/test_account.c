@@ -27,7 +27,8 @@ begin(void)
 static void
 test_domain(void)
 {
-	struct domain_record d = { ACCOUNT_SUSPENDED, 70001, "fr", "x.test" };
+	struct domain_record d = { ACCOUNT_SUSPENDED, 70001, "fr", "x.test",
+		"@y.test", 1800000000, 100, "dupont", 1000 };
 	struct domain_record back;
 
 	begin();
@@ -41,28 +42,52 @@ test_domain(void)
 	ok(domain_record_unpack(packed(), &back) == 0 &&
 	    back.state == d.state && back.uid == d.uid &&
 	    strcmp(back.language, "fr") == 0 &&
-	    strcmp(back.alias_of, "x.test") == 0, "a domain");
+	    strcmp(back.alias_of, "x.test") == 0 &&
+	    strcmp(back.catch_all, "@y.test") == 0 &&
+	    back.refuse_from == 1800000000 && back.messages_day == 100 &&
+	    strcmp(back.client, "dupont") == 0 &&
+	    back.client_messages_day == 1000, "a domain");
+	ok(domain_record_unpack(SLICE("\1" UID "\21\3\0\0\0@/."),
+	    &back) == -1, "a catch-all that is no domain");
 }
 
 static void
 test_address(void)
 {
-	struct address_record a = { ADDRESS_ALIAS, ACCOUNT_DISABLED, 0, 0,
-		SLICE("a@b.test\nc@d.test") };
-	struct address_record box = { ADDRESS_MAILBOX, ACCOUNT_ACTIVE, 1000,
-		10, SLICE_EMPTY };
+	struct address_record a = {
+		.kind = ADDRESS_ALIAS, .state = ACCOUNT_DISABLED,
+		.targets = SLICE("a@b.test\nc@d.test"),
+		.folder = SLICE_EMPTY, .senders = SLICE("domain"),
+	};
+	struct address_record box = {
+		.kind = ADDRESS_MAILBOX, .quota_bytes = 1000,
+		.quota_messages = 10, .targets = SLICE_EMPTY, .keep = true,
+		.discard = true, .folder = SLICE("old.name"),
+		.senders = SLICE_EMPTY, .answers = true, .answer_from = 5,
+		.answer_until = 7, .messages_hour = 20, .recipients_hour = 30,
+	};
 	struct address_record back;
 
 	begin();
 	address_record_pack(&k, &a);
 	ok(address_record_unpack(packed(), &back) == 0 &&
 	    back.kind == ADDRESS_ALIAS && back.state == ACCOUNT_DISABLED &&
-	    slice_eq(back.targets, a.targets), "an alias");
+	    slice_eq(back.targets, a.targets) && !back.keep &&
+	    !back.answers && slice_eq(back.senders, a.senders), "an alias");
 	begin();
 	address_record_pack(&k, &box);
 	ok(address_record_unpack(packed(), &back) == 0 &&
 	    back.kind == ADDRESS_MAILBOX && back.quota_bytes == 1000 &&
-	    back.quota_messages == 10 && back.targets.len == 0, "a mailbox");
+	    back.quota_messages == 10 && back.targets.len == 0 && back.keep &&
+	    back.discard && slice_eq(back.folder, box.folder) &&
+	    back.answers && back.answer_from == 5 &&
+	    back.answer_until == 7 && back.messages_hour == 20 &&
+	    back.recipients_hour == 30, "a mailbox");
+	box.folder = SLICE("../bob");
+	begin();
+	address_record_pack(&k, &box);
+	ok(address_record_unpack(packed(), &back) == -1,
+	    "a folder that leads elsewhere");
 	ok(address_record_unpack(SLICE("\1"), &back) == -1 &&
 	    address_record_unpack(SLICE("\1\1\10\0\0\0\0\0\0\0\0\0\0\0"),
 	    &back) == -1, "an address that does not say what it is");
@@ -74,10 +99,27 @@ test_address(void)
 }
 
 static void
+test_answer(void)
+{
+	struct answer_record a = { SLICE("Absent"), SLICE("Revenu lundi.\n"),
+		SLICE("Bob"), 7 };
+	struct answer_record back;
+
+	begin();
+	answer_record_pack(&k, &a);
+	ok(answer_record_unpack(packed(), &back) == 0 &&
+	    slice_eq(back.subject, a.subject) && slice_eq(back.text, a.text) &&
+	    slice_eq(back.full_name, a.full_name) && back.days == 7,
+	    "an answer");
+	ok(answer_record_unpack(SLICE("\2"), &back) == -1,
+	    "an answer of another version");
+}
+
+static void
 test_secret(void)
 {
 	struct secret_record s = { 70001, ACCOUNT_ACTIVE, true, false,
-		SLICE("$y$hash"), 4096, SLICE("12345678"), SLICE(KEY32),
+		SLICE("old.name"), SLICE("$y$hash"), 4096, SLICE("12345678"), SLICE(KEY32),
 		SLICE(KEY32) };
 	struct secret_record back;
 
@@ -85,7 +127,7 @@ test_secret(void)
 	secret_record_pack(&k, &s);
 	ok(secret_record_unpack(packed(), &back) == 0 && back.uid == 70001 &&
 	    back.may_pop3 && !back.may_smtp && back.scram_iterations == 4096 &&
-	    slice_eq(back.hash, s.hash) &&
+	    slice_eq(back.hash, s.hash) && slice_eq(back.folder, s.folder) &&
 	    slice_eq(back.scram_salt, s.scram_salt) &&
 	    slice_eq(back.scram_stored, s.scram_stored), "a secret");
 	s.scram_stored.len = 31;
@@ -103,11 +145,13 @@ test_secret(void)
 static void
 test_access(void)
 {
-	struct access_record a = { true }, back = { false };
+	struct access_record a = { true, SLICE("dupont"), 100 };
+	struct access_record back;
 
 	begin();
 	access_record_pack(&k, &a);
-	ok(access_record_unpack(packed(), &back) == 0 && back.may_relay,
+	ok(access_record_unpack(packed(), &back) == 0 && back.may_relay &&
+	    slice_eq(back.owner, a.owner) && back.messages_hour == 100,
 	    "an access record");
 }
 
@@ -157,7 +201,7 @@ static void
 test_damage(void)
 {
 	struct secret_record s = { 70001, ACCOUNT_ACTIVE, true, false,
-		SLICE("$y$hash"), 4096, SLICE("12345678"), SLICE(KEY32),
+		SLICE("old.name"), SLICE("$y$hash"), 4096, SLICE("12345678"), SLICE(KEY32),
 		SLICE(KEY32) };
 	struct secret_record back;
 	struct slice good;
@@ -194,6 +238,7 @@ main(void)
 {
 	test_domain();
 	test_address();
+	test_answer();
 	test_secret();
 	test_access();
 	test_hostile();

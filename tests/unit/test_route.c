@@ -24,7 +24,8 @@ static const struct {
 	struct domain_record record;
 	struct row rows[20];
 } domains[] = {
-	{ "exemple.test", { ACCOUNT_ACTIVE, 70000, "fr", "" }, {
+	{ "exemple.test", { .state = ACCOUNT_ACTIVE, .uid = 70000, .language = "fr",
+	    .alias_of = "" }, {
 		{ "bob", ACCOUNT_ACTIVE, NULL },
 		{ "alice", ACCOUNT_ACTIVE, NULL },
 		{ "asleep", ACCOUNT_SUSPENDED, NULL },
@@ -42,15 +43,19 @@ static const struct {
 		{ "bad", ACCOUNT_ACTIVE, "no address" },
 		{ "wait", ACCOUNT_ACTIVE, "bob@exemple.test\nasleep@exemple.test" },
 		{ NULL, ACCOUNT_ACTIVE, NULL } } },
-	{ "alias.test", { ACCOUNT_ACTIVE, 70000, "fr", "exemple.test" },
+	{ "alias.test", { .state = ACCOUNT_ACTIVE, .uid = 70000, .language = "fr",
+	    .alias_of = "exemple.test" },
 	  { { NULL, ACCOUNT_ACTIVE, NULL } } },
-	{ "shut.test", { ACCOUNT_DISABLED, 70001, "en", "" }, {
+	{ "shut.test", { .state = ACCOUNT_DISABLED, .uid = 70001, .language = "en",
+	    .alias_of = "" }, {
 		{ "bob", ACCOUNT_ACTIVE, NULL },
 		{ NULL, ACCOUNT_ACTIVE, NULL } } },
-	{ "later.test", { ACCOUNT_SUSPENDED, 70002, "en", "" }, {
+	{ "later.test", { .state = ACCOUNT_SUSPENDED, .uid = 70002, .language = "en",
+	    .alias_of = "" }, {
 		{ "bob", ACCOUNT_ACTIVE, NULL },
 		{ NULL, ACCOUNT_ACTIVE, NULL } } },
-	{ "alias2.test", { ACCOUNT_ACTIVE, 70000, "fr", "alias.test" },
+	{ "alias2.test", { .state = ACCOUNT_ACTIVE, .uid = 70000, .language = "fr",
+	    .alias_of = "alias.test" },
 	  { { NULL, ACCOUNT_ACTIVE, NULL } } },
 };
 
@@ -136,9 +141,13 @@ write_domain(size_t i, struct table_writer *all)
 		err(1, "%s", name);
 	for (const struct row *r = domains[i].rows; r->local != NULL; r++) {
 		struct address_record a = {
-			r->targets != NULL ? ADDRESS_ALIAS : ADDRESS_MAILBOX,
-			r->state, 1000, 10,
-			r->targets != NULL ? slice_of(r->targets) : SLICE_EMPTY
+			.kind = r->targets != NULL ? ADDRESS_ALIAS :
+			    ADDRESS_MAILBOX,
+			.state = r->state, .quota_bytes = 1000,
+			.quota_messages = 10, .keep = true,
+			.targets = r->targets != NULL ?
+			    slice_of(r->targets) : SLICE_EMPTY,
+			.folder = SLICE_EMPTY, .senders = SLICE_EMPTY,
 		};
 
 		pack_init(&k, space, sizeof(space));
@@ -241,7 +250,10 @@ test_limits(struct tables *t)
 	struct table_writer *w = table_create(domains_dir, "exemple.test.cdb",
 	    0600);
 	struct address_record alias = { .kind = ADDRESS_ALIAS };
-	struct address_record box = { .targets = SLICE_EMPTY };
+	struct address_record box = {
+		.targets = SLICE_EMPTY, .folder = SLICE_EMPTY,
+		.senders = SLICE_EMPTY, .keep = true
+	};
 	char name[32], target[64], text[1000] = "";
 	struct addr a;
 
