@@ -19,12 +19,17 @@ enum route_verdict {
 #define ROUTE_MAX 10000		/* destinations of one recipient */
 #define ROUTE_DEPTH 10		/* aliases of aliases */
 
-enum destination_kind { DEST_MAILBOX, DEST_REMOTE };
+enum destination_kind {
+	DEST_MAILBOX,
+	DEST_REMOTE,
+	DEST_ANSWER,	/* an answer goes out in the name of local@domain */
+	DEST_DISCARD	/* taken, and thrown away */
+};
 
 struct destination {
 	enum destination_kind kind;
-	char domain[ADDR_DOMAIN_MAX + 1];	/* mailbox: the main domain */
-	char local[ADDR_LOCAL_MAX + 1];		/* mailbox: the account */
+	char domain[ADDR_DOMAIN_MAX + 1];	/* ours: the main domain */
+	char local[ADDR_LOCAL_MAX + 1];		/* ours: the account */
 	char detail[ADDR_LOCAL_MAX + 1];	/* mailbox: after '+', or "" */
 	uid_t uid;				/* mailbox: of the domain */
 	uint64_t quota_bytes, quota_messages;	/* mailbox */
