@@ -181,7 +181,7 @@ row_recipient(const struct manager *q, struct row *row, const struct active *a,
 	row_text(row, "id", slice_of(a->m->id));
 	row_number(row, "n", i);
 	row_text(row, "to", a->e->originals[r->original].address);
-	row_text(row, r->kind == RCPT_MAILBOX ? "mailbox" : "remote",
+	row_text(row, recipient_kind_name(r->kind),
 	    slice_of(recipient_text(r, text, sizeof(text))));
 	row_text(row, "status", slice_of(status_name(r->state.status)));
 	row_number(row, "attempts", r->state.attempts);

@@ -308,6 +308,17 @@ count_records(struct slice records, struct counts *c)
 	return 0;
 }
 
+const char *
+recipient_kind_name(uint8_t kind)
+{
+	static const char *const names[RCPT_KIND_END] = {
+		[RCPT_MAILBOX] = "mailbox", [RCPT_REMOTE] = "remote",
+		[RCPT_ANSWER] = "answer", [RCPT_DISCARD] = "discard"
+	};
+
+	return kind < RCPT_KIND_END ? names[kind] : "unknown";
+}
+
 static struct envelope *
 envelope_new(struct slice records, const struct counts *c)
 {

@@ -72,7 +72,15 @@ struct recipient_state {
 	int64_t last;			/* wall clock of the last attempt, s */
 };
 
-enum recipient_kind { RCPT_MAILBOX, RCPT_REMOTE, RCPT_KIND_END };
+enum recipient_kind {
+	RCPT_MAILBOX,
+	RCPT_REMOTE,
+	RCPT_ANSWER,	/* what an account says to the sender, if he may hear it */
+	RCPT_DISCARD,	/* nothing is kept: done at once */
+	RCPT_KIND_END
+};
+/* "mailbox", "remote", "answer" or "discard": for the log and for people. */
+const char *recipient_kind_name(uint8_t kind);
 
 /* As the client gave it. */
 struct original {

@@ -512,6 +512,40 @@ begin_mailbox(struct manager *q, struct active *a, struct recipient *r)
 	    QUEUE_TEMPORARY : QUEUE_PERMANENT, text);
 }
 
+/* Its owner wants it thrown away; to the sender it has been delivered. */
+static void
+discard(struct manager *q, struct active *a, struct recipient *r)
+{
+	char to[ADDR_TEXT_MAX];
+
+	r->state.status = RCPT_DELIVERED;
+	r->state.last = q->wall;
+	life_dirty(a, number_of(a, r));
+	log_info(a->m->id, "discarded", "to=%s discard=%s",
+	    LOGQ(a->e->originals[r->original].address),
+	    LOGS(recipient_text(r, to, sizeof(to))));
+}
+
+static void
+begin_recipient(struct manager *q, struct active *a, struct recipient *r)
+{
+	switch ((enum recipient_kind)r->kind) {
+	case RCPT_MAILBOX:
+		begin_mailbox(q, a, r);
+		break;
+	case RCPT_ANSWER:
+		answer_begin(q, a, r);
+		break;
+	case RCPT_DISCARD:
+		discard(q, a, r);
+		break;
+	case RCPT_REMOTE:
+	case RCPT_KIND_END:
+		remote_begin(q, a, r);
+		break;
+	}
+}
+
 /* False when this pass is for another domain. */
 static bool
 is_in_pass(const struct manager *q, const struct recipient *r)
@@ -543,10 +577,7 @@ begin(struct manager *q, struct active *a)
 		if (r->state.status != RCPT_WAITING || !is_in_pass(q, r) ||
 		    (r->state.due > q->wall && !m->is_retry))
 			continue;
-		if (r->kind == RCPT_MAILBOX)
-			begin_mailbox(q, a, r);
-		else
-			remote_begin(q, a, r);
+		begin_recipient(q, a, r);
 	}
 	m->is_retry = false;
 }

@@ -223,6 +223,10 @@ int local_measure(struct manager *q, const struct destination *d,
     uint64_t tag);
 size_t local_running(const struct manager *q);
 
+/* answer.c: what accounts answer by themselves */
+/* Schedules an answer, or says why there is none. */
+void answer_begin(struct manager *q, struct active *a, struct recipient *r);
+
 /* remote.c: mail to other servers */
 /* Opens the folders of the tables, before rights are given away. */
 int remote_prepare(struct manager *q) __attribute__((warn_unused_result));

@@ -672,7 +672,7 @@ log_recipient(const struct active *a, uint32_t i, uint32_t original)
 
 	log_info(a->m->id, "recipient", "n=%u to=%s %s=%s", i,
 	    LOGQ(a->e->originals[original].address),
-	    r->kind == RCPT_MAILBOX ? "mailbox" : "remote",
+	    recipient_kind_name(r->kind),
 	    LOGS(recipient_text(r, to, sizeof(to))));
 }
 

@@ -35,14 +35,21 @@ static const struct phrase phrases[] = {
 	  "[, remis par {account}][, depuis {client}]" },
 	{ "recipient",
 	  "recipient {to}[: goes to the mailbox {mailbox}]"
-	  "[: goes to another server ({remote})]",
+	  "[: goes to another server ({remote})]"
+	  "[: may be answered by {answer}]"
+	  "[: is thrown away, as {discard} wants it]",
 	  "destinataire {to}[ : va dans la boîte {mailbox}]"
-	  "[ : part vers un autre serveur ({remote})]" },
+	  "[ : part vers un autre serveur ({remote})]"
+	  "[ : peut recevoir une réponse de {answer}]"
+	  "[ : est jeté, comme {discard} le veut]" },
 	{ "delivered",
 	  "{to}: delivered[ into the mailbox {mailbox}][, {delay} after its "
 	  "arrival]",
 	  "{to} : distribué[ dans la boîte {mailbox}][, {delay} après son "
 	  "arrivée]" },
+	{ "discarded",
+	  "{to}: thrown away, as {discard} wants it",
+	  "{to} : jeté, comme {discard} le veut" },
 	{ "sent",
 	  "{to}: taken by the server {host}[ ({ip})][, over {tls}]"
 	  "[-tls , without encryption][, {delay} after its arrival]"

@@ -180,6 +180,34 @@ test_envelope(void)
 	draft_free(&d);
 }
 
+/* Every kind of recipient comes back as what it was; others are refused. */
+static void
+test_kinds(void)
+{
+	static const char *const names[] = { "mailbox", "remote", "answer",
+		"discard" };
+	struct draft d;
+	struct envelope *e;
+
+	draft_init(&d);
+	ok(draft_original(&d, SLICE("bob@x.test"), 0, SLICE("")) == 0,
+	    "an address");
+	for (unsigned i = 0; i < RCPT_KIND_END; i++)
+		ok(draft_add(&d, (enum recipient_kind)i, SLICE("x.test"),
+		    SLICE("bob"), SLICE("")) == 0, "goes to a %s", names[i]);
+	e = envelope_parse(str_slice(&d.records), 1, RCPT_KIND_END);
+	ok(e != NULL && e->n_alsos == 0, "no kind collapses with another");
+	for (unsigned i = 0; e != NULL && i < RCPT_KIND_END; i++)
+		ok(e->recipients[i].kind == i &&
+		    strcmp(recipient_kind_name((uint8_t)i), names[i]) == 0,
+		    "%s is read again", names[i]);
+	envelope_free(e);
+	ok(draft_add(&d, RCPT_KIND_END, SLICE("x.test"), SLICE("bob"),
+	    SLICE("")) == 0 && envelope_parse(str_slice(&d.records), 1,
+	    RCPT_KIND_END + 1) == NULL, "a kind that nobody knows is refused");
+	draft_free(&d);
+}
+
 static void
 test_draft_many(void)
 {
@@ -342,6 +370,7 @@ main(void)
 	test_header();
 	test_states();
 	test_envelope();
+	test_kinds();
 	test_draft_many();
 	test_hops();
 	test_time();
