@@ -1,3 +1,8 @@
 # What tests/run starts each test by.
 TEST_TOOLS += once
 once_SRC := tests/system/once.c
+# The manager of the queue with a clock that a test moves.
+TEST_TOOLS += malle-queued-clock
+malle-queued-clock_SRC := $(malle-queued_SRC) tests/system/clock.c
+malle-queued-clock_LIBS := -Wl,--wrap=clock_gettime
+malle-queued-clock_STATIC := 1

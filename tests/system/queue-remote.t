@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """queue-remote.t - mail to other servers: look-ups, groups, pauses, routes."""
 # SPDX-License-Identifier: ISC
-import json
 import os
 import re
 import smtplib
@@ -10,100 +9,11 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
-from internet import DNS, Drop, Server, shared_port
+from internet import Drop, Server
 from malle import eq, ok, until
+from relaylab import PORT, Lab
 
-IPS = ["127.0.0.%d" % n for n in range(11, 40)]
-PORT = shared_port(IPS)
-PROVIDERS = """
-provider *
-connections 4
-slow-pause 3s
-blocked-pause 1h
-reply 4 "greylist" greylisted
-reply 4.2.2 mailbox-full
-reply 421 "slow down" slow-down
-reply 5 "blocklist" blocked
-provider big
-mx .big.test
-connections 2
-messages 3
-recipients 2
-reply 550 "OFR_102" blocked
-"""
 TRY = {"retry_first": "1s", "retry_max": "2s"}
-
-
-def ids(log):
-    """Messages, not notices, in their order."""
-    return re.findall(r"([0-9a-z-]+) accepted session=\S* from=\w", log)
-
-
-class Lab:
-    """One instance, one DNS, servers as they are asked for."""
-
-    def __init__(self):
-        self.dns = DNS()
-        self.m = malle.Instance(start=False)
-        self.file("providers", PROVIDERS)
-        self.file("routes", "")
-        self.m.write_conf(
-            resolver=self.dns.address,
-            remote_port=PORT, connect_timeout="3s",
-            providers=self.path("providers"), routes=self.path("routes"),
-            **TRY)
-        self.servers = []
-        self.free = list(IPS)
-
-    def path(self, name):
-        return os.path.join(self.m.dir, name)
-
-    def file(self, name, text):
-        with open(self.path(name), "w") as f:
-            f.write(text)
-
-    def host(self, name):
-        """A name with an address of its own."""
-        ip = self.free.pop(0)
-        self.dns.a(name, ip)
-        return ip
-
-    def server(self, domain, host=None, **more):
-        """A domain with its MX, which answers."""
-        host = host or "mx." + domain
-        ip = self.host(host)
-        self.dns.mx(domain, 10, host)
-        s = Server(ip, PORT, name=host, **more)
-        self.servers.append(s)
-        return s
-
-    def send(self, *to, sender="bob@exemple.test", text="Subject: x\n\nHi\n",
-             options=()):
-        """One message from a local user; its id."""
-        mark = len(self.m.log())
-        self.m.run("malle-inject", "-f", sender, *options, *to, input=text)
-        until(lambda: ids(self.m.log()[mark:]))
-        return ids(self.m.log()[mark:])[0]
-
-    def lines(self, word, what=""):
-        return [l for l in self.m.log().split("\n") if word in l and what in l]
-
-    def stat(self):
-        rows = self.m.malle("queue", "stat", "--json").stdout
-        return {r.get("destination", ""): r
-                for r in map(json.loads, rows.splitlines())}
-
-    def event(self, id_, event, n=1, seconds=15):
-        """The lines of an event of a message, when there are n."""
-        word = "%s %s " % (id_, event)
-        until(lambda: len(self.lines(word)) >= n, seconds)
-        return self.lines(word)
-
-    def close(self):
-        self.m.close()
-        self.dns.close()
-        for s in self.servers:
-            s.close()
 
 
 def plain(lab):
@@ -462,7 +372,7 @@ def one_pass(lab):
 
 
 def main():
-    lab = Lab()
+    lab = Lab(**TRY)
     try:
         lab.m.start()
         lab.m.domain("exemple.test")
