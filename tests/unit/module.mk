@@ -55,3 +55,5 @@ test_srs_SRC := tests/unit/test_srs.c
 test_providers_SRC := tests/unit/test_providers.c
 test_routes_SRC := tests/unit/test_routes.c
 test_group_SRC := tests/unit/test_group.c queue/group.c
+TESTS_UNIT += test_outbound
+test_outbound_SRC := tests/unit/test_outbound.c queue/outbound.c queue/envelope.c

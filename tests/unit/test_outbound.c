@@ -1,0 +1,314 @@
+/* test_outbound.c - who has sent how much, by a clock of our own. */
+/* SPDX-License-Identifier: ISC */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "queue/outbound.h"
+#include "tests/unit/tap.h"
+
+#define MINUTE (INT64_C(60000))
+#define DAY (24 * OUTBOUND_HOUR)
+
+static const char *
+name(enum outbound_verdict v)
+{
+	static const char *const names[] = { "pass", "slow", "hold", "refuse" };
+
+	return names[v];
+}
+
+/* Its list points into itself: it is never copied. */
+static void
+make(struct outbound *o, uint32_t max)
+{
+	if (outbound_init(o, max) == -1)
+		abort();
+}
+
+/* n messages to r recipients at once; the answer to the last. */
+static struct outbound_answer
+many(struct outbound *o, const char *key, const struct outbound_limits *l,
+    unsigned n, uint64_t r, int64_t now)
+{
+	struct outbound_answer a = { .verdict = OUTBOUND_PASS };
+
+	while (n-- > 0)
+		a = outbound_take(o, key, l, r, now);
+	return a;
+}
+
+/* All limits at 60 an hour: one a minute. */
+static void
+test_rows(void)
+{
+	static const struct {
+		unsigned n;		/* messages before, at once */
+		uint64_t r;		/* recipients of each */
+		int64_t later;		/* ms until the one that is judged */
+		uint64_t last;		/* its recipients */
+		enum outbound_verdict verdict;
+		int64_t delay;		/* minutes */
+		enum outbound_what what;
+		uint64_t used;
+	} rows[] = {
+		{ 0, 1, 0, 1, OUTBOUND_PASS, 0, 0, 0 },
+		{ 59, 1, 0, 1, OUTBOUND_PASS, 0, 0, 0 },
+		{ 60, 1, 0, 1, OUTBOUND_SLOW, 1, OUTBOUND_MESSAGES, 61 },
+		{ 61, 1, 0, 1, OUTBOUND_SLOW, 2, OUTBOUND_MESSAGES, 62 },
+		{ 60, 1, MINUTE, 1, OUTBOUND_PASS, 0, 0, 0 },
+		{ 61, 1, MINUTE, 1, OUTBOUND_SLOW, 1, OUTBOUND_MESSAGES, 61 },
+		{ 119, 1, 0, 1, OUTBOUND_SLOW, 60, OUTBOUND_MESSAGES, 120 },
+		{ 120, 1, 0, 1, OUTBOUND_HOLD, 0, OUTBOUND_MESSAGES, 121 },
+		{ 179, 1, 0, 1, OUTBOUND_HOLD, 0, OUTBOUND_MESSAGES, 180 },
+		{ 180, 1, 0, 1, OUTBOUND_REFUSE, 0, OUTBOUND_MESSAGES, 181 },
+		{ 500, 1, 0, 1, OUTBOUND_REFUSE, 0, OUTBOUND_MESSAGES, 181 },
+		{ 500, 1, MINUTE, 1, OUTBOUND_HOLD, 0, OUTBOUND_MESSAGES, 180 },
+		{ 500, 1, 60 * MINUTE, 1, OUTBOUND_HOLD, 0, OUTBOUND_MESSAGES,
+		    121 },
+		{ 500, 1, 61 * MINUTE, 1, OUTBOUND_SLOW, 60, OUTBOUND_MESSAGES,
+		    120 },
+		{ 500, 1, 180 * MINUTE, 1, OUTBOUND_PASS, 0, 0, 0 },
+		{ 2, 30, 0, 1, OUTBOUND_SLOW, 1, OUTBOUND_RECIPIENTS, 61 },
+		{ 0, 0, 0, 60, OUTBOUND_PASS, 0, 0, 0 },
+		{ 0, 0, 0, 90, OUTBOUND_SLOW, 30, OUTBOUND_RECIPIENTS, 90 },
+		/* Too big for any hour, but it is not refused for ever. */
+		{ 0, 0, 0, 100000, OUTBOUND_HOLD, 0, OUTBOUND_RECIPIENTS,
+		    100000 },
+		{ 1, 100000, 0, 1, OUTBOUND_REFUSE, 0, OUTBOUND_RECIPIENTS,
+		    181 },
+		/* The clock of the machine never goes back, but if it did. */
+		{ 60, 1, -500 * MINUTE, 1, OUTBOUND_SLOW, 1, OUTBOUND_MESSAGES,
+		    61 },
+		{ 1, 1, 0, UINT64_MAX, OUTBOUND_HOLD, 0, OUTBOUND_RECIPIENTS,
+		    UINT64_MAX / (uint64_t)OUTBOUND_HOUR + 1 },
+	};
+	const struct outbound_limits l = { { 60, 60 } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const int64_t start = 1000 * DAY;
+		struct outbound_answer a;
+		struct outbound o;
+
+		make(&o, 8);
+		(void)many(&o, "a", &l, rows[i].n, rows[i].r, start);
+		a = outbound_take(&o, "a", &l, rows[i].last,
+		    start + rows[i].later);
+		ok(a.verdict == rows[i].verdict &&
+		    a.delay == rows[i].delay * MINUTE &&
+		    a.used == rows[i].used && (a.verdict == OUTBOUND_PASS ||
+		    (a.what == rows[i].what && a.max == 60)),
+		    "%u messages to %" PRIu64 ", %jd s later one to %" PRIu64
+		    ": %s after %jd ms, %" PRIu64 " used", rows[i].n,
+		    rows[i].r, (intmax_t)(rows[i].later / 1000), rows[i].last,
+		    name(a.verdict), (intmax_t)a.delay, a.used);
+		outbound_free(&o);
+	}
+}
+
+static void
+test_spread(void)
+{
+	struct outbound o;
+	const struct outbound_limits l = { { 60, 0 } };
+	int64_t last = 0, delay;
+	bool even = true;
+
+	make(&o, 8);
+	(void)many(&o, "a", &l, 60, 1, 0);
+	for (int i = 0; i < 60; i++) {
+		delay = outbound_take(&o, "a", &l, 1, 0).delay;
+		even = even && delay == last + MINUTE;
+		last = delay;
+	}
+	ok(even, "a burst leaves in its order, one a minute");
+	outbound_free(&o);
+}
+
+/* Whoever keeps to the rate is never slowed, however long. */
+static void
+test_steady(void)
+{
+	struct outbound o;
+	const struct outbound_limits l = { { 7, 0 } };
+	bool passed = true;
+
+	make(&o, 8);
+	for (int64_t i = 0; i < 10000; i++)
+		passed = passed && outbound_take(&o, "a", &l, 1,
+		    i * (OUTBOUND_HOUR / 7 + 1)).verdict == OUTBOUND_PASS;
+	ok(passed, "seven an hour, ten thousand times");
+	outbound_free(&o);
+}
+
+static void
+test_separate(void)
+{
+	struct outbound o;
+	const struct outbound_limits l = { { 10, 0 } }, none = { { 0, 0 } };
+
+	make(&o, 8);
+	(void)many(&o, "a", &l, 30, 1, 0);
+	ok(outbound_is_over(&o, "a", &l, 0) && !outbound_is_over(&o, "b", &l, 0)
+	    && outbound_take(&o, "b", &l, 1, 0).verdict == OUTBOUND_PASS,
+	    "one account does not slow another");
+	ok(!outbound_is_over(&o, "a", &l, 6 * MINUTE) &&
+	    outbound_is_over(&o, "a", &l, 5 * MINUTE),
+	    "who is refused is heard again when one has drained");
+	ok(many(&o, "c", &none, 100000, 1000, 0).verdict == OUTBOUND_PASS,
+	    "no limit is no limit");
+	ok(outbound_take(&o, "a", &none, 1, 0).verdict == OUTBOUND_PASS,
+	    "a limit that was taken away counts at once");
+	ok(outbound_take(&o, "a", &l, 1, 0).before == OUTBOUND_HOLD,
+	    "the state until now is told");
+	outbound_free(&o);
+}
+
+static void
+test_bounded(void)
+{
+	struct outbound o;
+	const struct outbound_limits l = { { 10, 0 } };
+	char key[32];
+
+	make(&o, 100);
+	(void)many(&o, "busy", &l, 15, 1, 0);
+	for (int i = 0; i < 100000; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		(void)outbound_take(&o, key, &l, 1, i);
+		if (i % 50 == 0)
+			(void)outbound_take(&o, "busy", &l, 1, i);
+	}
+	ok(o.count == 100, "a hundred thousand accounts in a hundred entries");
+	ok(outbound_take(&o, "busy", &l, 1, 100000).verdict != OUTBOUND_PASS,
+	    "the silent ones went, not the busy one");
+	outbound_free(&o);
+}
+
+static void
+test_day(void)
+{
+	struct outbound o;
+	const int64_t noon = 100 * DAY + DAY / 2;
+	struct outbound_time t = { noon, 20000, DAY / 2 };
+
+	make(&o, 8);
+	for (int i = 0; i < 5; i++)
+		outbound_add_today(&o, "@d", &t);
+	ok(outbound_today(&o, "@d", &t) == 5 &&
+	    outbound_today(&o, "@e", &t) == 0, "five messages today");
+	t = (struct outbound_time){ noon + DAY / 2, 20001, 0 };
+	ok(outbound_today(&o, "@d", &t) == 0, "none after midnight");
+	outbound_add_today(&o, "@d", &t);
+	ok(outbound_today(&o, "@d", &t) == 1, "and one");
+	t = (struct outbound_time){ noon + DAY / 2 + MINUTE, 20000, DAY - 1 };
+	ok(outbound_today(&o, "@d", &t) == 1,
+	    "a clock put back over midnight gives nothing away");
+	t = (struct outbound_time){ noon + DAY / 2 + 2 * MINUTE, 23000, 0 };
+	outbound_add_today(&o, "@d", &t);
+	ok(outbound_today(&o, "@d", &t) == 2, "nor one years ahead");
+	t = (struct outbound_time){ noon + 2 * DAY, 23002, DAY / 2 };
+	outbound_add_today(&o, "@d", &t);
+	t = (struct outbound_time){ noon + 3 * DAY, 20003, DAY / 2 };
+	ok(outbound_today(&o, "@d", &t) == 0,
+	    "a clock that comes back from there keeps no day for ever");
+	outbound_free(&o);
+}
+
+static struct str
+written(const struct outbound *o, int64_t now, int64_t wall)
+{
+	struct str s = STR_INIT(OUTBOUND_FILE_MAX);
+
+	outbound_encode(o, now, wall, &s);
+	return s;
+}
+
+static void
+test_file(void)
+{
+	const struct outbound_limits l = { { 60, 60 } };
+	struct outbound o, p;
+	struct outbound_time t = { 5 * DAY, 20000, DAY / 2 };
+	struct str s;
+	static const struct {
+		int64_t wall;
+		unsigned used;
+		const char *what;
+	} rows[] = {
+		{ 1000000, 101, "a restart in the same second keeps all" },
+		{ 1000000 + 600, 91, "ten minutes later ten have drained" },
+		{ 1000000 + 365 * 86400, 1, "a year later nothing is left" },
+		{ 0, 101, "a clock that was put back keeps all" },
+		{ INT64_MIN, 101, "as far as can be" },
+		{ INT64_MAX, 1, "or forward" },
+	};
+
+	make(&o, 8);
+	(void)many(&o, "a@b", &l, 100, 1, t.now);
+	outbound_add_today(&o, "@b", &t);
+	s = written(&o, t.now, 1000000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		/* Another start of the machine: its clock begins at 0. */
+		struct outbound_time u = { 30000, 20000, DAY / 2 };
+		struct outbound_answer a;
+		int r;
+
+		make(&p, 8);
+		r = outbound_decode(&p, str_slice(&s), &u, rows[i].wall);
+		a = outbound_take(&p, "a@b", &l, 1, u.now);
+		ok(r == 0 && outbound_today(&p, "@b", &u) == 1 &&
+		    (rows[i].used == 1 ? a.verdict == OUTBOUND_PASS :
+		    a.used == rows[i].used), "%s", rows[i].what);
+		u.day++;
+		outbound_free(&p);
+		make(&p, 8);
+		ok(outbound_decode(&p, str_slice(&s), &u, rows[i].wall) == 0 &&
+		    outbound_today(&p, "@b", &u) == 0, "the next day is new");
+		outbound_free(&p);
+	}
+	str_free(&s);
+	outbound_free(&o);
+}
+
+static void
+test_damaged(void)
+{
+	const struct outbound_limits l = { { 60, 60 } };
+	struct outbound o, p;
+	struct outbound_time t = { 5 * DAY, 20000, 0 };
+	struct str s;
+	bool refused = true;
+
+	make(&o, 8);
+	make(&p, 8);
+	(void)many(&o, "a@b", &l, 100, 1, t.now);
+	s = written(&o, t.now, 1000000);
+	for (size_t i = 0; i < s.len; i++) {
+		s.p[i] ^= 1;
+		refused = refused && outbound_decode(&p, str_slice(&s), &t,
+		    1000000) == -1;
+		s.p[i] ^= 1;
+		refused = refused && outbound_decode(&p,
+		    slice_make(s.p, i), &t, 1000000) == -1;
+	}
+	ok(refused && p.count == 0, "a file that is damaged or cut short");
+	ok(outbound_decode(&p, str_slice(&s), &t, 1000000) == 0 &&
+	    p.count == 1, "and whole");
+	str_free(&s);
+	outbound_free(&o);
+	outbound_free(&p);
+}
+
+int
+main(void)
+{
+	test_rows();
+	test_spread();
+	test_steady();
+	test_separate();
+	test_bounded();
+	test_day();
+	test_file();
+	test_damaged();
+	return done();
+}
