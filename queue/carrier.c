@@ -116,7 +116,7 @@ take_result(struct manager *q, struct carrier *c, struct job *job,
 	job->a->m->is_suspect = false;
 	job->a->m->kills = 0;
 	if (j.is_elsewhere) {
-		verdict_elsewhere(q, r, &result.reply);
+		life_again(q, r);
 		return 0;
 	}
 	verdict_reply(q, &j, &result.reply, &reply);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/log.h"
+
 #define ROOM_FIRST 5000		/* messages that may wait for one path */
 #define ROOM_MIN 500
 #define LOOK_TIME 10000		/* ms between looks at how fast a path is */
@@ -211,6 +213,20 @@ address_domain(struct slice address)
 	return slice_skip(address, (size_t)(at - address.p) + 1);
 }
 
+/* The servers of g refuse our address: the smarthost has another one. */
+static void
+begin_elsewhere(struct manager *q, struct active *a, struct recipient *r,
+    const struct dest_group *g)
+{
+	const struct route_target *t = &q->remote->routes.fallback;
+	char to[ADDR_TEXT_MAX];
+
+	log_info(a->m->id, "rerouted", "to=%s host=%s through=%s reason=%s",
+	    LOGS(recipient_text(r, to, sizeof(to))), LOGS(g->last.host),
+	    LOGS(t->host), LOGS(g->last.text));
+	begin_on(q, a, r, path_smarthost(q, t));
+}
+
 void
 remote_begin(struct manager *q, struct active *a, struct recipient *r)
 {
@@ -242,7 +258,7 @@ remote_begin(struct manager *q, struct active *a, struct recipient *r)
 	}
 	g = s->routes.has_fallback ? groups_find(q, d->group) : NULL;
 	if (g != NULL && q->now < g->fallback_until)
-		begin_on(q, a, r, path_smarthost(q, &s->routes.fallback));
+		begin_elsewhere(q, a, r, g);
 	else
 		begin_on(q, a, r, path_direct(q, d, t));
 }

@@ -127,7 +127,7 @@ struct judgement {
 	enum queue_result result;
 	enum group_event event;
 	int64_t retry_min, retry_max;
-	bool is_elsewhere;	/* through the smarthost, now */
+	bool is_elsewhere;	/* begin again: through the smarthost */
 };
 
 /* queue/verdict.c */
@@ -139,9 +139,6 @@ void verdict_feed(struct manager *q, struct dest_group *g, enum group_event e,
 /* A reply of another server as the queue keeps it; it points to why. */
 void verdict_reply(const struct manager *q, const struct judgement *j,
     const struct remote_reply *why, struct reply *out);
-/* The recipient goes through the smarthost at once. */
-void verdict_elsewhere(struct manager *q, struct recipient *r,
-    const struct remote_reply *why);
 /* Everybody who waits for a path has this answer. */
 void verdict_for_waiting(struct manager *q, struct path *p,
     const struct judgement *j, const struct remote_reply *why,

@@ -151,20 +151,6 @@ verdict_reply(const struct manager *q, const struct judgement *j,
 	out->retry_max = j->retry_max;
 }
 
-/* Goes through the smarthost at once. */
-void
-verdict_elsewhere(struct manager *q, struct recipient *r,
-    const struct remote_reply *why)
-{
-	const struct active *a = r->active;
-	char to[ADDR_TEXT_MAX];
-
-	log_info(a->m->id, "rerouted", "to=%s host=%s through=%s reason=%s",
-	    LOGS(recipient_text(r, to, sizeof(to))), LOGS(why->host),
-	    LOGS(q->remote->routes.fallback.host), LOGS(why->text));
-	life_again(q, r);
-}
-
 /* Everybody who waits for a path has this answer. */
 void
 verdict_for_waiting(struct manager *q, struct path *p,
@@ -180,7 +166,7 @@ verdict_for_waiting(struct manager *q, struct path *p,
 	while ((job = sched_take(&q->sched, p->dest)) != NULL) {
 		sched_done(p->dest);
 		if (j->is_elsewhere) {
-			verdict_elsewhere(q, job_recipient(job), why);
+			life_again(q, job_recipient(job));
 			continue;
 		}
 		/* Not all in the same second. */
