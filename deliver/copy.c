@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/fsx.h"
+#include "lib/hdr.h"
 #include "lib/wire.h"
 
 #define ID_TIME_DIGITS 7	/* malle-queue(5): seconds, base 32 */
@@ -65,22 +66,6 @@ copy_prefix(const struct local_job *j, char *out)
 	return n < 0 ? 0 : (size_t)n;
 }
 
-bool
-copy_was_delivered_to(struct slice text, struct slice address)
-{
-	static const struct slice field = SLICE("Delivered-To:");
-
-	while (text.p != NULL && text.len > 0 && text.p[0] != '\n') {
-		struct slice line = slice_cut(&text, '\n');
-
-		if (slice_starts_nocase(line, field) &&
-		    slice_eq_nocase(slice_trim(slice_skip(line, field.len)),
-		    address))
-			return true;
-	}
-	return false;
-}
-
 enum copy_status
 copy_message(struct copier *c, const struct local_job *j, int from, int to,
     uint64_t *size, uint64_t *wire_size)
@@ -98,7 +83,7 @@ copy_message(struct copier *c, const struct local_job *j, int from, int to,
 		    (off_t)(j->offset + done)) == -1)
 			return COPY_SOURCE;
 		if (done == 0) {
-			if (copy_was_delivered_to(slice_make(piece, part),
+			if (hdr_was_delivered_to(slice_make(piece, part),
 			    slice_of(j->delivered_to)))
 				return COPY_LOOP;
 			memcpy(piece - head, prefix, head);

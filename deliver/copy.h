@@ -24,9 +24,6 @@ uint64_t copy_id_time(const char *id);
 #define COPY_PREFIX_MAX (2 * ADDR_TEXT_MAX + 64)
 size_t copy_prefix(const struct local_job *j, char *out);
 
-/* True when the header at the start of text has "Delivered-To: address". */
-bool copy_was_delivered_to(struct slice text, struct slice address);
-
 /* Room for a piece of content, with the prefix in front of the first one. */
 #define COPY_PIECE (256 * 1024)
 struct copier {

@@ -71,6 +71,22 @@ hdr_is(const struct hdr_field *field, const char *name)
 	return slice_eq_nocase(field->name, slice_of(name));
 }
 
+bool
+hdr_was_delivered_to(struct slice text, struct slice address)
+{
+	static const struct slice field = SLICE("Delivered-To:");
+
+	while (text.p != NULL && text.len > 0 && text.p[0] != '\n') {
+		struct slice line = slice_cut(&text, '\n');
+
+		if (slice_starts_nocase(line, field) &&
+		    slice_eq_nocase(slice_trim(slice_skip(line, field.len)),
+		    address))
+			return true;
+	}
+	return false;
+}
+
 /* The walk over an address list. */
 struct walk {
 	struct slice rest;

@@ -29,6 +29,10 @@ enum hdr_next hdr_next(struct slice *rest, struct hdr_field *field);
 /* True when the field has this name, in any case. */
 bool hdr_is(const struct hdr_field *field, const char *name);
 
+/* True when the header at the start of text, whose lines end in LF, has
+ * "Delivered-To: address": the message was there before (RFC 5321 6.3). */
+bool hdr_was_delivered_to(struct slice text, struct slice address);
+
 /*
  * An address list (RFC 5322 3.4, with the obsolete forms of 4.4): mailboxes,
  * groups, comments, quoted strings, literals, routes, folded lines, empty

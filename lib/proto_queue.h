@@ -51,6 +51,7 @@ enum queue_lane { LANE_PERSONAL, LANE_TRANSACTIONAL, LANE_LIST, LANE_BULK };
 #define QM_REQUIRETLS 16u	/* RFC 8689 */
 #define QM_NO_TRACE 32u		/* no Received line: made by ourselves */
 #define QM_VERP 64u		/* each remote recipient has a sender of his own */
+#define QM_TRUSTED 128u		/* the sender is who he says; not kept */
 
 /* NOTIFY of a recipient (RFC 3461 4.1); 0: none was given */
 #define QN_NEVER 1u

@@ -162,6 +162,7 @@ remote_job_pack(struct packer *k, const struct remote_job *j)
 	pack_u64(k, j->length);
 	pack_u32(k, j->flags);
 	pack_bytes(k, slice_of(j->sender));
+	pack_bytes(k, slice_of(j->forwarder));
 	pack_u8(k, j->verp);
 	pack_bytes(k, slice_of(j->envid));
 	pack_u16(k, j->n);
@@ -176,6 +177,7 @@ remote_job_unpack(struct unpacker *u, struct remote_job *out)
 	out->length = unpack_u64(u);
 	out->flags = unpack_u32(u);
 	unpack_cstr(u, out->sender, sizeof(out->sender));
+	unpack_cstr(u, out->forwarder, sizeof(out->forwarder));
 	out->verp = take_bool(u);
 	unpack_cstr(u, out->envid, sizeof(out->envid));
 	out->n = unpack_u16(u);

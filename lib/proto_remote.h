@@ -127,6 +127,9 @@ struct remote_job {
 	uint64_t offset, length;	/* of the content in the file */
 	uint32_t flags;			/* QM_* */
 	char sender[ADDR_TEXT_MAX];	/* "" is null; ready to be sent */
+	/* The address of ours that it was for and that sends it on, or "": the
+	 * content gets a Delivered-To, and does not go when it has it already */
+	char forwarder[ADDR_TEXT_MAX];
 	/* VERP: the sender of each recipient is "LOCAL+USER=HOST@DOMAIN" made
 	 * from sender and the recipient's address; then each is a transaction */
 	bool verp;

@@ -3,13 +3,19 @@
 
 #include "lib/route.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+#include "lib/senders.h"
+
+#define STEPS_MAX 20000		/* addresses of ours on the way */
 
 /* A name in a domain of ours, domain aliases followed. */
 struct place {
 	char domain[ADDR_DOMAIN_MAX + 1];	/* main */
-	char account[ADDR_LOCAL_MAX + 1];
+	char account[ADDR_LOCAL_MAX + 1];	/* "": no account can be so */
 	char detail[ADDR_LOCAL_MAX + 1];
 	struct domain_record record;
 };
@@ -28,6 +34,16 @@ verdict_of_state(enum account_state state)
 	return ROUTE_TEMPORARY;
 }
 
+/* That its mail waits is told for some days only. */
+static enum route_verdict
+verdict_of_domain(const struct domain_record *d)
+{
+	if (d->state == ACCOUNT_SUSPENDED && d->refuse_from != 0 &&
+	    (int64_t)time(NULL) >= d->refuse_from)
+		return ROUTE_DISABLED;
+	return verdict_of_state(d->state);
+}
+
 /* The main domain of name, and its record. A domain alias has one level. */
 static enum route_verdict
 find_domain(struct tables *t, const char *name, struct place *place)
@@ -42,7 +58,7 @@ find_domain(struct tables *t, const char *name, struct place *place)
 	if (place->record.alias_of[0] == '\0')
 		return ROUTE_OK;
 	alias = place->record;
-	if ((v = verdict_of_state(alias.state)) != ROUTE_OK)
+	if ((v = verdict_of_domain(&alias)) != ROUTE_OK)
 		return v;
 	memcpy(place->domain, alias.alias_of, strlen(alias.alias_of) + 1);
 	r = tables_domain(t, place->domain, &place->record);
@@ -66,11 +82,12 @@ find_place(struct tables *t, const struct addr *rcpt,
 		return ROUTE_NOT_OURS;
 	if ((v = find_domain(t, domain, place)) != ROUTE_OK)
 		return v;
-	if ((v = verdict_of_state(place->record.state)) != ROUTE_OK)
+	if ((v = verdict_of_domain(&place->record)) != ROUTE_OK)
 		return v;
-	if (addr_account_of(rcpt->local, place->account, &detail) == -1 ||
+	place->account[0] = place->detail[0] = '\0';
+	if (addr_account_of(rcpt->local, place->account, &detail) == 0 &&
 	    slice_to_cstr(detail, place->detail, sizeof(place->detail)) == -1)
-		return ROUTE_UNKNOWN;
+		place->account[0] = '\0';
 	return ROUTE_OK;
 }
 
@@ -93,7 +110,8 @@ static enum route_verdict
 find_address(struct tables *t, const struct place *place,
     struct address_record *a)
 {
-	int r = tables_address(t, place->domain, place->account, a);
+	int r = place->account[0] == '\0' ? 0 :
+	    tables_address(t, place->domain, place->account, a);
 
 	if (r != 1)
 		return r == 0 ? ROUTE_UNKNOWN : ROUTE_TEMPORARY;
@@ -119,46 +137,137 @@ route_check(struct tables *t, const struct addr *rcpt,
 	return ROUTE_OK;
 }
 
-/* One walk along the aliases of a recipient. */
+/*
+ * A walk from a recipient along aliases and forwards to their ends, deep first.
+ * Each address is visited once. A mailbox that only forwards keeps the mail when
+ * nothing that it leads to takes it. In a circle this shows late: an address
+ * from where the only ways on lead back is undecided until the first address of
+ * that circle (the one that the walk came to first) has been left.
+ */
+enum step_state { STEP_OPEN, STEP_UNDECIDED, STEP_LEADS, STEP_DEAD };
+
+struct step {
+	char text[ADDR_TEXT_MAX];	/* account@domain */
+	uint32_t hash;
+	enum step_state state;
+	bool is_mailbox;
+	/* open: how deep it is; undecided: how deep the first of its circle is */
+	unsigned depth;
+};
+
 struct walk {
 	struct tables *tables;
 	const char *default_domain;
-	bool (*found)(void *arg, const struct destination *d);
+	const struct route_sender *sender;	/* NULL: is not asked for */
+	bool is_sending;	/* who may send as it: aliases and robots only */
+	bool (*found)(void *arg, const struct destination *d);	/* or NULL */
 	void *arg;
-	char (*seen)[ADDR_TEXT_MAX];	/* addresses visited, each once */
-	size_t nseen, cap;
+	struct step *steps;
+	size_t nsteps, cap;
+	uint32_t *seen;		/* hash table: place in steps + 1 */
+	size_t nseen;		/* its size, a power of two */
+	size_t *undecided;	/* places in steps */
+	size_t nundecided;
 	size_t destinations;
+	enum route_verdict left_out;	/* why; ROUTE_OK: nobody was */
+	/* of the recipient itself, when a copy stays there */
+	struct destination own;
+	bool has_own, is_elsewhere;
 };
 
-/* Remembers an address; false when it was there or there is no memory, then
- * *v says which. */
-static bool
-visit(struct walk *w, const char *local, const char *domain,
-    enum route_verdict *v)
+/* Where a part of the walk has led. */
+struct outcome {
+	bool leads;		/* somebody takes the mail */
+	unsigned back;		/* the first address of a circle; UINT_MAX */
+};
+
+#define NOBODY ((size_t)-1)	/* no step */
+
+static uint32_t
+hash_text(const char *s)
+{
+	uint32_t h = 2166136261u;
+
+	while (*s != '\0')
+		h = (h ^ (unsigned char)*s++) * 16777619u;
+	return h;
+}
+
+static int
+grow(struct walk *w)
+{
+	size_t cap = w->cap == 0 ? 8 : 2 * w->cap, size = 2 * cap;
+	uint32_t *seen = calloc(size, sizeof(*seen));
+	struct step *steps = seen == NULL ? NULL :
+	    reallocarray(w->steps, cap, sizeof(*steps));
+	size_t *undecided;
+
+	if (steps != NULL)
+		w->steps = steps;
+	undecided = steps == NULL ? NULL :
+	    reallocarray(w->undecided, cap, sizeof(*undecided));
+	if (undecided == NULL) {
+		free(seen);
+		return -1;
+	}
+	w->undecided = undecided;
+	for (size_t i = 0; i < w->nsteps; i++) {
+		size_t at = steps[i].hash & (size - 1);
+
+		while (seen[at] != 0)
+			at = (at + 1) & (size - 1);
+		seen[at] = (uint32_t)i + 1;
+	}
+	free(w->seen);
+	w->seen = seen;
+	w->nseen = size;
+	w->cap = cap;
+	return 0;
+}
+
+/* Comes to an address: *step is its place, *is_new says whether for the first
+ * time. */
+static enum route_verdict
+visit(struct walk *w, const char *local, const char *domain, unsigned depth,
+    size_t *step, bool *is_new)
 {
 	char text[ADDR_TEXT_MAX];
-	void *p;
+	uint32_t hash;
+	size_t at;
 
 	snprintf(text, sizeof(text), "%s@%s", local, domain);
-	for (size_t i = 0; i < w->nseen; i++) {
-		if (strcmp(w->seen[i], text) == 0) {
-			*v = ROUTE_OK;
-			return false;
-		}
+	hash = hash_text(text);
+	if (w->nsteps == STEPS_MAX)
+		return ROUTE_TOO_MANY;
+	if (w->nsteps == w->cap && grow(w) == -1)
+		return ROUTE_TEMPORARY;
+	for (at = hash & (w->nseen - 1); w->seen[at] != 0;
+	    at = (at + 1) & (w->nseen - 1)) {
+		*step = w->seen[at] - 1;
+		*is_new = false;
+		if (w->steps[*step].hash == hash &&
+		    strcmp(w->steps[*step].text, text) == 0)
+			return ROUTE_OK;
 	}
-	if (w->nseen == w->cap) {
-		size_t cap = w->cap == 0 ? 8 : 2 * w->cap;
+	*step = w->nsteps++;
+	*is_new = true;
+	w->seen[at] = (uint32_t)*step + 1;
+	memcpy(w->steps[*step].text, text, sizeof(text));
+	w->steps[*step].hash = hash;
+	w->steps[*step].state = STEP_OPEN;
+	w->steps[*step].is_mailbox = false;
+	w->steps[*step].depth = depth;
+	return ROUTE_OK;
+}
 
-		if ((p = reallocarray(w->seen, cap, sizeof(*w->seen))) ==
-		    NULL) {
-			*v = ROUTE_TEMPORARY;
-			return false;
-		}
-		w->seen = p;
-		w->cap = cap;
-	}
-	memcpy(w->seen[w->nseen++], text, sizeof(text));
-	return true;
+/* The walk has come to an address again. */
+static void
+meet(const struct step *s, struct outcome *out)
+{
+	if (s->state == STEP_LEADS)
+		out->leads = true;
+	else if (s->state != STEP_DEAD && s->depth < out->back)
+		out->back = s->depth;
 }
 
 static enum route_verdict
@@ -166,42 +275,75 @@ report(struct walk *w, const struct destination *d)
 {
 	if (++w->destinations > ROUTE_MAX)
 		return ROUTE_TOO_MANY;
-	return w->found(w->arg, d) ? ROUTE_OK : ROUTE_TEMPORARY;
+	return w->found == NULL || w->found(w->arg, d) ? ROUTE_OK :
+	    ROUTE_TEMPORARY;
 }
 
 static enum route_verdict
-report_remote(struct walk *w, const struct addr *a)
+report_remote(struct walk *w, const struct addr *a, size_t by,
+    struct outcome *out)
 {
 	struct destination d = { .kind = DEST_REMOTE, .language = "en" };
 	enum route_verdict v;
+	size_t step;
+	bool is_new;
 
-	if (!visit(w, a->local, a->domain, &v))
+	out->leads = true;
+	w->is_elsewhere = by == NOBODY;
+	/* Not one of ours: nothing leads back from there in this walk. */
+	if ((v = visit(w, a->local, a->domain, 0, &step, &is_new)) != ROUTE_OK)
 		return v;
+	w->steps[step].state = STEP_LEADS;
+	if (!is_new)
+		return ROUTE_OK;
 	memcpy(d.domain, a->domain, sizeof(d.domain));
 	memcpy(d.local, a->local, sizeof(d.local));
+	if (by != NOBODY)
+		memcpy(d.by, w->steps[by].text, sizeof(d.by));
 	return report(w, &d);
 }
 
 static enum route_verdict walk(struct walk *w, const struct addr *rcpt,
-    unsigned depth);
+    size_t by, unsigned depth, struct outcome *out);
 
-/* Every target is followed. One that is gone does not keep the mail from the
- * others; any other failure decides for all, so that nobody is left out. */
-static enum route_verdict
-walk_targets(struct walk *w, const struct address_record *a, unsigned depth)
+/* An address that takes no mail keeps none from the others; any other failure
+ * decides for all, so that nobody is left out. */
+static bool
+is_left_out(struct walk *w, enum route_verdict v)
 {
-	enum route_verdict v = ROUTE_OK, gone = ROUTE_OK;
-	size_t before = w->destinations;
-	struct slice rest;
-	char *copy;
+	if (v != ROUTE_UNKNOWN && v != ROUTE_DISABLED &&
+	    v != ROUTE_NOT_ALLOWED)
+		return false;
+	if (w->left_out == ROUTE_OK || v == ROUTE_NOT_ALLOWED)
+		w->left_out = v;
+	return true;
+}
+
+static enum route_verdict
+walk_target(struct walk *w, const struct addr *target, size_t by,
+    unsigned depth, struct outcome *out)
+{
+	enum route_verdict v;
 
 	if (depth == ROUTE_DEPTH)
 		return ROUTE_LOOP;
+	v = walk(w, target, by, depth + 1, out);
+	return is_left_out(w, v) ? ROUTE_OK : v;
+}
+
+static enum route_verdict
+walk_targets(struct walk *w, struct slice targets, size_t by, unsigned depth,
+    struct outcome *out)
+{
+	enum route_verdict v = ROUTE_OK;
+	struct slice rest;
+	char *copy;
+
 	/* The record lies in a table that the next look-up may replace. */
-	if ((copy = malloc(a->targets.len)) == NULL)
+	if ((copy = malloc(targets.len + 1)) == NULL)
 		return ROUTE_TEMPORARY;
-	memcpy(copy, a->targets.p, a->targets.len);
-	rest = slice_make(copy, a->targets.len);
+	memcpy(copy, targets.p, targets.len);
+	rest = slice_make(copy, targets.len);
 	while (v == ROUTE_OK && rest.p != NULL) {
 		struct slice text = slice_cut(&rest, '\n');
 		struct addr target;
@@ -209,54 +351,274 @@ walk_targets(struct walk *w, const struct address_record *a, unsigned depth)
 		if (text.len == 0)
 			continue;
 		v = addr_parse(text, &target) != ADDR_OK ? ROUTE_TEMPORARY :
-		    walk(w, &target, depth + 1);
-		if (v == ROUTE_UNKNOWN || v == ROUTE_DISABLED) {
-			gone = v;
-			v = ROUTE_OK;
-		}
+		    walk_target(w, &target, by, depth, out);
 	}
 	free(copy);
-	return v == ROUTE_OK && w->destinations == before ? gone : v;
+	return v;
 }
 
+/* A mailbox from where the mail would reach nobody keeps it. */
 static enum route_verdict
-walk(struct walk *w, const struct addr *rcpt, unsigned depth)
+keep_after_all(struct walk *w, const struct step *s)
 {
 	struct address_record a;
 	struct destination d;
 	struct place place;
 	enum route_verdict v;
+	struct addr addr;
 
-	v = find_place(w->tables, rcpt, w->default_domain, &place);
-	if (v == ROUTE_NOT_OURS)
-		return report_remote(w, rcpt);
-	if (v != ROUTE_OK ||
+	if (addr_parse(slice_of(s->text), &addr) != ADDR_OK)
+		return ROUTE_TEMPORARY;
+	if ((v = find_place(w->tables, &addr, "", &place)) != ROUTE_OK ||
 	    (v = find_address(w->tables, &place, &a)) != ROUTE_OK)
 		return v;
-	if (!visit(w, place.account, place.domain, &v))
-		return v;
-	if (a.kind == ADDRESS_ALIAS)
-		return walk_targets(w, &a, depth);
 	fill_mailbox(&d, &place, &a);
 	return report(w, &d);
 }
 
+/* A circle of addresses, or one alone, has no way out. */
+static enum route_verdict
+close_circle(struct walk *w, size_t begin, struct outcome *out)
+{
+	enum route_verdict v = ROUTE_OK;
+
+	for (size_t i = begin; i < w->nundecided; i++)
+		out->leads |= w->steps[w->undecided[i]].is_mailbox;
+	for (size_t i = begin; v == ROUTE_OK && i < w->nundecided; i++) {
+		struct step *s = &w->steps[w->undecided[i]];
+
+		s->state = out->leads ? STEP_LEADS : STEP_DEAD;
+		if (s->is_mailbox)
+			v = keep_after_all(w, s);
+	}
+	w->nundecided = begin;
+	return v;
+}
+
+/* Leaves an address; what is undecided from begin on has come after it. */
+static enum route_verdict
+leave(struct walk *w, size_t step, size_t begin, unsigned depth,
+    struct outcome *out)
+{
+	if (out->leads) {
+		/* All of those lead to here, or to where here leads. */
+		while (w->nundecided > begin)
+			w->steps[w->undecided[--w->nundecided]].state =
+			    STEP_LEADS;
+		w->steps[step].state = STEP_LEADS;
+		return ROUTE_OK;
+	}
+	w->undecided[w->nundecided++] = step;
+	if (out->back >= depth) {
+		out->back = UINT_MAX;
+		return close_circle(w, begin, out);
+	}
+	w->steps[step].state = STEP_UNDECIDED;
+	w->steps[step].depth = out->back;
+	return ROUTE_OK;
+}
+
+/* The catch-all of its domain for a name that does not exist. */
+static enum route_verdict
+walk_missing(struct walk *w, const struct addr *rcpt,
+    const struct place *place, unsigned depth, struct outcome *out)
+{
+	const char *to = place->record.catch_all;
+	struct destination d = { .kind = DEST_DISCARD };
+	size_t step, begin = w->nundecided;
+	enum route_verdict v;
+	struct addr next;
+	bool is_new;
+
+	if (to[0] == '\0' || w->is_sending)
+		return ROUTE_UNKNOWN;
+	v = visit(w, place->account[0] != '\0' ? place->account : rcpt->local,
+	    place->domain, depth, &step, &is_new);
+	if (v != ROUTE_OK)
+		return v;
+	if (!is_new) {
+		meet(&w->steps[step], out);
+		return ROUTE_OK;
+	}
+	if (strcmp(to, "discard") == 0) {
+		memcpy(d.domain, place->domain, sizeof(d.domain));
+		memcpy(d.local, rcpt->local, sizeof(d.local));
+		memcpy(d.language, place->record.language, sizeof(d.language));
+		out->leads = true;
+		v = report(w, &d);
+	} else if (to[0] == '@') {
+		next = *rcpt;
+		memcpy(next.domain, to + 1, strlen(to));
+		v = walk_target(w, &next, step, depth, out);
+	} else {
+		v = addr_parse(slice_of(to), &next) != ADDR_OK ?
+		    ROUTE_TEMPORARY : walk_target(w, &next, step, depth, out);
+	}
+	return v == ROUTE_OK ? leave(w, step, begin, depth, out) : v;
+}
+
+/*
+ * The null sender is that of bounces and receipts. They are taken (RFC 2505
+ * 2.6.1) where somebody wants to know what became of his mail: by a mailbox,
+ * and by an alias of one. They are no way around the rule of a list of people;
+ * those of this very machine always pass.
+ */
+static bool
+takes_bounces(const struct address_record *a)
+{
+	return a->kind == ADDRESS_MAILBOX || (a->kind == ADDRESS_ALIAS &&
+	    memchr(a->targets.p, '\n', a->targets.len) == NULL);
+}
+
+static enum route_verdict
+may_write(const struct walk *w, const struct place *place,
+    const struct address_record *a)
+{
+	const struct route_sender *s = w->sender;
+	int r;
+
+	if (a->senders.len == 0 || s == NULL)
+		return ROUTE_OK;
+	if (s->from->local[0] == '\0')
+		r = s->is_trusted || takes_bounces(a);
+	else
+		r = senders_allow(w->tables, a->senders, place->domain,
+		    s->from, s->is_trusted);
+	return r == 1 ? ROUTE_OK : r == 0 ? ROUTE_NOT_ALLOWED :
+	    ROUTE_TEMPORARY;
+}
+
+static bool
+answers_now(const struct address_record *a)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	return a->answers && a->answer_from <= now &&
+	    (a->answer_until == 0 || a->answer_until > now);
+}
+
+/* What happens at the address itself, before its mail goes on. */
+static enum route_verdict
+stop_at(struct walk *w, const struct address_record *a, struct destination *d,
+    unsigned depth, struct outcome *out)
+{
+	bool goes_on = a->targets.len > 0 && !w->is_sending;
+
+	if (a->kind != ADDRESS_MAILBOX ||
+	    (goes_on && (a->discard || !a->keep)))
+		return ROUTE_OK;
+	out->leads = true;
+	if (a->discard && !w->is_sending)
+		d->kind = DEST_DISCARD;
+	else if (depth == 0) {
+		w->own = *d;
+		w->has_own = true;
+	}
+	return report(w, d);
+}
+
+/* Store, forward, answer. */
+static enum route_verdict
+serve(struct walk *w, const struct place *place,
+    const struct address_record *a, size_t step, unsigned depth,
+    struct outcome *out)
+{
+	bool is_robot = a->kind == ADDRESS_ROBOT, answers = answers_now(a);
+	size_t begin = w->nundecided;
+	struct destination d;
+	enum route_verdict v;
+
+	w->steps[step].is_mailbox = a->kind == ADDRESS_MAILBOX;
+	fill_mailbox(&d, place, a);
+	if ((v = stop_at(w, a, &d, depth, out)) == ROUTE_OK &&
+	    a->targets.len > 0 && !(w->is_sending && out->leads))
+		v = walk_targets(w, a->targets, step, depth, out);
+	if (v == ROUTE_OK && answers && !w->is_sending) {
+		d.kind = DEST_ANSWER;
+		d.detail[0] = '\0';
+		out->leads |= is_robot;
+		v = report(w, &d);
+	}
+	return v == ROUTE_OK ? leave(w, step, begin, depth, out) : v;
+}
+
+/* by is the step that led here; *out is that of all its targets. */
+static enum route_verdict
+walk(struct walk *w, const struct addr *rcpt, size_t by, unsigned depth,
+    struct outcome *out)
+{
+	struct outcome here = { false, UINT_MAX };
+	struct address_record a;
+	struct place place;
+	enum route_verdict v;
+	bool is_new;
+	size_t step;
+
+	v = find_place(w->tables, rcpt, w->default_domain, &place);
+	if (v == ROUTE_NOT_OURS)
+		return report_remote(w, rcpt, by, out);
+	if (v != ROUTE_OK)
+		return v;
+	v = find_address(w->tables, &place, &a);
+	if (v == ROUTE_UNKNOWN)
+		v = walk_missing(w, rcpt, &place, depth, &here);
+	else if (v != ROUTE_OK || (v = may_write(w, &place, &a)) != ROUTE_OK ||
+	    (v = visit(w, place.account, place.domain, depth, &step,
+	    &is_new)) != ROUTE_OK)
+		return v;
+	else if (is_new)
+		v = serve(w, &place, &a, step, depth, &here);
+	else
+		meet(&w->steps[step], &here);
+	out->leads |= here.leads;
+	if (here.back < out->back)
+		out->back = here.back;
+	return v;
+}
+
+static enum route_verdict
+walk_all(struct walk *w, const struct addr *rcpt)
+{
+	struct outcome out = { false, UINT_MAX };
+	enum route_verdict v = walk(w, rcpt, NOBODY, 0, &out);
+
+	free(w->steps);
+	free(w->seen);
+	free(w->undecided);
+	if (v != ROUTE_OK || out.leads)
+		return v;
+	/* Aliases that lead only to each other deliver nothing. */
+	return w->left_out != ROUTE_OK ? w->left_out : ROUTE_LOOP;
+}
+
 enum route_verdict
 route_expand(struct tables *t, const struct addr *rcpt,
-    const char *default_domain,
+    const char *default_domain, const struct route_sender *sender,
     bool (*found)(void *arg, const struct destination *d), void *arg)
 {
 	struct walk w = {
 		.tables = t, .default_domain = default_domain,
-		.found = found, .arg = arg
+		.sender = sender, .found = found, .arg = arg
 	};
-	enum route_verdict v = walk(&w, rcpt, 0);
 
-	free(w.seen);
-	/* Aliases that lead only to each other deliver nothing. */
-	if (v == ROUTE_OK && w.destinations == 0)
-		return ROUTE_LOOP;
-	return v;
+	return walk_all(&w, rcpt);
+}
+
+enum route_verdict
+route_accept(struct tables *t, const struct addr *rcpt,
+    const char *default_domain, const struct route_sender *sender,
+    struct destination *mailbox, bool *is_mailbox)
+{
+	struct walk w = {
+		.tables = t, .default_domain = default_domain,
+		.sender = sender
+	};
+	enum route_verdict v = walk_all(&w, rcpt);
+
+	*is_mailbox = v == ROUTE_OK && w.has_own;
+	if (*is_mailbox)
+		*mailbox = w.own;
+	return v == ROUTE_OK && w.is_elsewhere ? ROUTE_NOT_OURS : v;
 }
 
 struct wanted {
@@ -279,13 +641,15 @@ bool
 route_may_send_as(struct tables *t, const char *account_local,
     const char *account_domain, const struct addr *sender)
 {
-	struct wanted w = { account_local, account_domain, false };
-	enum route_verdict v;
+	struct wanted wanted = { account_local, account_domain, false };
+	struct walk w = {
+		.tables = t, .default_domain = "", .is_sending = true,
+		.found = is_wanted, .arg = &wanted
+	};
 
 	if (sender->domain[0] == '\0')
 		return false;
-	v = route_expand(t, sender, "", is_wanted, &w);
-	return w.found && v == ROUTE_OK;
+	return walk_all(&w, sender) == ROUTE_OK && wanted.found;
 }
 
 int
@@ -295,6 +659,8 @@ route_reply(enum route_verdict v, const char *rcpt, char *text, size_t cap)
 		int code;
 		const char *before, *after;
 	} replies[] = {
+		[ROUTE_NOT_ALLOWED] = { 550, "5.7.1 You may not write to <",
+		    ">: its owner takes mail from some senders only" },
 		[ROUTE_OK] = { 250, "2.1.5 <", "> is welcome" },
 		[ROUTE_NOT_OURS] = { 550, "5.7.1 This server does not relay "
 		    "mail to <", ">: log in, or use your own mail server" },

@@ -13,6 +13,7 @@ enum route_verdict {
 	ROUTE_SUSPENDED,	/* 450 4.2.1 */
 	ROUTE_LOOP,		/* 550 5.4.6: aliases that lead back */
 	ROUTE_TOO_MANY,		/* 550 5.2.4: more than ROUTE_MAX destinations */
+	ROUTE_NOT_ALLOWED,	/* 550 5.7.1: not everybody may write to it */
 	ROUTE_TEMPORARY		/* 451 4.3.0: a table cannot be read */
 };
 
@@ -34,28 +35,51 @@ struct destination {
 	uid_t uid;				/* mailbox: of the domain */
 	uint64_t quota_bytes, quota_messages;	/* mailbox */
 	char language[3];
+	char by[ADDR_TEXT_MAX];	/* remote: what of ours forwards it, or "" */
+};
+
+/* Who writes. Anybody can put an address of ours into MAIL: it counts only from
+ * those who have logged in, from hosts that may relay, and from this machine. */
+struct route_sender {
+	const struct addr *from;	/* of the envelope; local "" is the null path */
+	bool is_trusted;
 };
 
 /*
- * What RCPT is told (no expansion of aliases' targets beyond their existence).
- * When ROUTE_OK and the address is itself a mailbox, *mailbox is filled and
- * *is_mailbox is true. A recipient without a domain ("postmaster") is taken at
- * default_domain. postmaster and abuse exist in every domain of ours.
+ * What an address is by itself, for mail that is taken already: nothing is
+ * followed, no sender asked for. When ROUTE_OK and it is a mailbox, *mailbox is
+ * filled and *is_mailbox is true. A recipient without a domain ("postmaster") is
+ * taken at default_domain. postmaster and abuse exist in every domain of ours.
  */
 enum route_verdict route_check(struct tables *t, const struct addr *rcpt,
     const char *default_domain, struct destination *mailbox, bool *is_mailbox);
 
 /*
- * Every destination of rcpt, each once, aliases followed to their ends. found
- * is called for each; when it returns false the walk ends with ROUTE_TEMPORARY.
- * Anything but ROUTE_OK means that nothing may be taken as complete.
+ * What RCPT is told: where it leads has been followed to all ends.
+ * When ROUTE_OK and a copy stays in the mailbox that rcpt itself is, *mailbox
+ * is filled and *is_mailbox is true.
+ */
+enum route_verdict route_accept(struct tables *t, const struct addr *rcpt,
+    const char *default_domain, const struct route_sender *sender,
+    struct destination *mailbox, bool *is_mailbox);
+
+/*
+ * Every destination of rcpt, each once: aliases and forwards followed to their
+ * ends, in the order store, forward, answer; the catch-all of a domain for names
+ * that it has not. found is called for each; when it returns false the walk ends
+ * with ROUTE_TEMPORARY. Anything but ROUTE_OK means that nothing may be taken as
+ * complete. An address of ours on the way that is gone, or that the sender may
+ * not write to, is left out; if nothing else is left, that is the verdict. A
+ * mailbox that only forwards, and from where the mail would reach nobody, keeps
+ * it: that its owner has forwarded it in a circle does not lose it.
  */
 enum route_verdict route_expand(struct tables *t, const struct addr *rcpt,
-    const char *default_domain,
+    const char *default_domain, const struct route_sender *sender,
     bool (*found)(void *arg, const struct destination *d), void *arg);
 
 /* True when an account may send as addr: its own address in any spelling that
- * reaches it (case, +detail, domain alias), or an alias that leads to it. */
+ * reaches it (case, +detail, domain alias), or an alias or robot whose mail
+ * comes to it. What others forward to it, and a catch-all, give no such right. */
 bool route_may_send_as(struct tables *t, const char *account_local,
     const char *account_domain, const struct addr *sender);
 

@@ -361,7 +361,8 @@ take_recipient(struct envelope *e, struct unpacker *b, uint32_t originals)
 	r->kind = unpack_u8(b);
 	r->domain = unpack_text(b, ADDR_DOMAIN_MAX);
 	r->local = unpack_text(b, ADDR_LOCAL_MAX);
-	r->detail = unpack_text(b, ADDR_LOCAL_MAX);
+	r->detail = unpack_text(b, r->kind == RCPT_REMOTE ?
+	    ADDR_TEXT_MAX - 1 : ADDR_LOCAL_MAX);
 	r->original = unpack_u32(b);
 	if (r->kind >= RCPT_KIND_END || r->original >= originals)
 		b->bad = true;

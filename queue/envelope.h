@@ -90,7 +90,9 @@ struct original {
 
 /* Where it goes. */
 struct recipient {
-	struct slice domain, local, detail;
+	struct slice domain, local;
+	/* mailbox: after '+'; remote: the address of ours that forwards it */
+	struct slice detail;
 	uint32_t original;
 	uint8_t kind;
 	uint8_t wants;			/* QN_* that any of its originals wants */

@@ -27,23 +27,6 @@ fill_recipient(const struct active *a, const struct recipient *r,
 	copy_text(out->orcpt, o->orcpt);
 }
 
-/*
- * The domain of ours through which a letter of a stranger goes on: that of the
- * alias in its envelope. Empty: it has not come through an alias.
- */
-static struct slice
-forwarded_by(const struct active *a, const struct recipient *r)
-{
-	struct slice o = a->e->originals[r->original].address;
-	struct slice domain = address_domain(o);
-
-	if (a->e->sender.len == 0 || domain.len == 0 ||
-	    (slice_eq_nocase(domain, r->domain) &&
-	    slice_starts_nocase(o, r->local)))
-		return SLICE_EMPTY;
-	return domain;
-}
-
 /* SRS, so that it passes SPF; a sender of ours, or one that is too long for
  * it, stays. */
 static void
@@ -54,7 +37,7 @@ rewrite_sender(struct manager *q, struct slice by, char *sender)
 	struct addr a, made;
 
 	if (addr_parse(slice_of(sender), &a) != ADDR_OK ||
-	    addr_domain(by, domain) == -1 ||
+	    addr_domain(address_domain(by), domain) == -1 ||
 	    tables_domain(&q->tables, domain, &record) != 1 ||
 	    tables_domain(&q->tables, a.domain, &record) != 0 ||
 	    srs_make(q->srs_key, q->wall / 86400, &a, domain, &made) == -1)
@@ -66,7 +49,7 @@ void
 job_fill(struct manager *q, const struct active *a, const struct job *job,
     struct remote_job *out)
 {
-	struct slice by = forwarded_by(a, job->r[0]);
+	struct slice by = job->r[0]->detail;
 
 	memset(out, 0, sizeof(*out));
 	out->tag = job->tag;
@@ -75,6 +58,7 @@ job_fill(struct manager *q, const struct active *a, const struct job *job,
 	out->length = a->h.content_length;
 	out->flags = a->h.flags;
 	copy_text(out->sender, a->e->sender);
+	copy_text(out->forwarder, by);
 	if (by.len > 0)
 		rewrite_sender(q, by, out->sender);
 	out->verp = (a->h.flags & QM_VERP) != 0 && out->sender[0] != '\0';
@@ -97,10 +81,10 @@ job_gather(struct manager *q, struct sched_dest *d, struct packer *k,
 	if (job == NULL)
 		return NULL;
 	job->a = a;
-	by = forwarded_by(a, job_recipient(next));
+	by = job_recipient(next)->detail;
 	while (job->n < max && next != NULL && job_active(next) == a &&
 	    k->len < JOB_ROOM &&
-	    slice_eq(by, forwarded_by(a, job_recipient(next)))) {
+	    slice_eq(by, job_recipient(next)->detail)) {
 		next = sched_take(&q->sched, d);
 		job->r[job->n] = job_recipient(next);
 		job->r[job->n]->is_running = true;

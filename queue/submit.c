@@ -30,6 +30,8 @@ struct submission {
 	bool is_open;		/* between Q_MAIL and Q_COMMIT */
 	struct queue_mail mail;
 	struct draft draft;
+	struct addr from;		/* mail.sender */
+	bool is_trusted;		/* as route_sender has it */
 	char first[ADDR_TEXT_MAX];	/* the first recipient */
 	enum queue_result result;	/* sticky: told once, in Q_DONE */
 	char enhanced[12];
@@ -153,6 +155,31 @@ disk_is_full(struct manager *q, uint64_t size)
 	    q->disk_free - q->conf.queue_free_min < size;
 }
 
+/* True for the sessions of malle-smtpd, and what we make ourselves: they know
+ * who their client is. */
+static bool
+is_session(const struct conn *c, const struct queue_mail *m)
+{
+	return (c->roles & PEER_NET) != 0 && (m->trace[0] != '\0' ||
+	    (m->flags & QM_NO_TRACE) != 0);
+}
+
+/* A session knows whether its client has logged in or may relay; everybody else
+ * who can talk to us is on this machine. */
+static void
+note_sender(struct submission *s, const struct conn *c)
+{
+	struct queue_mail *m = &s->mail;
+
+	s->is_trusted = !is_session(c, m) || (m->flags & QM_TRUSTED) != 0;
+	m->flags &= ~QM_TRUSTED;
+	/* What is no address is on no list of senders. */
+	memset(&s->from, 0, sizeof(s->from));
+	if (m->sender[0] != '\0' &&
+	    addr_parse(slice_of(m->sender), &s->from) != ADDR_OK)
+		snprintf(s->from.local, sizeof(s->from.local), "?");
+}
+
 /* What a local user says of himself does not count. */
 static void
 distrust(const struct conn *c, struct queue_mail *m)
@@ -161,8 +188,7 @@ distrust(const struct conn *c, struct queue_mail *m)
 		m->lane = LANE_TRANSACTIONAL;
 		return;
 	}
-	if ((c->roles & PEER_NET) != 0 && (m->trace[0] != '\0' ||
-	    (m->flags & QM_NO_TRACE) != 0))
+	if (is_session(c, m))
 		return;
 	m->flags &= ~QM_NO_TRACE;
 	if (m->lane == LANE_TRANSACTIONAL)
@@ -209,6 +235,7 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	s->first[0] = '\0';
 	memset(&s->hops, 0, sizeof(s->hops));
 	memset(&s->h, 0, sizeof(s->h));
+	note_sender(s, c);
 	distrust(c, &s->mail);
 	put_records(s, c);
 	if (q->is_stopping)
@@ -235,11 +262,15 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 static bool
 on_destination(void *arg, const struct destination *d)
 {
+	static const enum recipient_kind kinds[] = {
+		[DEST_MAILBOX] = RCPT_MAILBOX, [DEST_REMOTE] = RCPT_REMOTE,
+		[DEST_ANSWER] = RCPT_ANSWER, [DEST_DISCARD] = RCPT_DISCARD
+	};
 	struct draft *draft = arg;
 
-	return draft_add(draft, d->kind == DEST_MAILBOX ? RCPT_MAILBOX :
-	    RCPT_REMOTE, slice_of(d->domain), slice_of(d->local),
-	    slice_of(d->detail)) == 0;
+	return draft_add(draft, kinds[d->kind], slice_of(d->domain),
+	    slice_of(d->local), slice_of(d->kind == DEST_REMOTE ? d->by :
+	    d->detail)) == 0;
 }
 
 /* The address is nobody's: its sender will be told, or the client is now. */
@@ -268,6 +299,7 @@ static int
 route(struct manager *q, struct submission *s, const char *address,
     const struct addr *a)
 {
+	const struct route_sender sender = { &s->from, s->is_trusted };
 	struct draft_mark mark = draft_mark(&s->draft);
 	enum route_verdict v;
 	char text[QUEUE_TEXT_MAX + 1];
@@ -280,7 +312,7 @@ route(struct manager *q, struct submission *s, const char *address,
 	    tables_domain(&q->tables, a->domain, &ours) == 1 &&
 	    srs_open(q->srs_key, q->wall / 86400, a->local, &back) == 0)
 		a = &back;
-	v = route_expand(&q->tables, a, q->conf.default_domain,
+	v = route_expand(&q->tables, a, q->conf.default_domain, &sender,
 	    on_destination, &s->draft);
 	if (v == ROUTE_OK && s->draft.records.len > mark.records)
 		return 0;

@@ -3,11 +3,13 @@
 
 #include "remote/content.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/fsx.h"
+#include "lib/hdr.h"
 #include "lib/wire.h"
 
 #define PIECE 16384
@@ -63,17 +65,34 @@ look_at(struct work *w, struct look *l, struct slice in)
 	}
 }
 
+static struct slice
+make_prefix(struct work *w)
+{
+	int n = w->job.forwarder[0] == '\0' ? 0 : snprintf(w->prefix,
+	    sizeof(w->prefix), "Delivered-To: %s\n", w->job.forwarder);
+
+	w->prefix_len = (size_t)n;
+	return slice_make(w->prefix, w->prefix_len);
+}
+
 int
 work_measure(struct work *w, bool may_chunk)
 {
 	struct wire_size size = WIRE_SIZE_INIT;
 	struct look look = { .line_begins = true };
+	struct slice prefix = make_prefix(w);
 	char in[PIECE];
 	ssize_t n;
 
+	wire_size_feed(&size, prefix);
+	look_at(w, &look, prefix);
 	for (uint64_t at = 0; at < w->job.length; at += (uint64_t)n) {
 		if ((n = read_piece(w, at, in)) == -1)
 			return -1;
+		/* A header is seldom longer; then Received lines end a circle. */
+		if (at == 0 && prefix.len > 0)
+			w->comes_back = hdr_was_delivered_to(slice_make(in,
+			    (size_t)n), slice_of(w->job.forwarder));
 		wire_size_feed(&size, slice_make(in, (size_t)n));
 		if (!look.body || !w->has_high)
 			look_at(w, &look, slice_make(in, (size_t)n));
@@ -98,7 +117,10 @@ render(struct work *w)
 	struct wire wire = wire_of(w);
 	ssize_t n;
 
-	w->content = STR_INIT(2 * CONTENT_KEPT + WIRE_END_ROOM + 2);
+	w->content = STR_INIT(2 * (CONTENT_KEPT + sizeof(w->prefix)) +
+	    WIRE_END_ROOM + 2);
+	str_put(&w->content, slice_make(out,
+	    wire_feed(&wire, slice_make(w->prefix, w->prefix_len), out)));
 	for (uint64_t at = 0; at < w->job.length; at += (uint64_t)n) {
 		if ((n = read_piece(w, at, in)) == -1) {
 			str_clear(&w->content);
@@ -122,6 +144,8 @@ send_pieces(struct work *w, struct stream *s)
 	    (int64_t)(w->size / RATE_MIN)) * 1000;
 	ssize_t n;
 
+	stream_put(s, slice_make(out,
+	    wire_feed(&wire, slice_make(w->prefix, w->prefix_len), out)));
 	for (uint64_t at = 0; at < w->job.length; at += (uint64_t)n) {
 		if ((n = read_piece(w, at, in)) == -1)
 			return -1;

@@ -16,6 +16,11 @@ struct work {
 	size_t next;		/* the first recipient without a transaction */
 	int fd;			/* owned: the queue file */
 
+	/* What goes before the content: Delivered-To of who forwards it. */
+	char prefix[ADDR_TEXT_MAX + 16];
+	size_t prefix_len;
+	bool comes_back;	/* it has that line already */
+
 	bool is_measured;
 	uint64_t size;		/* on the wire (RFC 1870), without doubled dots */
 	bool has_high;		/* bytes above 127 are in it */

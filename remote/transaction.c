@@ -96,6 +96,10 @@ transaction_is_hopeless(struct carrier *c, struct transaction *t)
 	if (!w->is_measured && work_measure(w, e->chunking) == -1)
 		session_says(s, QUEUE_TEMPORARY, CAUSE_LOST, "4.3.0", &r,
 		    "the message cannot be read from our own queue");
+	else if (w->comes_back)
+		session_says(s, QUEUE_PERMANENT, CAUSE_UNSUPPORTED, "5.4.6",
+		    &r, "%s forwards the message, and it has come back from "
+		    "there: it goes round in circles", w->job.forwarder);
 	else if (needs_utf8(t) && !e->utf8)
 		session_says(s, QUEUE_PERMANENT, CAUSE_UNSUPPORTED, "5.6.7",
 		    &r, "%s takes no addresses or headers in Unicode "

@@ -53,6 +53,13 @@ transaction_drop_queue(struct session *s)
 	s->queue = -1;
 }
 
+/* Whether a sender of a domain of ours is who he says. */
+static bool
+is_trusted(const struct session *s)
+{
+	return session_has_login(s) || s->may_relay;
+}
+
 static void
 fill_mail(const struct session *s, struct queue_mail *m)
 {
@@ -61,7 +68,7 @@ fill_mail(const struct session *s, struct queue_mail *m)
 
 	memset(m, 0, sizeof(*m));
 	m->lane = LANE_PERSONAL;
-	m->flags = from->flags;
+	m->flags = from->flags | (is_trusted(s) ? QM_TRUSTED : 0);
 	m->size = from->size;
 	addr_text(&from->sender, m->sender, sizeof(m->sender));
 	memcpy(m->envid, from->envid, sizeof(m->envid));
@@ -286,20 +293,23 @@ has_room(struct session *s, const struct destination *d, const char *to)
 static bool
 recipient_allowed(struct session *s, struct addr *rcpt, const char *to)
 {
+	const struct route_sender sender = {
+		.from = &s->transaction.mail.sender, .is_trusted = is_trusted(s)
+	};
 	struct destination mailbox;
 	char text[QUEUE_TEXT_MAX];
 	bool is_mailbox = false;
 	enum route_verdict v;
 	char code[12];
 
-	v = route_check(s->tables, rcpt, s->conf->default_domain, &mailbox,
-	    &is_mailbox);
+	v = route_accept(s->tables, rcpt, s->conf->default_domain, &sender,
+	    &mailbox, &is_mailbox);
 	if (v == ROUTE_OK)
 		return !is_mailbox || has_room(s, &mailbox, to);
 	/* A sender that we have rewritten; malle-queued knows whether it is. */
 	if (v == ROUTE_UNKNOWN && srs_is(rcpt->local))
 		return true;
-	if (v == ROUTE_NOT_OURS && (session_has_login(s) || s->may_relay))
+	if (v == ROUTE_NOT_OURS && is_trusted(s))
 		return true;
 	/* The text begins with the enhanced code. */
 	(void)snprintf(code, sizeof(code), "%d",

@@ -1,6 +1,7 @@
 /* fuzz_maildir.c - any bytes as the name of a message, and as its text. */
 /* SPDX-License-Identifier: ISC */
 
+#include "lib/hdr.h"
 #include "lib/maildir.h"
 
 #include "deliver/copy.h"
@@ -20,7 +21,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct maildir_name name, again;
 	char made[MAILDIR_NAME_MAX + 1], unique[MAILDIR_NAME_MAX + 1];
 
-	(void)copy_was_delivered_to(all, SLICE("bob@exemple.test"));
+	(void)hdr_was_delivered_to(all, SLICE("bob@exemple.test"));
 	if (maildir_name_parse(all, &name) == -1)
 		return 0;
 	must(name.unique.len > 0 && is_inside(name.unique, all));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "deliver/failure.h"
+#include "lib/hdr.h"
 #include "tests/unit/tap.h"
 
 #define ID "1i6v3a8u00t-00abcd12345"
@@ -71,7 +72,7 @@ static void
 test_loops(void)
 {
 	for (size_t i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
-		ok(copy_was_delivered_to(slice_of(loops[i].text),
+		ok(hdr_was_delivered_to(slice_of(loops[i].text),
 		    SLICE("bob@x.fr")) == loops[i].want, "loop: row %zu", i);
 }
 

@@ -115,6 +115,8 @@ static const struct {
 };
 /* clang-format on */
 
+static const struct addr zoe = { .local = "zoe", .domain = "free.test" };
+static const struct route_sender anybody = { &zoe, false };
 static struct packer k;
 static int domains_dir;
 
@@ -228,13 +230,13 @@ test_rows(struct tables *t)
 	for (size_t i = 0; i < sizeof(expansions) / sizeof(*expansions); i++) {
 		a = parsed(expansions[i].rcpt);
 		text[0] = '\0';
-		ok(route_expand(t, &a, "exemple.test", note, text) ==
+		ok(route_expand(t, &a, "exemple.test", &anybody, note, text) ==
 		    expansions[i].verdict && (expansions[i].found == NULL ||
 		    strcmp(text, expansions[i].found) == 0), "expand %s: %s",
 		    expansions[i].rcpt, text);
 	}
 	a = parsed("bob@exemple.test");
-	ok(route_expand(t, &a, "", stop, NULL) == ROUTE_TEMPORARY,
+	ok(route_expand(t, &a, "", &anybody, stop, NULL) == ROUTE_TEMPORARY,
 	    "a caller that cannot take it makes it temporary");
 	for (size_t i = 0; i < sizeof(senders) / sizeof(*senders); i++) {
 		a = parsed(senders[i].sender);
@@ -268,11 +270,11 @@ test_limits(struct tables *t)
 	if (table_commit(w) == -1 || tables_refresh(t) == -1)
 		err(1, "exemple.test.cdb");
 	a = parsed("deep1@exemple.test");
-	ok(route_expand(t, &a, "", note, text) == ROUTE_OK &&
+	ok(route_expand(t, &a, "", &anybody, note, text) == ROUTE_OK &&
 	    strcmp(text, "deep11@exemple.test") == 0,
 	    "ten aliases of aliases, read from a table just replaced");
 	a = parsed("deep0@exemple.test");
-	ok(route_expand(t, &a, "", note, text) == ROUTE_LOOP,
+	ok(route_expand(t, &a, "", &anybody, note, text) == ROUTE_LOOP,
 	    "eleven are taken for a loop");
 }
 
@@ -298,7 +300,8 @@ test_unreadable(int dir, struct tables *t)
 static void
 test_replies(void)
 {
-	static const int codes[] = { 250, 550, 550, 550, 450, 550, 550, 451 };
+	static const int codes[] = { 250, 550, 550, 550, 450, 550, 550, 550,
+	    451 };
 	char text[600];
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
