@@ -49,13 +49,12 @@ struct job {
 	int queue, message;	/* descriptors */
 };
 
-static volatile sig_atomic_t terminate;
+static volatile sig_atomic_t terminate;	/* the signal that asks for it */
 
 static void
 on_term(int signo)
 {
-	(void)signo;
-	terminate = 1;
+	terminate = signo;
 }
 
 static void
@@ -192,6 +191,7 @@ run_child(int pair, struct ipc_msg *m, const char *hostname)
 
 	close(pair);
 	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_IGN);
 	alarm(CHILD_SECONDS);
 	proc_title("malle-bounce");
 	if (job_unpack(m, &j) == -1) {
@@ -253,8 +253,9 @@ serve(int pair, const char *hostname, const sigset_t *waiting)
 		if (n == 1 && !take_request(pair, hostname, &children))
 			break;
 	}
-	/* Those at work are let finish: their notice may be half sent. */
-	for (int i = 0; children > 0 && i < 5; i++) {
+	/* Those at work are let finish: their notice may be half sent. After
+	 * SIGHUP they go on alone, and the next one reads the configuration. */
+	for (int i = 0; terminate != SIGHUP && children > 0 && i < 5; i++) {
 		struct timespec second = { 1, 0 };
 
 		ppoll(NULL, 0, &second, waiting);
@@ -271,14 +272,16 @@ catch_signals(sigset_t *waiting)
 	sigset_t block;
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
 	sigaction(SIGTERM, &term, NULL);
+	sigaction(SIGHUP, &term, NULL);
 	sigaction(SIGCHLD, &child, NULL);
 	sigemptyset(&block);
 	sigaddset(&block, SIGTERM);
+	sigaddset(&block, SIGHUP);
 	sigaddset(&block, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &block, waiting);
 	sigdelset(waiting, SIGTERM);
+	sigdelset(waiting, SIGHUP);
 	sigdelset(waiting, SIGCHLD);
 }
 
@@ -341,6 +344,7 @@ main(int argc, char **argv)
 	}
 	proc_ready();
 	serve(pair, conf.hostname, &waiting);
-	log_info(NULL, "stop", "reason=%s", terminate ? "term" : "closed");
+	log_info(NULL, "stop", "reason=%s", terminate == 0 ?
+	    "closed" : terminate == SIGHUP ? "reload" : "term");
 	return EX_OK;
 }

@@ -332,18 +332,13 @@ read_line(struct conf *c, struct slice line, bool *given, const char *path,
 }
 
 static int
-read_file(struct conf *c, const char *path, FILE *err)
+read_lines(struct conf *c, FILE *f, const char *path, FILE *err)
 {
 	bool given[NSETTINGS] = { false };
 	char line[CONF_LINE_MAX];
 	size_t number = 0;
 	int r = 0;
-	FILE *f;
 
-	if ((f = fopen(path, "re")) == NULL) {
-		fprintf(err, "%s: cannot be read: %s\n", path, strerror(errno));
-		return -1;
-	}
 	while (fgets(line, sizeof(line), f) != NULL) {
 		number++;
 		if (strchr(line, '\n') == NULL && !feof(f)) {
@@ -360,7 +355,6 @@ read_file(struct conf *c, const char *path, FILE *err)
 		fprintf(err, "%s: reading failed: %s\n", path, strerror(errno));
 		r = -1;
 	}
-	fclose(f);
 	return r;
 }
 
@@ -391,12 +385,10 @@ check_whole(struct conf *c, const char *path, FILE *err)
 }
 
 int
-conf_load(struct conf *c, const char *path, FILE *err)
+conf_read(struct conf *c, FILE *f, const char *path, FILE *err)
 {
 	struct conf new;
 
-	if (path == NULL)
-		path = CONF_PATH;
 	memset(&new, 0, sizeof(new));
 	for (size_t i = 0; i < NSETTINGS; i++) {
 		const char *wrong;
@@ -408,11 +400,28 @@ conf_load(struct conf *c, const char *path, FILE *err)
 			return -1;
 		}
 	}
-	if (read_file(&new, path, err) == -1 ||
+	if (read_lines(&new, f, path, err) == -1 ||
 	    check_whole(&new, path, err) == -1)
 		return -1;
 	*c = new;
 	return 0;
+}
+
+int
+conf_load(struct conf *c, const char *path, FILE *err)
+{
+	FILE *f;
+	int r;
+
+	if (path == NULL)
+		path = CONF_PATH;
+	if ((f = fopen(path, "re")) == NULL) {
+		fprintf(err, "%s: cannot be read: %s\n", path, strerror(errno));
+		return -1;
+	}
+	r = conf_read(c, f, path, err);
+	fclose(f);
+	return r;
 }
 
 int

@@ -83,6 +83,9 @@ struct conf {
  */
 int conf_load(struct conf *c, const char *path, FILE *err)
     __attribute__((warn_unused_result));
+/* The same from an open file; path is what mistakes are told of. */
+int conf_read(struct conf *c, FILE *f, const char *path, FILE *err)
+    __attribute__((warn_unused_result));
 
 /* base/name in out. 0, or -1 with errno ENAMETOOLONG. */
 int conf_path(const struct conf *c, const char *name, char *out, size_t cap)

@@ -11,3 +11,4 @@ LIB_SRC += lib/fields.c lib/providers.c lib/providers_text.c lib/routes.c
 $(B)/lib/providers_text.o: packaging/providers
 LIB_SRC += lib/children.c
 LIB_SRC += lib/srs.c
+LIB_SRC += lib/conf_pass.c

@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/conf_pass.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "queue/start.h"
@@ -37,6 +38,7 @@ take_fds(struct manager *q)
 	q->spawn = proc_fd("spawn");
 	q->bounce = proc_fd("bounce");
 	q->remote_fd = proc_fd("remote");
+	q->conf_fd = proc_fd("conf");
 	if (q->listener.fd == -1 || q->spawn == -1) {
 		fputs("malle-queued: no descriptors named queue and spawn in "
 		    "MALLE_FDS: start it with malle-start\n", stderr);
@@ -70,10 +72,12 @@ main(int argc, char **argv)
 		}
 	if (optind != argc)
 		return usage(stderr);
-	if (conf_load(&manager.conf, conf, stderr) == -1)
-		return EX_CONFIG;
 	if (take_fds(&manager) == -1)
 		return EX_USAGE;
+	/* What was sent to one that has died is older than the file. */
+	(void)!conf_receive(manager.conf_fd, &manager.conf);
+	if (conf_load(&manager.conf, conf, stderr) == -1)
+		return EX_CONFIG;
 	if ((r = start_open(&manager)) != 0)
 		return r;
 	if ((r = start_confined(&manager, NULL, 0)) != 0) {

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/conf_pass.h"
 #include "lib/log.h"
 
 #define EVENTS 64		/* of one turn */
@@ -53,6 +54,32 @@ manager_clocks(struct manager *q)
 	q->wall = ts.tv_sec;
 }
 
+/*
+ * Takes the settings that malle-start has left for us; whatever was begun by
+ * the old ones goes on. Who and where we are was settled before the chroot.
+ */
+static void
+reload(struct manager *q)
+{
+	const char *conf = "kept";
+	struct conf new;
+
+	switch (conf_receive(q->conf_fd, &new)) {
+	case 1:
+		q->conf = new;
+		conf = "new";
+		break;
+	case -1:
+		log_error(NULL, "error", "what=conf error=%s",
+		    LOGS(strerror(errno)));
+		break;
+	}
+	/* Accounts are noticed by themselves. */
+	remote_reload(q);
+	log_notice(NULL, "reload", "tables=%s conf=%s",
+	    LOGS("providers, routes"), conf);
+}
+
 static void
 on_signal(struct manager *q, struct watch *w, uint32_t events)
 {
@@ -62,10 +89,7 @@ on_signal(struct manager *q, struct watch *w, uint32_t events)
 	if (read(w->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		/* Accounts are noticed by themselves; the rest needs a start. */
-		remote_reload(q);
-		log_notice(NULL, "reload", "tables=%s",
-		    LOGS("providers, routes"));
+		reload(q);
 		return;
 	}
 	log_notice(NULL, "stopping", "signal=%u", info.ssi_signo);

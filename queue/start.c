@@ -22,6 +22,7 @@
 #define FILES_MIN 256
 #define MEMORY_MAX (UINT64_C(3) << 30)
 #define GROUP_FILE_MAX (4u << 20)
+#define CONTENT_MAX UINT32_MAX	/* what message_max may grow to at SIGHUP */
 
 static int
 complain(const char *what, const char *hint)
@@ -189,7 +190,7 @@ start_confined(struct manager *q, const int *keep, size_t n)
 	struct proc_limits limits = {
 		.memory = MEMORY_MAX, .files = files_limit(),
 		/* Header, envelope and replies come on top of the content. */
-		.file_size = q->conf.message_max + 2 * (uint64_t)ENVELOPE_MAX,
+		.file_size = CONTENT_MAX + 2 * (uint64_t)ENVELOPE_MAX,
 	};
 	char path[1100];
 

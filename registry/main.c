@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "auth/password.h"
+#include "lib/conf_pass.h"
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -256,6 +257,9 @@ main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage(stderr, EX_USAGE);
+	/* What was sent to one that has died is older than the file. */
+	r.conf_fd = proc_fd("conf");
+	(void)!conf_receive(r.conf_fd, &r.conf);
 	if (conf_load(&r.conf, conf_file, stderr) == -1)
 		return EX_CONFIG;
 	signal(SIGPIPE, SIG_IGN);

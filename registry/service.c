@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/conf_pass.h"
 #include "lib/buf.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -567,7 +568,18 @@ compile_at_start(struct registry *r)
 static void
 reload(struct service *s)
 {
+	struct conf conf;
+
 	told_to_reload = 0;
+	switch (conf_receive(s->r->conf_fd, &conf)) {
+	case 1:
+		s->r->conf = conf;
+		break;
+	case -1:
+		log_error(NULL, "reload", "what=conf error=%s",
+		    LOGS(strerror(errno)));
+		break;
+	}
 	if (admins_load(s->etc_fd, s->r->conf.admin_group,
 	    &s->r->admins) == -1)
 		log_error(NULL, "reload", "error=%s", LOGS(strerror(errno)));

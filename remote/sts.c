@@ -23,7 +23,7 @@
 #include <curl/curl.h>
 
 #include "lib/buf.h"
-#include "lib/conf.h"
+#include "lib/conf_pass.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/sandbox.h"
@@ -42,13 +42,15 @@ static const char usage_text[] =
     "the descriptor \"remote\" in MALLE_FDS; see malle-sts(8).\n"
     "  -c FILE  configuration, default " CONF_PATH "\n";
 
-static volatile sig_atomic_t terminate;
+static volatile sig_atomic_t terminate, reload;
 
 static void
 on_term(int signo)
 {
-	(void)signo;
-	terminate = 1;
+	if (signo == SIGHUP)
+		reload = 1;
+	else
+		terminate = 1;
 }
 
 /* One child, and who waits for what it brings. */
@@ -62,7 +64,9 @@ struct fetch {
 
 struct service {
 	struct sts_web web;
+	struct conf conf;
 	int remote;			/* pair */
+	int conf_fd;			/* where malle-start gives settings */
 	struct fetch fetches[FETCHES_MAX];
 };
 
@@ -98,6 +102,7 @@ run_child(struct service *s, const struct fetch *f, int pair)
 
 	proc_title("malle-sts-fetch");
 	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_IGN);
 	close(s->remote);
 	for (size_t i = 0; i < FETCHES_MAX; i++) {
 		struct fetch *other = &s->fetches[i];
@@ -257,16 +262,42 @@ finish(struct fetch *f)
 	f->pair = -1;
 }
 
+/* To begin anew is to forget the policies: only when what was read before the
+ * chroot was read for other settings. */
+static bool
+must_begin_anew(struct service *s)
+{
+	struct conf new;
+
+	reload = 0;
+	return conf_receive(s->conf_fd, &new) == 1 &&
+	    (strcmp(new.resolver, s->conf.resolver) != 0 ||
+	    strcmp(new.authorities, s->conf.authorities) != 0 ||
+	    new.sts_port != s->conf.sts_port);
+}
+
 static void
 serve(struct service *s, const sigset_t *waiting)
 {
 	struct pollfd p[FETCHES_MAX + 1];
+	bool is_leaving = false;
 	int status;
 
 	while (!terminate) {
-		for (size_t i = 0; i < FETCHES_MAX; i++)
+		size_t running = 0;
+
+		for (size_t i = 0; i < FETCHES_MAX; i++) {
 			p[i] = (struct pollfd){ s->fetches[i].pair, POLLIN, 0 };
-		p[FETCHES_MAX] = (struct pollfd){ s->remote, POLLIN, 0 };
+			running += s->fetches[i].pair != -1;
+		}
+		if (reload)
+			is_leaving = must_begin_anew(s) || is_leaving;
+		/* Whoever waits for a fetch has its answer; who asks meanwhile
+		 * is heard by the next one. */
+		if (is_leaving && running == 0)
+			break;
+		p[FETCHES_MAX] = (struct pollfd){
+		    is_leaving ? -1 : s->remote, POLLIN, 0 };
 		if (ppoll(p, FETCHES_MAX + 1, NULL, waiting) == -1)
 			continue;
 		for (size_t i = 0; i < FETCHES_MAX; i++)
@@ -329,13 +360,14 @@ catch_signals(sigset_t *waiting)
 	sigset_t block;
 
 	signal(SIGPIPE, SIG_IGN);
-	/* To begin anew would be to forget the policies. */
-	signal(SIGHUP, SIG_IGN);
 	sigaction(SIGTERM, &term, NULL);
+	sigaction(SIGHUP, &term, NULL);
 	sigemptyset(&block);
 	sigaddset(&block, SIGTERM);
+	sigaddset(&block, SIGHUP);
 	sigprocmask(SIG_BLOCK, &block, waiting);
 	sigdelset(waiting, SIGTERM);
+	sigdelset(waiting, SIGHUP);
 }
 
 /* Gives up every right that fetching does not need. 0, or -1 with errno. */
@@ -363,7 +395,7 @@ int
 main(int argc, char **argv)
 {
 	static struct service service;
-	static struct conf conf;
+	struct conf *conf = &service.conf;
 	const char *path = NULL;
 	sigset_t waiting;
 	int option;
@@ -380,7 +412,10 @@ main(int argc, char **argv)
 		}
 		path = optarg;
 	}
-	if (conf_load(&conf, path, stderr) == -1)
+	/* What was sent to one that has died is older than the file. */
+	service.conf_fd = proc_fd("conf");
+	(void)!conf_receive(service.conf_fd, conf);
+	if (conf_load(conf, path, stderr) == -1)
 		return EX_CONFIG;
 	(void)proc_ready_fd();
 	if ((service.remote = proc_fd("remote")) == -1) {
@@ -389,9 +424,9 @@ main(int argc, char **argv)
 		return EX_USAGE;
 	}
 	catch_signals(&waiting);
-	if (prepare(&service, &conf) == -1)
+	if (prepare(&service, conf) == -1)
 		return EX_CONFIG;
-	if (confine(&conf) == -1) {
+	if (confine(conf) == -1) {
 		log_error(NULL, "start", "error=%s", LOGS(strerror(errno)));
 		return EX_OSERR;
 	}

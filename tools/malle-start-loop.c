@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/conf_pass.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 
@@ -120,41 +121,71 @@ wait_ms(const struct start *s)
 }
 
 /*
- * The configuration is read again where no port changes; the programs read it
- * by themselves. Those who cannot any more, in their root folders, end well;
- * a new one takes the place at once, and the sessions of the old one go on.
+ * The configuration as it is now. False: it has a mistake, and everybody goes
+ * on as before; a program that began anew could not.
  */
+static bool
+read_conf(struct start *s)
+{
+	struct conf *c = malloc(sizeof(*c));
+	bool good = c != NULL && conf_load(c, s->conf_path, stderr) == 0;
+
+	if (!good)
+		log_error(NULL, "reload-failed", "conf=%s todo=\"mend the "
+		    "configuration (malle check); the old one stays in force\"",
+		    LOGS(s->conf_path));
+	else {
+		s->latest = *c;
+		if (plan_same_ports(&s->conf, c) &&
+		    strcmp(s->conf.base, c->base) == 0 &&
+		    strcmp(s->conf.log, c->log) == 0)
+			s->conf = *c;
+		else
+			log_error(NULL, "reload-partial", "reason=\"ports, "
+			    "base and log change only with a restart of "
+			    "malle-start\"");
+	}
+	free(c);
+	return good;
+}
+
+/*
+ * Programs that can read the configuration only at their start end well; a new
+ * one takes the place at once, and the sessions of the old one go on. The
+ * others are given the settings before they are told.
+ */
+static void
+tell_hup(struct start *s, struct service *v)
+{
+	if (v->conf_fd != -1 && conf_send(v->conf_fd, &s->latest) == -1)
+		log_error(NULL, "reload-failed", "program=%s reason=%s",
+		    v->program, LOGS(strerror(errno)));
+	v->owed_hup = false;
+	v->told_hup = true;
+	kill(v->pid, SIGHUP);
+}
+
 static void
 reload(struct start *s)
 {
-	struct conf *c = malloc(sizeof(*c));
 	char note[64];
 
 	snprintf(note, sizeof(note), "RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)clock_ms() * 1000);
 	state_notify(note);
-	if (c == NULL || conf_load(c, s->conf_path, stderr) == -1)
-		log_error(NULL, "reload-failed", "conf=%s todo=\"mend the "
-		    "configuration (malle check); the old one stays in force\"",
-		    LOGS(s->conf_path));
-	else if (!plan_same_ports(&s->conf, c) ||
-	    strcmp(s->conf.base, c->base) != 0 ||
-	    strcmp(s->conf.log, c->log) != 0)
-		log_error(NULL, "reload-partial", "reason=\"ports, base and log "
-		    "change only with a restart of malle-start\"");
-	else
-		s->conf = *c;
-	free(c);
-	for (size_t i = 0; i < SERVICES; i++) {
-		struct service *v = &s->services[i];
+	if (read_conf(s)) {
+		for (size_t i = 0; i < SERVICES; i++) {
+			struct service *v = &s->services[i];
 
-		/* One that is not ready yet could not know what to do. */
-		if (v->pid == 0 || !v->is_ready)
-			continue;
-		v->told_hup = true;
-		kill(v->pid, SIGHUP);
+			/* One that is not ready yet could not know what to do,
+			 * and may have read what was there before. */
+			if (v->pid != 0 && v->is_ready)
+				tell_hup(s, v);
+			else
+				v->owed_hup = v->pid != 0;
+		}
+		log_info(NULL, "reload", "conf=%s", LOGS(s->conf_path));
 	}
-	log_info(NULL, "reload", "conf=%s", LOGS(s->conf_path));
 	state_notify("READY=1");
 }
 
@@ -188,8 +219,13 @@ round_once(struct start *s, int sigfd)
 	if (poll(p, SERVICES + 1, wait_ms(s)) == -1 && errno != EINTR)
 		return true;
 	for (size_t i = 0; i < SERVICES; i++) {
-		if (p[i].revents != 0 && s->services[i].ready_fd == p[i].fd)
-			service_hear(&s->services[i]);
+		struct service *v = &s->services[i];
+
+		if (p[i].revents == 0 || v->ready_fd != p[i].fd)
+			continue;
+		service_hear(v);
+		if (v->is_ready && v->owed_hup)
+			tell_hup(s, v);
 	}
 	if (p[SERVICES].revents != 0)
 		end = take_signals(s, sigfd);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/conf_pass.h"
 #include "lib/fsx.h"
 #include "lib/ipc.h"
 #include "lib/proc.h"
@@ -61,10 +62,14 @@ static const struct {
 	{ QUEUED, "spawn",    SPAWN,     "queue" },
 	{ AUTHD,  "spawn",    SPAWN,     "auth" },
 	{ AUTHD,  "registry", REGISTRYD, "auth" },
+	{ REGISTRYD, "spawn", SPAWN,     "registry" },
 	{ QUEUED, "bounce",   BOUNCE,    "queue" },
 	{ QUEUED, "remote",   REMOTE,    "queue" },
 	{ REMOTE, "sts",      STS,       "remote" },
 };
+
+/* Who goes on at SIGHUP, without being able to read the configuration. */
+static const enum who receivers[] = { REGISTRYD, STS, QUEUED };
 
 /* The ports. */
 static const struct {
@@ -168,11 +173,30 @@ open_pairs(struct start *s)
 	return 0;
 }
 
+static int
+open_conf_pairs(struct start *s)
+{
+	int fd[2];
+
+	for (size_t i = 0; i < SERVICES; i++)
+		s->services[i].conf_fd = -1;
+	for (size_t i = 0; i < COUNT(receivers); i++) {
+		if (conf_pair(fd) == -1) {
+			warn("a socket pair cannot be made");
+			return -1;
+		}
+		s->services[receivers[i]].conf_fd = fd[0];
+		give(s, receivers[i], "conf", fd[1]);
+	}
+	return 0;
+}
+
 int
 plan_make(struct start *s)
 {
 	memcpy(s->services, table, sizeof(table));
-	if (open_ports(s) == -1 || open_sockets(s) == -1 || open_pairs(s) == -1)
+	if (open_ports(s) == -1 || open_sockets(s) == -1 ||
+	    open_pairs(s) == -1 || open_conf_pairs(s) == -1)
 		return -1;
 	for (size_t i = 0; i < SERVICES; i++) {
 		struct service *v = &s->services[i];

@@ -109,7 +109,7 @@ service_start(struct start *s, struct service *v)
 	}
 	v->ready_fd = fd[0];
 	v->is_ready = false;
-	v->told_hup = false;
+	v->told_hup = v->owed_hup = false;
 	v->sandbox[0] = '\0';
 	v->since = time(NULL);
 	v->started = clock_ms();

@@ -30,11 +30,13 @@ struct service {
 	bool wanted;
 	struct named_fd fds[SERVICE_FDS_MAX];
 	size_t nfds;
+	int conf_fd;		/* where it is given settings at SIGHUP; -1 */
 
 	pid_t pid;		/* 0: does not run */
 	int ready_fd;		/* where it says that it is ready; -1 */
 	bool is_ready;
 	bool told_hup;		/* may end once without fault, to begin anew */
+	bool owed_hup;		/* was not ready when the others were told */
 	char sandbox[80];	/* what it said then */
 	time_t since;
 	int64_t started;	/* monotonic ms */
@@ -53,6 +55,7 @@ struct orphans {
 
 struct start {
 	struct conf conf;
+	struct conf latest;	/* what the last reload has read */
 	char conf_path[4096];	/* absolute */
 	int basefd;
 	int lockfd;
