@@ -10,64 +10,18 @@ MALLE_LONG=1 tries every call, otherwise there is a random choice of them.
 """
 # SPDX-License-Identifier: ISC
 import os
-import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import crash  # noqa: E402
 import malle  # noqa: E402
-from internet import Authority, DNS, Server, shared_port  # noqa: E402
+from relay import ALICE, Relay  # noqa: E402
 
-ALICE = "alice@exemple.test"
 MOST = 25
 
 
-class Relay:
-    def __init__(self):
-        self.dns, self.ca = DNS(), Authority()
-        self.dns.a("mx.org", "127.0.0.2")
-        port = shared_port(["127.0.0.2"])
-        self.server = Server("127.0.0.2", port, name="mx.org", extensions=(
-            "PIPELINING", "SIZE", "8BITMIME", "CHUNKING"))
-        self.m = malle.Instance(conf=dict(
-            crash.CONF, resolver=self.dns.address, remote_port=port,
-            authorities=self.ca.ca,
-            retry_first="1s", retry_max="2s"))
-        self.m.domain("exemple.test")
-        self.m.user(ALICE, crash.PASSWORD)
-        self.sent = []
-
-    def send(self):
-        """A message to three people of a new domain; its name."""
-        name = "d%d.org" % len(self.sent)
-        # A server of its own name: a group of its own, that no kill before has
-        # slowed.
-        host = "mx%d.org" % len(self.sent)
-        self.dns.mx(name, 10, host)
-        self.dns.a(host, "127.0.0.2")
-        self.sent.append(name)
-        self.m.run("malle-inject", "-f", ALICE,
-                   *["%s@%s" % (x, name) for x in "abc"],
-                   input="From: %s\nSubject: %s\n\nBonjour\n" % (ALICE, name))
-        return name
-
-    def got(self, name):
-        return sorted(r for r in self.server.recipients()
-                      if r.endswith("@" + name))
-
-    def fresh(self):
-        """A malle-remote without children of an older one."""
-        for pid in malle.descendants(self.m.process.pid):
-            try:
-                with open("/proc/%d/comm" % pid) as f:
-                    if f.read().strip() in ("malle-resolver",
-                                            "malle-carrier"):
-                        os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
-        crash.back(self.m)
-
+class Life(Relay):
     def once(self, n=None):
         """One relay under the killer: (calls, hit)."""
         self.fresh()
@@ -87,7 +41,7 @@ class Relay:
 
 def main():
     crash.usable()
-    r = Relay()
+    r = Life()
     try:
         r.once()
         count, _ = r.once()
@@ -125,10 +79,7 @@ def main():
         malle.eq([l for l in r.m.violations()], [], "nobody left its role")
         malle.eq(r.m.stop(), 0, "the service ends well")
     finally:
-        r.m.close()
-        r.server.close()
-        r.dns.close()
-        r.ca.close()
+        r.close()
     malle.done()
 
 
