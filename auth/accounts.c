@@ -162,6 +162,12 @@ take_record(struct slice value, struct credentials *out)
 		errno = EBADMSG;
 		return -1;
 	}
+	if (s.folder.len == 0)
+		memcpy(out->folder, out->local, sizeof(out->folder));
+	else if (addr_account(s.folder, out->folder) == -1) {
+		errno = EBADMSG;
+		return -1;
+	}
 	out->uid = s.uid;
 	out->state = s.state;
 	out->may_pop3 = s.may_pop3;

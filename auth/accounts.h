@@ -31,6 +31,7 @@ struct credentials {
 	char local[ADDR_LOCAL_MAX + 1];
 	char domain[ADDR_DOMAIN_MAX + 1];	/* the main domain */
 	char address[ADDR_TEXT_MAX];		/* both, canonical */
+	char folder[ADDR_LOCAL_MAX + 1];	/* of its mailbox */
 	uid_t uid;
 	enum account_state state;
 	bool may_pop3, may_smtp;

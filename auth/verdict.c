@@ -231,6 +231,7 @@ spawn_pop3(struct authd *a, const struct login *l)
 		return -1;
 	memcpy(s.domain, l->who.domain, sizeof(s.domain));
 	memcpy(s.mailbox, l->who.local, sizeof(s.mailbox));
+	memcpy(s.folder, l->who.folder, sizeof(s.folder));
 	memcpy(s.session, l->session, sizeof(s.session));
 	memcpy(s.client, l->client, sizeof(s.client));
 	s.leftover = slice_make(l->leftover != NULL ? l->leftover : "",

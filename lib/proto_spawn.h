@@ -28,7 +28,8 @@ enum spawn_type {
 struct spawn_pop3 {
 	char domain[ADDR_DOMAIN_MAX + 1];
 	uint32_t uid;
-	char mailbox[ADDR_LOCAL_MAX + 1];
+	char mailbox[ADDR_LOCAL_MAX + 1];	/* the account, for the log */
+	char folder[ADDR_LOCAL_MAX + 1];	/* below the domain's */
 	char session[48];	/* for the log */
 	char client[IP_TEXT_MAX];
 	bool utf8;		/* UTF8 was asked for before login */

@@ -100,6 +100,10 @@ fill_mailbox(struct destination *d, const struct place *place,
 	memcpy(d->domain, place->domain, sizeof(d->domain));
 	memcpy(d->local, place->account, sizeof(d->local));
 	memcpy(d->detail, place->detail, sizeof(d->detail));
+	/* One that was renamed stays where it was. */
+	if (a->folder.len == 0 ||
+	    addr_account(a->folder, d->folder) == -1)
+		memcpy(d->folder, place->account, sizeof(d->folder));
 	memcpy(d->language, place->record.language, sizeof(d->language));
 	d->uid = place->record.uid;
 	d->quota_bytes = a->quota_bytes;

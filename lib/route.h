@@ -32,6 +32,7 @@ struct destination {
 	char domain[ADDR_DOMAIN_MAX + 1];	/* ours: the main domain */
 	char local[ADDR_LOCAL_MAX + 1];		/* ours: the account */
 	char detail[ADDR_LOCAL_MAX + 1];	/* mailbox: after '+', or "" */
+	char folder[ADDR_LOCAL_MAX + 1];	/* mailbox: below the domain's */
 	uid_t uid;				/* mailbox: of the domain */
 	uint64_t quota_bytes, quota_messages;	/* mailbox */
 	char language[3];

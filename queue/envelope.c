@@ -461,6 +461,8 @@ damaged:
 void
 envelope_free(struct envelope *e)
 {
+	for (uint32_t i = 0; e != NULL && i < e->n_recipients; i++)
+		free(e->recipients[i].folder);
 	free(e);
 }
 

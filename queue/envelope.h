@@ -102,6 +102,8 @@ struct recipient {
 	void *active;			/* of the manager */
 	uint64_t quota_bytes, quota_messages;
 	uint32_t uid;
+	char *folder;			/* mailbox: owned; NULL: named local */
+	bool is_moved;			/* mailbox: that of another name now */
 };
 
 struct also {

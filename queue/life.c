@@ -21,6 +21,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "lib/proto_remote.h"
+#include "queue/mailbox.h"
 #include "queue/retry.h"
 
 #define LOADS_MAX 64		/* messages begun in one turn */
@@ -484,34 +485,6 @@ life_postpone(struct manager *q, struct recipient *r, int64_t seconds)
 	life_touch(q, r->active);
 }
 
-/* The account may have changed since the message came: asked again. */
-static void
-begin_mailbox(struct manager *q, struct active *a, struct recipient *r)
-{
-	char text[QUEUE_TEXT_MAX + 1], to[ADDR_TEXT_MAX];
-	struct destination d;
-	enum route_verdict v;
-	bool is_mailbox = false;
-	struct addr addr;
-
-	memset(&addr, 0, sizeof(addr));
-	memcpy(addr.local, r->local.p, r->local.len);
-	memcpy(addr.domain, r->domain.p, r->domain.len);
-	v = route_check(&q->tables, &addr, "", &d, &is_mailbox);
-	if (v == ROUTE_OK && is_mailbox) {
-		r->uid = d.uid;
-		r->quota_bytes = d.quota_bytes;
-		r->quota_messages = d.quota_messages;
-		(void)life_schedule(q, a, r, RCPT_MAILBOX, r->domain);
-		return;
-	}
-	if (v == ROUTE_OK || v == ROUTE_NOT_OURS)
-		v = ROUTE_UNKNOWN;
-	route_reply(v, recipient_text(r, to, sizeof(to)), text, sizeof(text));
-	life_answer(q, a, r, v == ROUTE_SUSPENDED || v == ROUTE_TEMPORARY ?
-	    QUEUE_TEMPORARY : QUEUE_PERMANENT, text);
-}
-
 /* Its owner wants it thrown away; to the sender it has been delivered. */
 static void
 discard(struct manager *q, struct active *a, struct recipient *r)
@@ -531,7 +504,7 @@ begin_recipient(struct manager *q, struct active *a, struct recipient *r)
 {
 	switch ((enum recipient_kind)r->kind) {
 	case RCPT_MAILBOX:
-		begin_mailbox(q, a, r);
+		mailbox_begin(q, a, r);
 		break;
 	case RCPT_ANSWER:
 		answer_begin(q, a, r);

@@ -128,7 +128,8 @@ take_result(struct manager *q, struct worker *w, struct unpacker *u)
 	/* Whatever killed a worker, it was not this. */
 	((struct active *)r->active)->m->is_suspect = false;
 	((struct active *)r->active)->m->kills = 0;
-	if (result.used_bytes > 0 || result.used_messages > 0)
+	if (!r->is_moved &&
+	    (result.used_bytes > 0 || result.used_messages > 0))
 		check_used(q, r->domain, r->local, result.used_bytes,
 		    result.used_messages);
 	life_result(q, r, &reply);
@@ -404,7 +405,8 @@ fill_job(struct local_job *j, const struct active *a,
 	j->recipient = (uint32_t)(r - a->e->recipients);
 	copy_text(j->sender, a->e->sender);
 	copy_text(j->delivered_to, a->e->originals[r->original].address);
-	copy_text(j->mailbox, r->local);
+	copy_text(j->mailbox, r->folder != NULL ? slice_of(r->folder) :
+	    r->local);
 	copy_text(j->detail, r->detail);
 	j->quota_bytes = r->quota_bytes;
 	j->quota_messages = r->quota_messages;
@@ -618,7 +620,7 @@ local_measure(struct manager *q, const struct destination *m, uint64_t tag)
 		return -1;
 	pack_init(&k, space, sizeof(space));
 	pack_u64(&k, tag);
-	pack_bytes(&k, slice_of(m->local));
+	pack_bytes(&k, slice_of(m->folder));
 	pack_u64(&k, m->quota_bytes);
 	pack_u64(&k, m->quota_messages);
 	if (ipc_send(w->watch.fd, L_MEASURE, &k, NULL, 0) == -1)

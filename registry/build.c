@@ -44,6 +44,30 @@ each_address(void *arg, struct slice key, struct slice value)
 	return put_packed(b, TABLE_SECRETS, address_local(o.name), &k);
 }
 
+static int
+put_domain_record(struct build *b, const struct object *d,
+    const struct object *principal)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct slice name = object_get(principal, "client");
+	char client[ADDR_TEXT_MAX];
+	struct object c;
+	struct packer k;
+	int found = 0;
+
+	if (name.p != NULL && slice_to_cstr(name, client,
+	    sizeof(client)) == 0)
+		found = object_load(b->r->store, &kind_client, client, &bytes,
+		    &c);
+	if (found != -1) {
+		pack_init(&k, b->space, RECORD_MAX);
+		record_domain(&k, d, principal, found == 1 ? &c : NULL);
+		found = put_packed(b, TABLE_DOMAINS, slice_of(d->name), &k);
+	}
+	str_free(&bytes);
+	return found;
+}
+
 /* d, whose main domain is principal. */
 static int
 put_domain(struct build *b, const struct object *d,
@@ -58,11 +82,8 @@ put_domain(struct build *b, const struct object *d,
 		if (put_packed(b, TABLE_MAINS, key, &k) == -1)
 			return -1;
 	}
-	if (!(b->tables & BIT(TABLE_DOMAINS)))
-		return 0;
-	pack_init(&k, b->space, RECORD_MAX);
-	record_domain(&k, d, principal);
-	return put_packed(b, TABLE_DOMAINS, key, &k);
+	return b->tables & BIT(TABLE_DOMAINS) ?
+	    put_domain_record(b, d, principal) : 0;
 }
 
 static int

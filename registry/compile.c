@@ -28,7 +28,7 @@
 #include "registry/build.h"
 #include "registry/record.h"
 
-#define COMPILER_VERSION 1
+#define COMPILER_VERSION 2
 #define GENERATION_KEY slice_make("\0generation", 11)
 #define GENERATION_MAX 64
 #define FILE_MAX (ADDR_DOMAIN_MAX + 32)
@@ -195,6 +195,9 @@ compile_note(struct registry *r, const struct object *before,
 		return note_address(r, before, after);
 	if (k == &kind_relay)
 		return registry_stale(r, "", STALE_ACCESS);
+	if (k == &kind_client && before != NULL && after != NULL &&
+	    !same_value(before, after, "max-messages-day"))
+		return registry_stale(r, "", STALE_DOMAINS);
 	return 0;
 }
 

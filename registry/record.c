@@ -18,6 +18,15 @@ record_state(const struct object *o)
 	return ACCOUNT_ACTIVE;
 }
 
+/* An attribute that may be missing. */
+static struct slice
+text_of(const struct object *o, const char *attribute)
+{
+	struct slice value = object_get(o, attribute);
+
+	return value.p != NULL ? value : SLICE_EMPTY;
+}
+
 static enum account_state
 worse(enum account_state a, enum account_state b)
 {
@@ -26,11 +35,12 @@ worse(enum account_state a, enum account_state b)
 
 void
 record_domain(struct packer *k, const struct object *d,
-    const struct object *principal)
+    const struct object *principal, const struct object *client)
 {
 	struct domain_record rec = {
 		.state = worse(record_state(d), record_state(principal)),
 		.uid = (uid_t)object_number(principal, "uid"),
+		.messages_day = object_number(principal, "max-messages-day"),
 	};
 	struct slice language = object_get(d, "language");
 
@@ -39,6 +49,12 @@ record_domain(struct packer *k, const struct object *d,
 	if (principal != d)
 		snprintf(rec.alias_of, sizeof(rec.alias_of), "%.*s",
 		    ADDR_DOMAIN_MAX, principal->name);
+	if (client != NULL) {
+		snprintf(rec.client, sizeof(rec.client), "%.*s",
+		    ADDR_LOCAL_MAX, client->name);
+		rec.client_messages_day =
+		    object_number(client, "max-messages-day");
+	}
 	domain_record_pack(k, &rec);
 }
 
@@ -64,6 +80,9 @@ record_address(struct packer *k, const struct object *o)
 	} else {
 		rec.quota_bytes = object_number(o, "quota-bytes");
 		rec.quota_messages = object_number(o, "quota-messages");
+		rec.folder = text_of(o, "folder");
+		rec.messages_hour = object_number(o, "messages-hour");
+		rec.recipients_hour = object_number(o, "recipients-hour");
 	}
 	address_record_pack(k, &rec);
 }
@@ -80,7 +99,7 @@ record_secret(struct packer *k, const struct object *o,
 		.state = worse(record_state(o), d->state),
 		.may_pop3 = object_is(o, "pop3", "yes"),
 		.may_smtp = object_is(o, "smtp", "yes"),
-		.folder = SLICE_EMPTY,
+		.folder = text_of(o, "folder"),
 		.hash = object_get(o, "hash"),
 		.scram_salt = SLICE_EMPTY,
 		.scram_stored = SLICE_EMPTY,

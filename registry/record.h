@@ -18,9 +18,10 @@ struct domain_facts {
 enum account_state record_state(const struct object *o);
 
 /* Each packs one record to k, which must have room for RECORD_MAX. */
-/* principal is the main domain's object; the same as d when d is no alias. */
+/* principal is the main domain's object; the same as d when d is no alias.
+ * client: the customer that principal belongs to, or NULL. */
 void record_domain(struct packer *k, const struct object *d,
-    const struct object *principal);
+    const struct object *principal, const struct object *client);
 /* Whether an address takes mail: a robot that copies to nobody does not, until
  * there is somebody who answers for it. */
 bool record_has_address(const struct object *o);

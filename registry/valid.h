@@ -35,7 +35,7 @@ attribute_valid valid_locals;
 attribute_valid valid_zone;
 /* The name of a policy of the spam filter. */
 attribute_valid valid_policy;
-/* The name of a manager or a customer. */
+/* The name of a manager, a customer, or a mailbox's folder. */
 attribute_valid valid_login;
 attribute_valid valid_uid;
 /* A crypt(3) string that malle-authd can verify, or a locked one. */

@@ -140,14 +140,14 @@ child_local(const struct spawn *s, const char *domain, uid_t uid,
 	fail("malle-local", domain);
 }
 
-/* MAILBOX/Maildir below the working folder, as its owner. */
+/* FOLDER/Maildir below the working folder, as its owner. */
 static int
-open_maildir(const char *mailbox)
+open_maildir(const char *folder)
 {
 	int fd, maildir;
 
-	if (fsx_make_dir(AT_FDCWD, mailbox, 0700) == -1 ||
-	    (fd = fsx_open_dir(AT_FDCWD, mailbox)) == -1)
+	if (fsx_make_dir(AT_FDCWD, folder, 0700) == -1 ||
+	    (fd = fsx_open_dir(AT_FDCWD, folder)) == -1)
 		return -1;
 	maildir = maildir_open(fd, "Maildir", true);
 	close(fd);
@@ -175,7 +175,7 @@ child_pop3(const struct spawn *s, const struct spawn_pop3 *who, int client,
 	if (become_owner(domain_fd, who->uid, &limits) == -1)
 		fail("uid", who->domain);
 	/* Only as the owner: root opens nothing inside his folder. */
-	if ((kept.dirfd = m.maildir = open_maildir(who->mailbox)) == -1)
+	if ((kept.dirfd = m.maildir = open_maildir(who->folder)) == -1)
 		fail("maildir", who->domain);
 	m.tls = pop3_client_is_tls(client);
 	keep[0] = client;

@@ -75,6 +75,7 @@ try_spawn(struct unpacker *u)
 		return;
 	must(strchr(s.domain, '/') == NULL && s.domain[0] != '.');
 	must(strchr(s.mailbox, '/') == NULL && s.mailbox[0] != '.');
+	must(strchr(s.folder, '/') == NULL && s.folder[0] != '.');
 	must(s.leftover.len <= SPAWN_LEFTOVER_MAX);
 }
 

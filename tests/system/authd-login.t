@@ -19,6 +19,8 @@ yescrypt = crypt.crypt("secret", "$y$j9T$abcdefghijklmnopqrstu0")
 accounts = {
     "alice": secret_record(yescrypt, scram=scram_keys("secret")),
     "bob": secret_record(md5("pw"), uid=70001),
+    "robert": secret_record(md5("pw"), uid=70001, folder="bob"),
+    "climber": secret_record(md5("pw"), folder="../bob"),
     "sha": secret_record(crypt.crypt("pw", "$6$saltsalt")),
     "bcrypt": secret_record(crypt.crypt("pw", "$2y$04$" + "a" * 22)),
     "empty": secret_record(""),
@@ -58,6 +60,7 @@ def taken(name, password, leftover=b"", **facts):
     domain, rest = take(data[2:])
     uid, = struct.unpack_from("<I", rest)
     mailbox, rest = take(rest[4:])
+    folder, rest = take(rest)
     session, rest = take(rest)
     ip, rest = take(rest)
     utf8 = rest[0]
@@ -71,7 +74,7 @@ def taken(name, password, leftover=b"", **facts):
     for fd in fds:
         os.close(fd)
     closed = a.recv(1) == b"" and s.answer() == (None, None)
-    return [domain, uid, mailbox, session, ip, utf8, left, said, answer,
+    return [domain, uid, mailbox, folder, session, ip, utf8, left, said, answer,
             closed]
 
 
@@ -136,9 +139,13 @@ ok(plain("bob", "pw", tls=False)[1][0] == NO_MECHANISM,
 
 # POP3
 ok(taken("bob@alias.test", "pw", leftover=b"STAT\r\n", utf8=True) ==
-   [b"exemple.test", 70001, b"bob", b"s1", b"10.1.0.1", 1, b"STAT\r\n",
-    b"hello client", (TAKEN, b""), True],
+   [b"exemple.test", 70001, b"bob", b"bob", b"s1", b"10.1.0.1", 1,
+    b"STAT\r\n", b"hello client", (TAKEN, b""), True],
    "POP3: malle-spawn gets the client, the login's connection and the facts")
+ok(taken("robert", "pw")[2:4] == [b"robert", b"bob"],
+   "4-54: a mailbox that was renamed is opened where it was")
+ok(plain("climber", "pw")[1][0] == TEMPORARY,
+   "a folder that is no name is a damaged record")
 ok(plain("bob", "pw", service=POP3) == (None, None),
    "POP3 without a client is no login")
 

@@ -96,7 +96,8 @@ def scram_keys(password, iterations=4096, salt=b"0123456789abcdef"):
             hmac.digest(salted, b"Server Key", "sha256"))
 
 
-def secret_record(hashed, uid=70000, state=0, pop3=1, smtp=1, scram=None):
+def secret_record(hashed, uid=70000, state=0, pop3=1, smtp=1, scram=None,
+                  folder=""):
     def number(tag, v):
         return struct.pack("<BIQ", tag, 8, v)
 
@@ -105,6 +106,8 @@ def secret_record(hashed, uid=70000, state=0, pop3=1, smtp=1, scram=None):
 
     r = b"\1" + number(2, uid) + number(1, state) + number(9, pop3) + \
         number(10, smtp) + field(11, hashed)
+    if folder:
+        r += field(24, folder)
     if scram:
         r += number(12, scram[0]) + field(13, scram[1]) + \
             field(14, scram[2]) + field(15, scram[3])

@@ -25,9 +25,10 @@ def text(s):
 
 
 def pop3(domain="exemple.test", uid=UID, mailbox="bob", leftover=b"",
-         host="192.0.2.7"):
+         host="192.0.2.7", folder=None):
     return (struct.pack("<H", SPAWN_POP3) + text(domain) +
-            struct.pack("<I", uid) + text(mailbox) + text("s1") +
+            struct.pack("<I", uid) + text(mailbox) +
+            text(mailbox if folder is None else folder) + text("s1") +
             text(host) + b"\0" + text(leftover))
 
 
@@ -146,6 +147,7 @@ def refused(s, what, client, login=None):
 
 def test_refused(s):
     refused(s, "a domain that climbs", *s.ask_pop3(pop3("../exemple.test")))
+    refused(s, "a folder that climbs", *s.ask_pop3(pop3(folder="../alice")))
     refused(s, "a mailbox that climbs", *s.ask_pop3(pop3(mailbox="../alice")))
     refused(s, "a domain that is not canonical", *s.ask_pop3(pop3("Exemple.test")))
     refused(s, "a POP3 session asked for by the queue",

@@ -98,37 +98,49 @@ test_records(void)
 	struct secret_record secret;
 	struct address_record address;
 	struct domain_record domain;
-	struct object u, d, m;
+	struct object u, d, m, c;
 	struct packer k;
 	char key[64];
 
 	object_init(&u, &kind_user, "bob@a.test");
 	ok(object_put(&u, "quota-bytes", SLICE("1000")) == 0 &&
+	    object_put(&u, "folder", SLICE("robert")) == 0 &&
+	    object_put(&u, "messages-hour", SLICE("20")) == 0 &&
+	    object_put(&u, "recipients-hour", SLICE("50")) == 0 &&
 	    object_put(&u, "pop3", SLICE("no")) == 0, "a user");
 	pack_init(&k, space, RECORD_MAX);
 	record_secret(&k, &u, &suspended);
 	ok(secret_record_unpack(pack_slice(&k), &secret) == 0 &&
 	    secret.uid == 64300 && secret.state == ACCOUNT_SUSPENDED &&
 	    !secret.may_pop3 && secret.may_smtp &&
-	    slice_eq(secret.hash, SLICE("!")) && secret.scram_iterations == 0,
+	    slice_eq(secret.hash, SLICE("!")) && secret.scram_iterations == 0 &&
+	    slice_eq(secret.folder, SLICE("robert")),
 	    "a suspended domain suspends the login");
 	pack_init(&k, space, RECORD_MAX);
 	record_address(&k, &u);
 	ok(address_record_unpack(pack_slice(&k), &address) == 0 &&
 	    address.kind == ADDRESS_MAILBOX && address.quota_bytes == 1000 &&
-	    address.state == ACCOUNT_ACTIVE, "its address");
+	    address.state == ACCOUNT_ACTIVE && address.messages_hour == 20 &&
+	    address.recipients_hour == 50 &&
+	    slice_eq(address.folder, SLICE("robert")), "its address");
 	object_init(&m, &kind_domain, "a.test");
 	object_init(&d, &kind_domain, "b.test");
 	ok(object_put(&m, "uid", SLICE("64300")) == 0 &&
 	    object_put(&m, "state", SLICE("disabled")) == 0 &&
+	    object_put(&m, "max-messages-day", SLICE("7")) == 0 &&
 	    object_put(&d, "language", SLICE("en")) == 0, "two domains");
+	object_init(&c, &kind_client, "acme");
+	ok(object_put(&c, "max-messages-day", SLICE("9")) == 0, "a customer");
 	pack_init(&k, space, RECORD_MAX);
-	record_domain(&k, &d, &m);
+	record_domain(&k, &d, &m, &c);
 	ok(domain_record_unpack(pack_slice(&k), &domain) == 0 &&
 	    domain.uid == 64300 && domain.state == ACCOUNT_DISABLED &&
 	    strcmp(domain.alias_of, "a.test") == 0 &&
-	    strcmp(domain.language, "en") == 0, "a domain alias");
+	    strcmp(domain.language, "en") == 0 && domain.messages_day == 7 &&
+	    strcmp(domain.client, "acme") == 0 &&
+	    domain.client_messages_day == 9, "a domain alias");
 	object_free(&u);
+	object_free(&c);
 	object_free(&m);
 	object_free(&d);
 	object_init(&d, &kind_relay, "192.0.2.0/24");
