@@ -23,6 +23,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "deliver/answer.h"
 #include "deliver/group.h"
 #include "lib/log.h"
 #include "lib/proc.h"
@@ -35,9 +36,23 @@ static const char usage_text[] =
     "with the descriptors \"queue\" and \"mail\" in MALLE_FDS;\n"
     "see malle-local(8).\n";
 
+#define ANSWERS_MAX 2		/* jobs that wait for the group's end */
+
+/* An answer that waits: mail is stored first, answered then. */
+struct answer {
+	struct answer_job job;	/* points into space */
+	unsigned char space[IPC_MAX];
+	int from;
+};
+
 struct worker {
 	int queue;		/* the pair with malle-queued */
+	int mail;		/* the domain's folder */
+	const char *hostname;
 	struct group *group;
+	struct answer answers[ANSWERS_MAX];
+	size_t n_answers;
+	struct str content;
 	unsigned char in[IPC_MAX], out[IPC_MAX];
 };
 
@@ -114,6 +129,49 @@ take_batch(struct worker *w, struct ipc_msg *m)
 	return 0;
 }
 
+/* L_ANSWER: kept until the group is delivered. 0, or -1 with errno EBADMSG. */
+static int
+take_answer(struct worker *w, struct ipc_msg *m)
+{
+	struct answer *a = &w->answers[w->n_answers];
+	struct unpacker u;
+
+	if (w->n_answers == ANSWERS_MAX || m->nfds != 1)
+		goto bad;
+	memcpy(a->space, m->body.p, m->body.len);
+	unpack_init(&u, slice_make(a->space, m->body.len));
+	if (answer_job_unpack(&u, &a->job) == -1)
+		goto bad;
+	a->from = ipc_take_fd(m, 0);
+	w->n_answers++;
+	return 0;
+bad:
+	errno = EBADMSG;
+	return -1;
+}
+
+/* Does and reports the answers that waited. 0 or -1. */
+static int
+give_answers(struct worker *w)
+{
+	struct answer_result result;
+	struct packer k;
+
+	for (size_t i = 0; i < w->n_answers; i++) {
+		struct answer *a = &w->answers[i];
+
+		answer_job_do(w->mail, w->hostname, &a->job, a->from,
+		    &w->content, &result);
+		close(a->from);
+		pack_init(&k, w->out, sizeof(w->out));
+		answer_result_pack(&k, &result);
+		if (send_message(w, L_ANSWERED, &k) == -1)
+			return -1;
+	}
+	w->n_answers = 0;
+	return 0;
+}
+
 /* L_MEASURE is answered at once. 0 or -1. */
 static int
 measure(struct worker *w, struct ipc_msg *m)
@@ -155,6 +213,9 @@ take_message(struct worker *w)
 	case L_BATCH:
 		r = take_batch(w, &m);
 		break;
+	case L_ANSWER:
+		r = take_answer(w, &m);
+		break;
 	case L_MEASURE:
 		r = measure(w, &m);
 		break;
@@ -193,13 +254,13 @@ serve(struct worker *w, const sigset_t *mask)
 		do
 			r = take_message(w);
 		while (r == 1 && GROUP_MAX - w->group->n >= LOCAL_BATCH &&
-		    is_readable(w->queue, false, mask));
+		    w->n_answers < ANSWERS_MAX && is_readable(w->queue, false, mask));
 		if (r == -1 && (errno == EAGAIN || errno == EINTR))
 			r = 1;
 		if (r == -1)
 			break;
 		group_deliver(w->group);
-		if (report(w) == -1)
+		if (report(w) == -1 || give_answers(w) == -1)
 			return errno == EPIPE || errno == ECONNRESET ? 0 : -1;
 	}
 	return r == -1 ? -1 : 0;
@@ -270,11 +331,15 @@ main(int argc, char **argv)
 		    LOGS(strerror(errno)));
 		return EX_OSERR;
 	}
+	w->mail = mail;
+	w->hostname = argv[2];
+	w->content = STR_INIT(ANSWER_CONTENT_MAX);
 	if ((w->group = group_new(mail, argv[2])) == NULL)
 		return EX_OSERR;
 	if ((r = serve(w, &waiting)) == -1)
 		log_error(NULL, "queue", "domain=%s error=%s", LOGS(argv[1]),
 		    LOGS(strerror(errno)));
 	group_free(w->group);
+	str_free(&w->content);
 	return r == 0 ? EX_OK : EX_PROTOCOL;
 }

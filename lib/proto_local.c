@@ -70,3 +70,85 @@ local_result_unpack(struct unpacker *u, struct local_result *out)
 	*out = r;
 	return 0;
 }
+
+void
+answer_job_pack(struct packer *k, const struct answer_job *j)
+{
+	pack_u64(k, j->tag);
+	pack_u64(k, j->offset);
+	pack_u64(k, j->length);
+	pack_bytes(k, slice_of(j->id));
+	pack_u32(k, j->recipient);
+	pack_u8(k, j->flags);
+	pack_bytes(k, slice_of(j->sender));
+	pack_bytes(k, slice_of(j->account));
+	pack_bytes(k, slice_of(j->from));
+	pack_bytes(k, j->addresses);
+	pack_u64(k, (uint64_t)j->since);
+	pack_u32(k, j->days);
+	pack_bytes(k, slice_of(j->language));
+	pack_bytes(k, j->subject);
+	pack_bytes(k, j->text);
+	pack_bytes(k, j->full_name);
+}
+
+int
+answer_job_unpack(struct unpacker *u, struct answer_job *out)
+{
+	struct answer_job j;
+
+	j.tag = unpack_u64(u);
+	j.offset = unpack_u64(u);
+	j.length = unpack_u64(u);
+	unpack_cstr(u, j.id, sizeof(j.id));
+	j.recipient = unpack_u32(u);
+	j.flags = unpack_u8(u);
+	unpack_cstr(u, j.sender, sizeof(j.sender));
+	unpack_cstr(u, j.account, sizeof(j.account));
+	unpack_cstr(u, j.from, sizeof(j.from));
+	j.addresses = unpack_bytes(u, ANSWER_ADDRESSES_MAX);
+	j.since = (int64_t)unpack_u64(u);
+	j.days = unpack_u32(u);
+	unpack_cstr(u, j.language, sizeof(j.language));
+	j.subject = unpack_text(u, ANSWER_LINE_MAX);
+	j.text = unpack_bytes(u, ANSWER_TEXT_MAX);
+	j.full_name = unpack_text(u, ANSWER_LINE_MAX);
+	if (!unpack_end(u))
+		return -1;
+	*out = j;
+	return 0;
+}
+
+void
+answer_result_pack(struct packer *k, const struct answer_result *r)
+{
+	pack_u64(k, r->tag);
+	pack_u8(k, (uint8_t)r->verdict);
+	pack_bytes(k, slice_of(r->why));
+	pack_bytes(k, r->content);
+}
+
+/* What is to be logged is a word of ours, whoever says so. */
+static bool
+is_word(const char *why)
+{
+	return why[strspn(why, "abcdefghijklmnopqrstuvwxyz-")] == '\0';
+}
+
+int
+answer_result_unpack(struct unpacker *u, struct answer_result *out)
+{
+	struct answer_result r;
+	uint8_t verdict;
+
+	r.tag = unpack_u64(u);
+	verdict = unpack_u8(u);
+	r.verdict = (enum answer_verdict)verdict;
+	unpack_cstr(u, r.why, sizeof(r.why));
+	r.content = unpack_bytes(u, ANSWER_CONTENT_MAX);
+	if (!unpack_end(u) || verdict > ANSWER_LATER || !is_word(r.why) ||
+	    (r.verdict == ANSWER_GIVEN) != (r.content.len > 0))
+		return -1;
+	*out = r;
+	return 0;
+}

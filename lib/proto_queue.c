@@ -21,6 +21,22 @@ queue_connect(const char *path)
 	return fd;
 }
 
+void
+queue_mail_pack(struct packer *k, const struct queue_mail *m)
+{
+	pack_u16(k, QUEUE_PROTOCOL);
+	pack_u8(k, (uint8_t)m->lane);
+	pack_u32(k, m->flags);
+	pack_bytes(k, slice_of(m->sender));
+	pack_bytes(k, slice_of(m->envid));
+	pack_bytes(k, slice_of(m->account));
+	pack_bytes(k, slice_of(m->client));
+	pack_bytes(k, slice_of(m->session));
+	pack_bytes(k, slice_of(m->trace));
+	pack_bytes(k, slice_of(m->protocol));
+	pack_u64(k, m->size);
+}
+
 int
 queue_mail(int fd, const struct queue_mail *m)
 {
@@ -28,17 +44,7 @@ queue_mail(int fd, const struct queue_mail *m)
 	struct packer k;
 
 	pack_init(&k, space, sizeof(space));
-	pack_u16(&k, QUEUE_PROTOCOL);
-	pack_u8(&k, (uint8_t)m->lane);
-	pack_u32(&k, m->flags);
-	pack_bytes(&k, slice_of(m->sender));
-	pack_bytes(&k, slice_of(m->envid));
-	pack_bytes(&k, slice_of(m->account));
-	pack_bytes(&k, slice_of(m->client));
-	pack_bytes(&k, slice_of(m->session));
-	pack_bytes(&k, slice_of(m->trace));
-	pack_bytes(&k, slice_of(m->protocol));
-	pack_u64(&k, m->size);
+	queue_mail_pack(&k, m);
 	return ipc_send(fd, Q_MAIL, &k, NULL, 0);
 }
 

@@ -97,6 +97,8 @@ struct queue_answer {
  * ipc_timeout() on the descriptor.
  */
 int queue_connect(const char *path);	/* the descriptor, or -1 */
+/* The body of Q_MAIL. */
+void queue_mail_pack(struct packer *k, const struct queue_mail *m);
 int queue_mail(int fd, const struct queue_mail *m)
     __attribute__((warn_unused_result));
 int queue_rcpt(int fd, const char *address, unsigned notify, struct slice orcpt)

@@ -21,6 +21,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "lib/proto_remote.h"
+#include "queue/answer.h"
 #include "queue/mailbox.h"
 #include "queue/retry.h"
 

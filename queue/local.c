@@ -22,6 +22,7 @@
 
 #include "lib/log.h"
 #include "lib/proto_spawn.h"
+#include "queue/answer.h"
 
 #define WINDOW 2		/* batches in flight to one worker */
 #define SLOTS (WINDOW * LOCAL_BATCH)
@@ -116,7 +117,7 @@ take_result(struct manager *q, struct worker *w, struct unpacker *u)
 	struct slot *s;
 
 	if (local_result_unpack(u, &result) == -1 ||
-	    (s = slot_of(w, result.tag)) == NULL)
+	    (s = slot_of(w, result.tag)) == NULL || s->r->kind == RCPT_ANSWER)
 		return -1;
 	r = s->r;
 	slot_free(w, s);
@@ -133,6 +134,25 @@ take_result(struct manager *q, struct worker *w, struct unpacker *u)
 		check_used(q, r->domain, r->local, result.used_bytes,
 		    result.used_messages);
 	life_result(q, r, &reply);
+	return 0;
+}
+
+/* What became of an answer. */
+static int
+take_answered(struct manager *q, struct worker *w, struct unpacker *u)
+{
+	struct answer_result result;
+	struct recipient *r;
+	struct slot *s;
+
+	if (answer_result_unpack(u, &result) == -1 ||
+	    (s = slot_of(w, result.tag)) == NULL || s->r->kind != RCPT_ANSWER)
+		return -1;
+	r = s->r;
+	slot_free(w, s);
+	((struct active *)r->active)->m->is_suspect = false;
+	((struct active *)r->active)->m->kills = 0;
+	answer_result(q, r, &result);
 	return 0;
 }
 
@@ -158,6 +178,8 @@ take_message(struct manager *q, struct worker *w, struct ipc_msg *m)
 	ipc_close_fds(m);
 	if (m->type == L_MEASURED)
 		return take_measured(q, w, &m->body);
+	if (m->type == L_ANSWERED)
+		return take_answered(q, w, &m->body);
 	if (m->type != L_RESULT)
 		return -1;
 	n = unpack_u16(&m->body);
@@ -421,22 +443,12 @@ struct batch {
 	uint16_t n;
 };
 
-/* Puts one job into the batch. -1: its file cannot be opened. */
-static int
-batch_add(struct manager *q, struct worker *w, struct batch *b, uint8_t number,
-    struct recipient *r)
+/* The recipient's slot among the free ones of w. */
+static struct slot *
+slot_take(struct worker *w, uint8_t number, struct recipient *r)
 {
-	struct active *a = r->active;
-	struct local_job j = { .tag = 0 };
-	int fd = b->last == a ? b->fds[b->n - 1] :
-	    store_file(&q->store, a->m->id, O_RDONLY);
 	size_t i = 0;
 
-	if (fd == -1) {
-		log_error(a->m->id, "error", "what=open error=%s",
-		    LOGS(strerror(errno)));
-		return -1;
-	}
 	while (w->slots[i].r != NULL)
 		i++;
 	w->slots[i].r = r;
@@ -444,11 +456,44 @@ batch_add(struct manager *q, struct worker *w, struct batch *b, uint8_t number,
 	w->in_batch[number]++;
 	w->running++;
 	r->is_running = true;
+	return &w->slots[i];
+}
+
+static uint64_t
+tag_of(const struct worker *w, const struct slot *s)
+{
+	return (uint64_t)s->turn * SLOTS + (uint64_t)(s - w->slots);
+}
+
+static int
+open_message(struct manager *q, const struct active *a)
+{
+	int fd = store_file(&q->store, a->m->id, O_RDONLY);
+
+	if (fd == -1)
+		log_error(a->m->id, "error", "what=open error=%s",
+		    LOGS(strerror(errno)));
+	return fd;
+}
+
+/* Puts one job into the batch. -1: its file cannot be opened. */
+static int
+batch_add(struct manager *q, struct worker *w, struct batch *b, uint8_t number,
+    struct recipient *r)
+{
+	struct active *a = r->active;
+	struct local_job j = { .tag = 0 };
+	int fd = b->last == a ? b->fds[b->n - 1] : open_message(q, a);
+	struct slot *s;
+
+	if (fd == -1)
+		return -1;
+	s = slot_take(w, number, r);
 	fill_job(&j, a, r);
-	j.tag = (uint64_t)w->slots[i].turn * SLOTS + i;
+	j.tag = tag_of(w, s);
 	local_job_pack(&b->k, &j);
 	b->fds[b->n] = fd;
-	b->slots[b->n++] = &w->slots[i];
+	b->slots[b->n++] = s;
 	b->last = a;
 	return 0;
 }
@@ -462,7 +507,8 @@ batch_fill(struct manager *q, struct worker *w, struct batch *b,
 	while (b->n < LOCAL_BATCH &&
 	    (job = sched_peek(w->dest)) != NULL) {
 		/* A suspect goes alone, to a worker that has nothing else. */
-		if (is_suspect(job) && w->running > 0)
+		if ((is_suspect(job) && w->running > 0) ||
+		    recipient_of(job)->kind == RCPT_ANSWER)
 			return;
 		job = sched_take(&q->sched, w->dest);
 		if (batch_add(q, w, b, number, recipient_of(job)) == -1) {
@@ -483,6 +529,45 @@ batch_close(struct batch *b)
 	for (uint16_t i = 0; i < b->n; i++)
 		if (i == 0 || b->fds[i] != b->fds[i - 1])
 			close(b->fds[i]);
+}
+
+/* The next job, an answer, in a message of its own: its texts are long. False
+ * when the worker cannot be given anything. */
+static bool
+send_answer(struct manager *q, struct worker *w, uint8_t number)
+{
+	static unsigned char space[IPC_MAX];
+	struct recipient *r;
+	struct packer k;
+	struct slot *s;
+	int fd, sent;
+
+	if (is_suspect(sched_peek(w->dest)) && w->running > 0)
+		return false;
+	r = recipient_of(sched_take(&q->sched, w->dest));
+	if ((fd = open_message(q, r->active)) == -1) {
+		sched_done(w->dest);
+		life_back(q, r, BACKOFF_MAX);
+		return true;
+	}
+	s = slot_take(w, number, r);
+	pack_init(&k, space, sizeof(space) - 2);
+	if (answer_pack(q, r, tag_of(w, s), &k) == -1) {
+		slot_free(w, s);
+		close(fd);
+		return true;
+	}
+	w->is_alone = is_suspect(&r->job);
+	sent = ipc_send(w->watch.fd, L_ANSWER, &k, &fd, 1);
+	close(fd);
+	if (sent == 0) {
+		w->served++;
+		w->last = q->now;
+		return true;
+	}
+	slot_free(w, s);
+	life_back(q, r, BACK_DELAY);
+	return false;
 }
 
 /* False when nothing could be given to it. */
@@ -522,9 +607,15 @@ local_dispatch(struct manager *q, struct sched_dest *d)
 {
 	struct worker *w;
 
-	while (d->waiting > 0 && (w = choose(q, d)) != NULL)
-		if (!send_batch(q, w, (uint8_t)free_batch(w)))
+	while (d->waiting > 0 && (w = choose(q, d)) != NULL) {
+		uint8_t number = (uint8_t)free_batch(w);
+		bool is_answer =
+		    recipient_of(sched_peek(d))->kind == RCPT_ANSWER;
+
+		if (is_answer ? !send_answer(q, w, number) :
+		    !send_batch(q, w, number))
 			break;
+	}
 	if (d->waiting > 0)
 		sched_park(&q->sched, d);
 }

@@ -43,6 +43,9 @@ kind_of(struct manager *q, const struct active *a, const struct recipient *r,
 {
 	bool has_sender = a->e->sender.len > 0;
 
+	/* An answer is nobody's mail. */
+	if (r->kind == RCPT_ANSWER)
+		return false;
 	switch (r->state.status) {
 	case RCPT_FAILED:
 		*kind = BOUNCE_FAILURE;

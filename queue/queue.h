@@ -58,7 +58,8 @@ enum role {
 	PEER_NET = 1,		/* malle-smtpd */
 	PEER_LOCAL = 2,		/* any local user */
 	PEER_ADMIN = 4,
-	PEER_BOUNCE = 8		/* malle-bounce, about one message */
+	PEER_BOUNCE = 8,	/* malle-bounce, about one message */
+	PEER_ANSWER = 16	/* nobody: an answer of an account, see answer.h */
 };
 
 struct submission;
@@ -223,10 +224,6 @@ void local_free_dead(struct manager *q);
 int local_measure(struct manager *q, const struct destination *d,
     uint64_t tag);
 size_t local_running(const struct manager *q);
-
-/* answer.c: what accounts answer by themselves */
-/* Schedules an answer, or says why there is none. */
-void answer_begin(struct manager *q, struct active *a, struct recipient *r);
 
 /* remote.c: mail to other servers */
 /* Opens the folders of the tables, before rights are given away. */

@@ -20,6 +20,7 @@
 #include "lib/date.h"
 #include "lib/fsx.h"
 #include "lib/log.h"
+#include "queue/answer.h"
 #include "queue/draft.h"
 #include "queue/hops.h"
 
@@ -86,6 +87,10 @@ answer(struct manager *q, struct conn *c, enum queue_result result,
 	unsigned char space[QUEUE_TEXT_MAX + 256];
 	struct packer k;
 
+	if ((c->roles & PEER_ANSWER) != 0) {
+		answer_submitted(q, c, result, id);
+		return;
+	}
 	pack_init(&k, space, sizeof(space));
 	pack_u8(&k, (uint8_t)result);
 	pack_bytes(&k, slice_of(id));
@@ -184,7 +189,7 @@ note_sender(struct submission *s, const struct conn *c)
 static void
 distrust(const struct conn *c, struct queue_mail *m)
 {
-	if ((c->roles & PEER_BOUNCE) != 0) {
+	if ((c->roles & (PEER_BOUNCE | PEER_ANSWER)) != 0) {
 		m->lane = LANE_TRANSACTIONAL;
 		return;
 	}
@@ -217,6 +222,8 @@ put_records(struct submission *s, const struct conn *c)
 		record_text(r, RECORD_SESSION, slice_of(m->session));
 	if (c->notice != NULL)
 		record_text(r, RECORD_ABOUT, slice_of(notice_about(c)));
+	if ((c->roles & PEER_ANSWER) != 0)
+		record_text(r, RECORD_ABOUT, slice_of(answer_about(c)));
 }
 
 int

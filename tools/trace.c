@@ -358,7 +358,8 @@ scan_line(struct trace *t, struct slice text, struct slice line)
 	if (*t->address == '\0')
 		s->whole = true;
 	keep(t, s, line, &l);
-	if (slice_eq(l.event, SLICE("bounced")))
+	if (slice_eq(l.event, SLICE("bounced")) ||
+	    slice_eq(l.event, SLICE("answered")))
 		follow_notice(t, &l, text, (size_t)(line.p - text.p));
 }
 

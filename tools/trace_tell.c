@@ -50,6 +50,12 @@ static const struct phrase phrases[] = {
 	{ "discarded",
 	  "{to}: thrown away, as {discard} wants it",
 	  "{to} : jeté, comme {discard} le veut" },
+	{ "answered",
+	  "{answer} has answered {to} by itself[, with the message {notice}]",
+	  "{answer} a répondu de lui-même à {to}[, par le message {notice}]" },
+	{ "not-answered",
+	  "{answer} has not answered {to} by itself: {why}",
+	  "{answer} n'a pas répondu de lui-même à {to} : {why}" },
 	{ "sent",
 	  "{to}: taken by the server {host}[ ({ip})][, over {tls}]"
 	  "[-tls , without encryption][, {delay} after its arrival]"
@@ -215,6 +221,77 @@ in_french(struct slice value)
 	return value;
 }
 
+/* Why there was no answer, in words; what is not known as it is. */
+static struct slice
+reason_text(struct slice why, bool french)
+{
+	/* clang-format off */
+	static const struct {
+		const char *word, *english, *french;
+	} reasons[] = {
+		{ "null-sender", "a message without a sender is never answered",
+		  "on ne répond jamais à un message sans expéditeur" },
+		{ "own-address", "it comes from the account itself",
+		  "il vient du compte lui-même" },
+		{ "robot-sender", "behind its sender there is a program",
+		  "derrière l'expéditeur il y a un programme" },
+		{ "list", "it comes from a mailing list",
+		  "il vient d'une liste de diffusion" },
+		{ "auto-submitted", "it is itself an automatic message",
+		  "c'est lui-même un message automatique" },
+		{ "precedence", "it is a mass mailing (Precedence)",
+		  "c'est un envoi en nombre (Precedence)" },
+		{ "suppressed", "its sender asks for no automatic answer",
+		  "l'expéditeur ne veut pas de réponse automatique" },
+		{ "loop", "it has been here before: it goes round in circles",
+		  "il est déjà passé ici : il tourne en rond" },
+		{ "report", "it is a report on another message",
+		  "c'est un avis à propos d'un autre message" },
+		{ "spam", "it is marked as spam",
+		  "il est marqué comme indésirable" },
+		{ "unverified", "nothing proves that its sender wrote it",
+		  "rien ne prouve que l'expéditeur l'a écrit" },
+		{ "not-addressed",
+		  "none of its addresses is among the recipients in its header",
+		  "aucune de ses adresses n'est parmi les destinataires de "
+		  "l'en-tête" },
+		{ "answered-before", "the sender has had this answer lately",
+		  "l'expéditeur a déjà reçu cette réponse récemment" },
+		{ "ceiling", "it has given too many answers within an hour",
+		  "il a donné trop de réponses en une heure" },
+		{ "ceiling-domain",
+		  "it has given too many answers to that domain within an hour",
+		  "il a donné trop de réponses à ce domaine en une heure" },
+		{ "header-too-long", "the header of the message is too long",
+		  "l'en-tête du message est trop long" },
+		{ "too-long", "the answer would be too long",
+		  "la réponse serait trop longue" },
+		{ "not-set", "no answer is set any more",
+		  "plus aucune réponse n'est prévue" },
+		{ "not-now", "it is not the time of the absence",
+		  "ce n'est pas la période de l'absence" },
+		{ "account-off", "the account or its domain is not active",
+		  "le compte ou son domaine n'est pas actif" },
+		{ "refused", "nobody takes mail at the sender's address",
+		  "personne ne prend de courrier à l'adresse de l'expéditeur" },
+		{ "memory", "it cannot be written down who was answered",
+		  "on ne peut pas noter à qui il a été répondu" },
+		{ "message", "the message could not be read",
+		  "le message n'a pas pu être lu" },
+		{ "tables", "the accounts could not be read",
+		  "les comptes n'ont pas pu être lus" },
+		{ "queue", "the queue could not take the answer",
+		  "la file n'a pas pu prendre la réponse" },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		if (slice_eq(why, slice_of(reasons[i].word)))
+			return slice_of(french ? reasons[i].french :
+			    reasons[i].english);
+	return why;
+}
+
 /* Text with its {key} replaced. */
 static void
 put_text(FILE *out, struct slice text, const struct trace_line *l, bool french)
@@ -235,6 +312,8 @@ put_text(FILE *out, struct slice text, const struct trace_line *l, bool french)
 		    slice_eq(key, SLICE("pause")) ||
 		    slice_eq(key, SLICE("delay")))
 			put_duration(out, value, french);
+		else if (slice_eq(key, SLICE("why")))
+			text_put_escaped(out, reason_text(value, french));
 		else
 			text_put_escaped(out, french &&
 			    (slice_eq(key, SLICE("kind")) ||

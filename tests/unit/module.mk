@@ -11,6 +11,10 @@ test_maildir_copy_SRC := tests/unit/test_maildir_copy.c deliver/copy.c deliver/f
 test_bounce_SRC := tests/unit/test_bounce.c bounce/encode.c bounce/words.c
 test_dsn_SRC := tests/unit/test_dsn.c bounce/notice.c bounce/encode.c bounce/words.c \
 	queue/proto_bounce.c
+TESTS_UNIT += test_answer_rules test_answer_text test_answer_memory
+test_answer_memory_SRC := tests/unit/test_answer_memory.c deliver/answer_memory.c
+test_answer_rules_SRC := tests/unit/test_answer_rules.c deliver/answer_rules.c
+test_answer_text_SRC := tests/unit/test_answer_text.c deliver/answer_text.c bounce/encode.c
 TESTS_UNIT += test_smtp_data test_smtp_header test_smtp_params test_smtp_proxy
 test_smtp_data_SRC := tests/unit/test_smtp_data.c smtpd/data.c
 test_smtp_header_SRC := tests/unit/test_smtp_header.c smtpd/header.c
