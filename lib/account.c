@@ -447,6 +447,7 @@ access_record_pack(struct packer *k, const struct access_record *a)
 	put_number(k, TAG_MAY_RELAY, a->may_relay);
 	put_some(k, TAG_OWNER, a->owner);
 	put_if(k, TAG_MESSAGES_HOUR, a->messages_hour);
+	put_if(k, TAG_MESSAGES_DAY, a->owner_messages_day);
 }
 
 static void
@@ -461,6 +462,9 @@ access_field(struct access_record *a, const struct field *f, bool *bad)
 		break;
 	case TAG_MESSAGES_HOUR:
 		a->messages_hour = number_upto(f, INT64_MAX, bad);
+		break;
+	case TAG_MESSAGES_DAY:
+		a->owner_messages_day = number_upto(f, INT64_MAX, bad);
 		break;
 	}
 }
@@ -599,18 +603,6 @@ tables_answer(struct tables *t, const char *domain, const char *account,
 	return answer_record_unpack(value, out) == -1 ? -1 : 1;
 }
 
-/* Bits of an address beyond the first n are cleared. */
-static void
-mask(struct ip *ip, unsigned bits)
-{
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned keep = bits >= 8 * (i + 1) ? 8 :
-		    bits > 8 * i ? bits - 8 * i : 0;
-
-		ip->b[i] &= (uint8_t)(0xff00 >> keep);
-	}
-}
-
 int
 tables_access(struct tables *t, const struct ip *ip, struct access_record *out)
 {
@@ -625,13 +617,17 @@ tables_access(struct tables *t, const struct ip *ip, struct access_record *out)
 	for (unsigned bits = 129; bits-- > shortest; ) {
 		struct ip net = *ip;
 
-		mask(&net, bits);
+		ip_mask(&net, bits);
 		snprintf(key, sizeof(key), "%s/%u", ip_text(&net, text), bits);
 		r = table_get(&t->access, slice_of(key), &value);
 		if (r == -1)
 			return -1;
-		if (r == 1)
-			return access_record_unpack(value, out) == -1 ? -1 : 1;
+		if (r == 1 && access_record_unpack(value, out) == -1)
+			return -1;
+		if (r == 1) {
+			out->bits = bits;
+			return 1;
+		}
 	}
 	return 0;
 }

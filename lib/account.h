@@ -96,6 +96,9 @@ struct access_record {
 	bool may_relay;
 	struct slice owner;	/* who answers for the host; or empty */
 	uint64_t messages_hour;	/* that it may send; 0: any number */
+	/* The same of an owner that is a customer, in a day */
+	uint64_t owner_messages_day;
+	unsigned bits;		/* not stored: of the key that matched */
 };
 
 struct packer;

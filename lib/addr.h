@@ -89,6 +89,8 @@ char *ip_text(const struct ip *ip, char *out);
 /* True when the first bits of both agree (bits counted in the 128-bit form). */
 bool ip_match(const struct ip *ip, const struct ip *net, unsigned bits);
 bool ip_is_v4(const struct ip *ip);
+/* Clears what is beyond the first bits. */
+void ip_mask(struct ip *ip, unsigned bits);
 /* True when limits count both as one: the same address of IPv4, or the same
  * network of 64 bits of IPv6, which is what one customer has. */
 bool ip_same_host(const struct ip *a, const struct ip *b);

@@ -103,6 +103,12 @@ static const struct setting settings[] = {
 	  "longest session" },
 	{ "min_rate", TYPE_SIZE, AT(min_rate), 0, 1073741824, "100",
 	  "bytes a second that a client must send inside a message" },
+	{ "outbound_messages_hour", TYPE_COUNT, AT(outbound_messages_hour), 0,
+	  1000000, "300", "messages that an account may send in an hour, then "
+	  "slowed, then held; 0: any number" },
+	{ "outbound_recipients_hour", TYPE_COUNT, AT(outbound_recipients_hour),
+	  0, 1000000, "1500", "recipients that an account may send to in an "
+	  "hour; 0: any number" },
 	{ "queue_lifetime", TYPE_TIME, AT(queue_lifetime), 1, 31536000, "5d",
 	  "how long a delivery is tried (RFC 5321 4.5.4.1)" },
 	{ "delay_notice", TYPE_TIME, AT(delay_notice), 0, 31536000, "4h",

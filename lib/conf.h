@@ -59,6 +59,9 @@ struct conf {
 	uint64_t session_time_max;
 	uint64_t min_rate;			/* bytes/s inside DATA */
 
+	/* what an account may send in an hour; 0: any number */
+	uint64_t outbound_messages_hour, outbound_recipients_hour;
+
 	uint64_t queue_lifetime, delay_notice;
 	uint64_t retry_first, retry_max;
 	uint64_t queue_free_min;		/* bytes kept free on the disk */

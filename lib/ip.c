@@ -69,6 +69,17 @@ ip_match(const struct ip *ip, const struct ip *net, unsigned bits)
 	    ((ip->b[whole] ^ net->b[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
+void
+ip_mask(struct ip *ip, unsigned bits)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned keep = bits >= 8 * (i + 1) ? 8 :
+		    bits > 8 * i ? bits - 8 * i : 0;
+
+		ip->b[i] &= (uint8_t)(0xff00 >> keep);
+	}
+}
+
 bool
 ip_is_loopback(const struct ip *ip)
 {

@@ -123,13 +123,13 @@ state_name(const struct message *m)
 }
 
 static void
-row_message(const struct manager *q, struct row *r, const struct message *m,
+row_message(struct manager *q, struct row *r, const struct message *m,
     const struct active *a)
 {
 	static const char *const lanes[] = {
 		"personal", "transactional", "list", "bulk"
 	};
-	char date[DATE_MAX];
+	char date[DATE_MAX], reason[QUEUE_TEXT_MAX + 1];
 	uint32_t waiting = 0;
 
 	for (uint32_t i = 0; i < a->e->n_recipients; i++)
@@ -145,6 +145,9 @@ row_message(const struct manager *q, struct row *r, const struct message *m,
 	row_number(r, "waiting", waiting);
 	if (a->e->n_originals > 0)
 		row_text(r, "recipient", a->e->originals[0].address);
+	life_reason(q, a, reason, sizeof(reason));
+	if (reason[0] != '\0')
+		row_text(r, "reason", slice_of(reason));
 	row_number(r, "next", m->heap != 0 && m->due > q->now ?
 	    (m->due - q->now) / 1000 : 0);
 }
@@ -245,7 +248,7 @@ static bool
 needs_envelope(const struct control *k)
 {
 	return k->type == Q_LIST || k->type == Q_SHOW ||
-	    k->f.sender[0] != '\0' || k->f.recipient[0] != '\0';
+	    k->f.account[0] != '\0' || k->f.sender[0] != '\0' || k->f.recipient[0] != '\0';
 }
 
 static bool
@@ -265,6 +268,8 @@ static bool
 envelope_wanted(const struct control *k, const struct envelope *e)
 {
 	if (k->f.sender[0] != '\0' && !matches(k->f.sender, e->sender))
+		return false;
+	if (k->f.account[0] != '\0' && !matches(k->f.account, e->account))
 		return false;
 	return k->f.recipient[0] == '\0' ||
 	    recipient_matches(e, k->f.recipient);

@@ -132,6 +132,7 @@ message_state_encode(const struct message_state *s,
 	pack_raw(&k, slice_make(s->boot_id, BOOT_ID_LEN));
 	pack_u64(&k, (uint64_t)s->boottime);
 	pack_u32(&k, s->kills);
+	pack_u64(&k, s->reason);
 	pad(&k);
 	put_crc(out, crc_add(0, out + 4, MESSAGE_STATE_LEN - 4));
 }
@@ -152,6 +153,7 @@ message_state_decode(const unsigned char in[MESSAGE_STATE_LEN],
 	unpack_init(&u, slice_make(in + 40, MESSAGE_STATE_LEN - 40));
 	out->boottime = (int64_t)unpack_u64(&u);
 	out->kills = unpack_u32(&u);
+	out->reason = unpack_u64(&u);
 	return 0;
 }
 

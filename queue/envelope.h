@@ -49,6 +49,7 @@ struct message_state {
 	unsigned char boot_id[BOOT_ID_LEN];
 	int64_t boottime;		/* when written */
 	uint32_t kills;			/* workers that died of it */
+	uint64_t reason;		/* offset of why it is held; 0 */
 };
 
 enum recipient_status {
@@ -138,6 +139,8 @@ enum record_type {
 };
 
 struct remote_reply;
+
+#define REPLY_OF_MESSAGE UINT32_MAX	/* why the message is held */
 
 /* The last reply for a recipient, in the tail. */
 struct reply {

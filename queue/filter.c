@@ -11,6 +11,7 @@ queue_filter_pack(struct packer *k, const struct queue_filter *f)
 	pack_bytes(k, slice_of(f->recipient));
 	pack_u64(k, f->older_than);
 	pack_u8(k, f->held_only);
+	pack_bytes(k, slice_of(f->account));
 }
 
 int
@@ -25,6 +26,7 @@ queue_filter_unpack(struct unpacker *u, struct queue_filter *out)
 	unpack_cstr(u, f.recipient, sizeof(f.recipient));
 	f.older_than = unpack_u64(u);
 	f.held_only = unpack_u8(u) != 0;
+	unpack_cstr(u, f.account, sizeof(f.account));
 	if (!unpack_end(u))
 		return -1;
 	*out = f;

@@ -6,11 +6,12 @@
 #include "lib/proto_queue.h"
 
 /* The body of Q_LIST to Q_STAT. All that is given must match; "" is anything;
- * in sender and recipient "*" stands for any bytes. */
+ * in the addresses "*" stands for any bytes. */
 struct queue_filter {
 	char id[QUEUE_ID_MAX + 1];
 	char sender[ADDR_TEXT_MAX];
 	char recipient[ADDR_TEXT_MAX];
+	char account[ADDR_TEXT_MAX];	/* that sent it */
 	uint64_t older_than;		/* s; 0 */
 	bool held_only;
 };

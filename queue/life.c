@@ -129,7 +129,8 @@ encode_state(const struct manager *q, const struct active *a,
 		/* While somebody has it, it is due. */
 		.due = a->outstanding > 0 ? q->wall : first_due(q, a),
 		.boottime = q->now / 1000,
-		.kills = m->kills
+		.kills = m->kills,
+		.reason = a->reason
 	};
 
 	s.lived = q->now / 1000 > m->born ?
@@ -246,6 +247,7 @@ read_active(struct active *a, int fd, bool verify)
 	}
 	a->h = head.header;
 	a->tail = head.size;
+	a->reason = head.state.held ? head.state.reason : 0;
 	if ((a->e = store_read_envelope(fd, &a->h)) == NULL)
 		return -1;
 	if (!verify || a->m->is_verified)
@@ -569,14 +571,15 @@ life_accept(struct manager *q, struct active *a)
 {
 	struct message *m = a->m;
 
-	if (has_room(q, m->lane) && !q->is_stopping) {
+	if (has_room(q, m->lane) && !q->is_stopping && !m->is_held) {
 		begin(q, a);
 		return;
 	}
 	str_free(&a->replies);
 	envelope_free(a->e);
 	free(a);
-	index_schedule(&q->index, m, q->now);
+	if (!m->is_held)
+		index_schedule(&q->index, m, q->now);
 }
 
 void
@@ -690,6 +693,45 @@ cancel_jobs(struct manager *q, struct active *a)
 }
 
 void
+life_reason(struct manager *q, const struct active *a, char *out, size_t cap)
+{
+	int fd = a->m->is_held && a->reason != 0 ?
+	    store_file(&q->store, a->m->id, O_RDONLY) : -1;
+	struct reply why;
+
+	out[0] = '\0';
+	if (fd == -1)
+		return;
+	if (store_read_reply(fd, a->reason, &why) == 0 &&
+	    why.recipient == REPLY_OF_MESSAGE)
+		snprintf(out, cap, "%s", why.text);
+	close(fd);
+}
+
+/* Written with the state that says where it is. */
+static void
+keep_reason(struct manager *q, struct active *a, const char *by)
+{
+	struct reply why = { .recipient = REPLY_OF_MESSAGE, .when = q->wall,
+	    .result = QUEUE_TEMPORARY };
+	size_t at = a->replies.len;
+
+	snprintf(why.text, sizeof(why.text), "%s", by);
+	reply_encode(&a->replies, &why);
+	a->reason = str_ok(&a->replies) ? a->tail + at : 0;
+}
+
+/* The flag and its reason, into the file. */
+static void
+save_held(struct manager *q, struct active *a, const char *by)
+{
+	a->reason = 0;
+	if (a->m->is_held)
+		keep_reason(q, a, by);
+	life_save(q, a);
+}
+
+void
 life_hold(struct manager *q, struct message *m, bool held, const char *by)
 {
 	struct active *a = m->active;
@@ -706,7 +748,7 @@ life_hold(struct manager *q, struct message *m, bool held, const char *by)
 	if (a != NULL) {
 		if (held)
 			cancel_jobs(q, a);
-		life_save(q, a);
+		save_held(q, a, by);
 		life_touch(q, a);
 		return;
 	}
@@ -714,7 +756,7 @@ life_hold(struct manager *q, struct message *m, bool held, const char *by)
 	if (!held)
 		index_schedule(&q->index, m, q->now);
 	if ((a = life_open(q, m, false)) != NULL) {
-		life_save(q, a);
+		save_held(q, a, by);
 		life_free_active(q, a);
 	}
 }

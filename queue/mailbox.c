@@ -88,9 +88,14 @@ follow(struct manager *q, struct active *a, struct recipient *r,
     const struct addr *name)
 {
 	struct ends e = { .told = STR_INIT(QUEUE_TEXT_MAX / 2) };
+	struct addr from;
+	/* Whether its sender may write here was asked when it came in. */
+	const struct route_sender sender = { &from, true };
 	enum route_verdict v;
 
-	v = route_expand(&q->tables, name, "", found, &e);
+	if (addr_parse(a->e->sender, &from) != ADDR_OK)
+		memset(&from, 0, sizeof(from));
+	v = route_expand(&q->tables, name, "", &sender, found, &e);
 	if (v == ROUTE_OK) {
 		r->is_moved = true;
 		if (e.n == 1 && e.first.kind == DEST_MAILBOX)

@@ -14,6 +14,7 @@
 
 #include "lib/conf_pass.h"
 #include "lib/log.h"
+#include "queue/sending.h"
 
 #define EVENTS 64		/* of one turn */
 #define STOP_SECONDS 5		/* for deliveries under way */
@@ -126,6 +127,7 @@ manager_init(struct manager *q)
 	manager_clocks(q);
 	q->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (q->epoll == -1 || index_init(&q->index) == -1 ||
+	    outbound_init(&q->outbound, OUTBOUND_ACCOUNTS) == -1 ||
 	    sched_init(&q->sched) == -1 || remote_init(q) == -1 ||
 	    watch_signals(q) == -1 ||
 	    sync_start(&q->sync, q->store.dirfd) == -1) {
@@ -212,6 +214,7 @@ housekeeping(struct manager *q, int64_t *last)
 	remote_expire(q);
 	local_expire(q);
 	check_expire(q);
+	sending_save(q, false);
 }
 
 /* One pass: nothing due is left, or the time is over. */
@@ -251,6 +254,7 @@ finish(struct manager *q)
 	sync_stop(&q->sync);
 	submit_synced(q, &q->syncer, EPOLLIN);
 	life_settle(q);
+	sending_save(q, true);
 	log_notice(NULL, "stopped", "accepted=%ju delivered=%ju waiting=%u",
 	    (uintmax_t)q->accepted, (uintmax_t)q->delivered, q->index.count);
 }

@@ -12,8 +12,8 @@
 #define MAGIC "malleo1\n"
 #define MAGIC_LEN (sizeof(MAGIC) - 1)
 #define HALF_DAY (12 * OUTBOUND_HOUR)
-/* A level is never more than this many hours of draining away. */
-#define FULL_MAX (UINT64_C(1000000000) * OUTBOUND_HOUR)
+#define RATE_MAX UINT64_C(1000000000)	/* sums of it stay far from 64 bits */
+#define LEVEL_MAX (OUTBOUND_HOLD_FACTOR * RATE_MAX * OUTBOUND_HOUR)
 
 int
 outbound_init(struct outbound *o, uint32_t max)
@@ -99,6 +99,12 @@ get(struct outbound *o, const char *key, int64_t now)
 	return e;
 }
 
+static uint64_t
+rate_of(const struct outbound_limits *l, int what)
+{
+	return l->max[what] < RATE_MAX ? l->max[what] : RATE_MAX;
+}
+
 /* What is left in a vessel that drains max an hour. */
 static uint64_t
 level_at(const struct outbound_entry *e, enum outbound_what what, uint64_t max,
@@ -127,8 +133,8 @@ outbound_is_over(const struct outbound *o, const char *key,
 	const struct outbound_entry *e = find(o, key);
 
 	for (int w = 0; e != NULL && w < OUTBOUND_WHATS; w++)
-		if (l->max[w] > 0 && has_no_room(level_at(e, w, l->max[w],
-		    now), l->max[w]))
+		if (l->max[w] > 0 && has_no_room(level_at(e, w,
+		    rate_of(l, w), now), rate_of(l, w)))
 			return true;
 	return false;
 }
@@ -200,14 +206,14 @@ outbound_take(struct outbound *o, const char *key,
 	a.before = e->state;
 	for (int w = 0; w < OUTBOUND_WHATS; w++)
 		if (l->max[w] > 0)
-			ask(e, w, more[w], l->max[w], now, &a);
+			ask(e, w, more[w], rate_of(l, w), now, &a);
 	o->is_changed = true;
 	e->state = a.verdict;
 	if (a.verdict == OUTBOUND_REFUSE)
 		return a;
 	for (int w = 0; w < OUTBOUND_WHATS; w++)
 		if (l->max[w] > 0)
-			fill(e, w, more[w], l->max[w], now);
+			fill(e, w, more[w], rate_of(l, w), now);
 		else
 			e->level[w] = 0;
 	/* The clock of this entry goes on only now, for both vessels. */
@@ -314,7 +320,7 @@ decode_entry(struct outbound *o, struct unpacker *u,
 		return -1;
 	e->state = state;
 	for (int w = 0; w < OUTBOUND_WHATS; w++)
-		e->level[w] = level[w] < FULL_MAX ? level[w] : FULL_MAX;
+		e->level[w] = level[w] < LEVEL_MAX ? level[w] : LEVEL_MAX;
 	/* Nothing takes longer than a day to drain or to be over. */
 	if (silent > 24 * OUTBOUND_HOUR)
 		silent = 24 * OUTBOUND_HOUR;

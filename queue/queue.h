@@ -8,6 +8,7 @@
 #include "lib/route.h"
 #include "lib/srs.h"
 #include "queue/index.h"
+#include "queue/outbound.h"
 #include "queue/proto_bounce.h"
 #include "queue/store.h"
 #include "queue/sync.h"
@@ -42,6 +43,7 @@ struct active {
 	struct envelope *e;
 	struct header h;
 	uint64_t tail;		/* end of the file */
+	uint64_t reason;	/* where in it is why it is held; 0 */
 	struct str replies;	/* not yet written behind it */
 	uint32_t outstanding;	/* jobs that wait or run */
 	uint32_t dirty_from, dirty_to;	/* recipients whose states changed */
@@ -88,6 +90,8 @@ struct manager {
 	struct store store;
 	struct sync sync;
 	struct index index;
+	struct outbound outbound;	/* what our own have sent: sending.c */
+	int64_t outbound_saved;		/* ms */
 	struct sched sched;
 	int epoll;
 	struct watch listener, syncer, signals;
@@ -200,8 +204,12 @@ void life_result(struct manager *q, struct recipient *r,
 void life_back(struct manager *q, struct recipient *r, int64_t delay);
 void life_dirty(struct active *a, uint32_t recipient);
 int64_t life_age(const struct manager *q, const struct message *m);
+/* by is kept in the file of what is held, as the reason. */
 void life_hold(struct manager *q, struct message *m, bool held,
     const char *by);
+/* Why a message is held; "" when that is not known. */
+void life_reason(struct manager *q, const struct active *a, char *out,
+    size_t cap);
 void life_retry(struct manager *q, struct message *m, const char *by);
 void life_delete(struct manager *q, struct message *m, const char *by);
 /* Reads a message's file; its content too when verify is true and that was

@@ -17,6 +17,7 @@
 #include "lib/num.h"
 #include "lib/proc.h"
 #include "lib/sandbox.h"
+#include "queue/sending.h"
 
 #define FILES_WANTED 16384
 #define FILES_MIN 256
@@ -214,5 +215,6 @@ start_confined(struct manager *q, const int *keep, size_t n)
 		return complain("public/tables", "is malle-registryd running?");
 	if (manager_init(q) == -1 || life_load(q) == -1)
 		return EX_OSERR;
+	sending_load(q);
 	return 0;
 }

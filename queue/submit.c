@@ -23,6 +23,7 @@
 #include "queue/answer.h"
 #include "queue/draft.h"
 #include "queue/hops.h"
+#include "queue/sending.h"
 
 #define FREE_CHECK 1000		/* ms between looks at the free space */
 
@@ -42,6 +43,8 @@ struct submission {
 	struct header h;
 	char id[ID_LEN + 1];
 	struct hops hops;
+	struct sending sending;		/* what its sender may */
+	size_t reason;			/* why it is held: where in replies + 1 */
 };
 
 /* A commit in the hands of the sync thread. */
@@ -49,6 +52,8 @@ struct commit {
 	struct sync_item item;	/* first: the thread gives it back */
 	struct conn *c;
 	struct active *a;
+	struct sending_why why;	/* it is slowed or held */
+	int64_t delay;
 };
 
 /* The first thing that is wrong is what the client is told. */
@@ -240,6 +245,7 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	s->is_open = true;
 	s->result = QUEUE_OK;
 	s->first[0] = '\0';
+	s->reason = 0;
 	memset(&s->hops, 0, sizeof(s->hops));
 	memset(&s->h, 0, sizeof(s->h));
 	note_sender(s, c);
@@ -263,6 +269,9 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 		log_error(NULL, "error", "what=tables error=%s",
 		    LOGS(strerror(errno)));
 	q->tables_seen = q->turns;
+	if (s->result == QUEUE_OK &&
+	    !sending_allowed(q, c, &s->mail, &s->sending))
+		refuse(s, QUEUE_TEMPORARY, "4.7.1", "%s", s->sending.text);
 	return 0;
 }
 
@@ -527,19 +536,21 @@ out:
 static int
 put_head(struct manager *q, struct submission *s, struct str *out)
 {
-	struct message_state state = { .due = q->wall,
-	    .boottime = q->now / 1000 };
+	struct message_state state = { .held = s->sending.is_held,
+	    .due = q->wall + s->sending.delay, .boottime = q->now / 1000 };
 	size_t len = (size_t)s->h.envelope_offset;
+	uint64_t tail = s->h.content_offset + s->h.content_length;
 	char *p = str_room(out, len);
 
 	if (p == NULL)
 		return -1;
 	memcpy(state.boot_id, q->boot_id, BOOT_ID_LEN);
+	if (s->reason > 0)
+		state.reason = tail + s->reason - 1;
 	s->h.complete = true;
 	header_encode(&s->h, (unsigned char *)p);
 	message_state_encode(&state, (unsigned char *)p + HEADER_LEN);
-	draft_states(&s->draft, s->h.content_offset + s->h.content_length,
-	    q->wall, (unsigned char *)p + HEAD_LEN);
+	draft_states(&s->draft, tail, state.due, (unsigned char *)p + HEAD_LEN);
 	out->len += len;
 	return 0;
 }
@@ -608,7 +619,7 @@ active_new(struct manager *q, const struct submission *s)
 	for (uint32_t i = 0; i < s->draft.n; i++) {
 		struct recipient_state *state = &a->e->recipients[i].state;
 
-		state->due = q->wall;
+		state->due = q->wall + s->sending.delay;
 		if (s->draft.v[i].reply == 0)
 			continue;
 		state->status = RCPT_FAILED;
@@ -623,6 +634,7 @@ active_new(struct manager *q, const struct submission *s)
 	a->m->size = (uint32_t)(s->h.content_length / 1024);
 	a->m->recipients = (uint16_t)(s->draft.n < UINT16_MAX ? s->draft.n :
 	    UINT16_MAX);
+	a->m->is_held = s->sending.is_held;
 	a->is_new = true;
 	return a;
 }
@@ -638,6 +650,8 @@ hand_over(struct manager *q, struct conn *c, struct submission *s)
 		return -1;
 	}
 	k->c = c;
+	k->why = s->sending.why;
+	k->delay = s->sending.delay;
 	k->item.fd = s->fd;
 	k->item.dirfd = q->store.shards[id_shard(s->id)];
 	s->fd = -1;
@@ -645,6 +659,25 @@ hand_over(struct manager *q, struct conn *c, struct submission *s)
 	q->commits++;
 	sync_submit(&q->sync, &k->item);
 	return 0;
+}
+
+/* What its sender has sent by now: it may have to wait, or not come in. */
+static void
+count(struct manager *q, const struct conn *c, struct submission *s)
+{
+	struct reply why = { .recipient = REPLY_OF_MESSAGE, .when = q->wall,
+	    .result = QUEUE_TEMPORARY };
+
+	if (!sending_take(q, c, &s->mail, s->draft.n_originals,
+	    &s->sending)) {
+		refuse(s, QUEUE_TEMPORARY, "4.7.1", "%s", s->sending.text);
+		return;
+	}
+	if (!s->sending.is_held)
+		return;
+	s->reason = s->draft.replies.len + 1;
+	snprintf(why.text, sizeof(why.text), "%s", s->sending.reason);
+	reply_encode(&s->draft.replies, &why);
 }
 
 int
@@ -659,6 +692,8 @@ submit_commit(struct manager *q, struct conn *c, struct ipc_msg *m)
 	is_whole = s->fd == -1;
 	if (is_whole && s->result == QUEUE_OK)
 		freeze(q, s, c);
+	if (s->result == QUEUE_OK)
+		count(q, c, s);
 	if (s->result == QUEUE_OK &&
 	    write_file(q, s, last, is_whole) == -1)
 		refuse_errno(s, "write", errno);
@@ -728,6 +763,26 @@ log_recipients(const struct active *a)
 		log_recipient(a, e->alsos[i].recipient, e->alsos[i].original);
 }
 
+/* That its sender has sent too much; the account's own line is sending.c's. */
+static void
+log_waiting(const struct commit *k)
+{
+	const struct message *m = k->a->m;
+	const struct sending_why *w = &k->why;
+
+	if (w->what == NULL)
+		return;
+	if (m->is_held)
+		log_notice(m->id, "held", "by=malle-queued account=%s what=%s "
+		    "used=%ju max=%ju", LOGQ(k->a->e->account), w->what,
+		    (uintmax_t)w->used, (uintmax_t)w->max);
+	else
+		log_info(m->id, "slowed", "account=%s what=%s used=%ju max=%ju "
+		    "next=%jd", LOGQ(k->a->e->account), w->what,
+		    (uintmax_t)w->used, (uintmax_t)w->max,
+		    (intmax_t)k->delay);
+}
+
 static void
 accept_commit(struct manager *q, struct commit *k)
 {
@@ -742,6 +797,7 @@ accept_commit(struct manager *q, struct commit *k)
 	    LOGQ(e->account), LOGQ(e->client), (int)k->a->h.lane);
 	answer(q, k->c, QUEUE_OK, id, "2.6.0", "Message accepted");
 	log_recipients(k->a);
+	log_waiting(k);
 	if (k->c->notice != NULL)
 		notice_done(q, k->c, id);
 	life_accept(q, k->a);

@@ -375,14 +375,9 @@ greet(struct session *s)
 static void
 start_service(struct session *s)
 {
-	struct access_record access;
-
 	if (s->service == SERVICE_SUBMISSIONS && starttls_begin(s) == -1)
 		return;
-	/* A table that cannot be read gives no right. */
-	if (!session_is_submission(s) &&
-	    tables_access(s->tables, &s->ip, &access) == 1)
-		s->may_relay = access.may_relay;
+	transaction_access(s);
 	log_info(NULL, "connect", "session=%s client=%s port=%u tls=%s", s->id,
 	    s->client, s->port, s->has_tls ? s->tls.version : "no");
 	greet(s);

@@ -64,6 +64,7 @@ struct session {
 	bool esmtp;
 	char helo[ADDR_DOMAIN_MAX + 1];
 	bool may_relay;			/* by the access table */
+	char relay[ADDR_TEXT_MAX];	/* then: "relay NET[ OWNER]" */
 	char account_local[ADDR_LOCAL_MAX + 1];	/* "": not logged in */
 	char account_domain[ADDR_DOMAIN_MAX + 1];
 
@@ -137,6 +138,8 @@ void mail_act(void *session);
 int rcpt_check(void *session, struct slice arg);
 void rcpt_act(void *session);
 void transaction_clear(struct session *s);
+/* Looks up what the client's address may do. */
+void transaction_access(struct session *s);
 /* The queue's connection, opened when there is none. 0, or -1. */
 int transaction_queue(struct session *s);
 void transaction_drop_queue(struct session *s);

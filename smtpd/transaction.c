@@ -77,7 +77,8 @@ fill_mail(const struct session *s, struct queue_mail *m)
 		memcpy(account.domain, s->account_domain,
 		    sizeof(account.domain));
 		addr_text(&account, m->account, sizeof(m->account));
-	}
+	} else if (s->may_relay)
+		memcpy(m->account, s->relay, sizeof(m->account));
 	memcpy(m->client, s->client, sizeof(m->client));
 	memcpy(m->session, s->id, sizeof(m->session));
 	trace_clause(s, m->trace);
@@ -124,6 +125,27 @@ transaction_begin(struct session *s)
 	}
 }
 
+void
+transaction_access(struct session *s)
+{
+	struct access_record access;
+	char text[IP_TEXT_MAX];
+	struct ip net = s->ip;
+	unsigned bits;
+
+	/* A table that cannot be read gives no right. */
+	s->may_relay = !session_is_submission(s) &&
+	    tables_access(s->tables, &s->ip, &access) == 1 &&
+	    access.may_relay;
+	if (!s->may_relay)
+		return;
+	ip_mask(&net, access.bits);
+	bits = ip_is_v4(&net) ? access.bits - 96 : access.bits;
+	snprintf(s->relay, sizeof(s->relay), "relay %s/%u%s%.*s",
+	    ip_text(&net, text), bits, access.owner.len > 0 ? " " : "",
+	    SLICE_FMT(access.owner));
+}
+
 static void
 refresh_tables(struct session *s)
 {
@@ -135,6 +157,8 @@ refresh_tables(struct session *s)
 	if (tables_refresh(s->tables) == -1)
 		log_error(NULL, "tables", "session=%s text=%s", s->id,
 		    LOGS("cannot look at the tables again: the old ones hold"));
+	/* A permission may have ended since. */
+	transaction_access(s);
 }
 
 int

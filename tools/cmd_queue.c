@@ -57,7 +57,7 @@ is_number(struct slice key, struct slice value)
 	static const char *const texts[] = {
 		"id", "sender", "recipient", "to", "mailbox", "remote",
 		"account", "client", "session", "envid", "about", "text",
-		"dsn", "destination", "host", "state"
+		"dsn", "destination", "host", "state", "reason"
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -127,6 +127,34 @@ state_word(const struct malle *m, struct slice state)
 	return T(m, "waiting", "en attente");
 }
 
+/* Why a message is held: malle-queue(5). */
+static void
+put_reason(const struct malle *m, struct slice reason)
+{
+	struct slice rest = reason, word = slice_cut(&rest, ' ');
+	struct slice what, used, max;
+
+	if (reason.len == 0)
+		return;
+	fputs("    ", stdout);
+	if (!slice_eq(word, SLICE("outbound")) || rest.p == NULL) {
+		fputs(T(m, "held by ", "retenu par "), stdout);
+		put(reason);
+		putchar('\n');
+		return;
+	}
+	what = slice_cut(&rest, ' ');
+	used = slice_cut(&rest, ' ');
+	max = slice_cut(&rest, ' ');
+	put(rest.p != NULL ? rest : SLICE_EMPTY);
+	printf(slice_eq(what, SLICE("messages")) ?
+	    T(m, " has sent %.*s messages in an hour and may send %.*s\n",
+	    " a envoyé %.*s messages en une heure et peut en envoyer %.*s\n") :
+	    T(m, " has sent to %.*s recipients in an hour and may send to "
+	    "%.*s\n", " a écrit à %.*s destinataires en une heure et peut écrire "
+	    "à %.*s\n"), SLICE_FMT(used), SLICE_FMT(max));
+}
+
 static void
 row_list(struct call *c, const struct fields *f)
 {
@@ -151,6 +179,7 @@ row_list(struct call *c, const struct fields *f)
 		fputs(T(c->m, " recipients)", " destinataires)"), stdout);
 	}
 	putchar('\n');
+	put_reason(c->m, field(f, "reason"));
 }
 
 static void
@@ -295,14 +324,14 @@ usage(const struct malle *m, FILE *out)
 	    "       malle queue show ID ... [--json]\n"
 	    "       malle queue hold|release|retry|delete ID ... | FILTER ... "
 	    "| --all\n"
-	    "filters: --sender ADDRESS, --recipient ADDRESS (\"*\" is "
-	    "anything), --older-than TIME, --held\n",
+	    "filters: --sender ADDRESS, --recipient ADDRESS, --account ACCOUNT "
+	    "(\"*\" is anything), --older-than TIME, --held\n",
 	    "usage : malle queue list|stat [FILTRE ...] [--json]\n"
 	    "        malle queue show ID ... [--json]\n"
 	    "        malle queue hold|release|retry|delete ID ... | FILTRE ... "
 	    "| --all\n"
-	    "filtres : --sender ADRESSE, --recipient ADRESSE (« * » vaut tout), "
-	    "--older-than DURÉE, --held\n"), out);
+	    "filtres : --sender ADRESSE, --recipient ADRESSE, --account COMPTE "
+	    "(« * » vaut tout), --older-than DURÉE, --held\n"), out);
 	return out == stdout ? EX_OK : EX_USAGE;
 }
 
@@ -404,6 +433,7 @@ parse_options(const struct malle *m, int argc, char **argv,
 	static const struct option longs[] = {
 		{ "sender", required_argument, NULL, 's' },
 		{ "recipient", required_argument, NULL, 'r' },
+		{ "account", required_argument, NULL, 'A' },
 		{ "older-than", required_argument, NULL, 'o' },
 		{ "held", no_argument, NULL, 'H' },
 		{ "all", no_argument, NULL, 'a' },
@@ -420,6 +450,9 @@ parse_options(const struct malle *m, int argc, char **argv,
 			return -1;
 		if (c == 'r' && take_text(optarg, s->filter.recipient,
 		    sizeof(s->filter.recipient)) == -1)
+			return -1;
+		if (c == 'A' && take_text(optarg, s->filter.account,
+		    sizeof(s->filter.account)) == -1)
 			return -1;
 		if (c == 'o' && num_parse_duration(slice_of(optarg), 0,
 		    UINT32_MAX, &s->filter.older_than) == -1) {

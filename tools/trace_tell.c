@@ -84,9 +84,16 @@ static const struct phrase phrases[] = {
 	{ "bounced",
 	  "the sender was told[ ({kind})][ by the notice {notice}]",
 	  "l'expéditeur a été prévenu[ ({kind})][ par l'avis {notice}]" },
+	{ "slowed",
+	  "{account} has sent {used} {what} in an hour and may send {max}: "
+	  "this one goes in {next}",
+	  "{account} : {used} {what} en une heure, {max} sont permis ; celui-ci "
+	  "part dans {next}" },
 	{ "held",
-	  "held[ by {by}]: nothing is tried until it is released",
-	  "retenu[ par {by}] : rien n'est essayé avant sa libération" },
+	  "held[ by {by}][: {account} has sent {used} {what} in an hour and may "
+	  "send {max}]; nothing is tried until it is released",
+	  "retenu[ par {by}][ : {account} a envoyé {used} {what} en une heure, "
+	  "{max} sont permis] ; rien n'est essayé avant sa libération" },
 	{ "released",
 	  "released[ by {by}]", "libéré[ par {by}]" },
 	{ "retried",
@@ -205,6 +212,8 @@ in_french(struct slice value)
 		{ SLICE("failure"), SLICE("échec") },
 		{ SLICE("delay"), SLICE("retard") },
 		{ SLICE("success"), SLICE("succès") },
+		{ SLICE("messages"), SLICE("messages") },
+		{ SLICE("recipients"), SLICE("destinataires") },
 		{ SLICE("paused"), SLICE("en pause") },
 		{ SLICE("slowed"), SLICE("ralenti") },
 		{ SLICE("resumed"), SLICE("reprise") },

@@ -124,10 +124,10 @@ class Client:
         return self.commit(content)
 
     def control(self, kind, id="", sender="", recipient="", older=0,
-                held=False):
+                held=False, account=""):
         """The rows as dictionaries, the number touched, the verdict."""
         self.send(kind, struct.pack("<H", 1) + pb(id) + pb(sender) +
-                  pb(recipient) + struct.pack("<QB", older, held))
+                  pb(recipient) + struct.pack("<QB", older, held) + pb(account))
         rows = []
         while True:
             r = Reader(self.s.recv(65536))

@@ -145,6 +145,7 @@ test_separate(void)
 {
 	struct outbound o;
 	const struct outbound_limits l = { { 10, 0 } }, none = { { 0, 0 } };
+	const struct outbound_limits huge = { { UINT64_MAX, INT64_MAX } };
 
 	make(&o, 8);
 	(void)many(&o, "a", &l, 30, 1, 0);
@@ -154,6 +155,9 @@ test_separate(void)
 	ok(!outbound_is_over(&o, "a", &l, 6 * MINUTE) &&
 	    outbound_is_over(&o, "a", &l, 5 * MINUTE),
 	    "who is refused is heard again when one has drained");
+	ok(many(&o, "d", &huge, 3, UINT64_MAX, 0).verdict == OUTBOUND_REFUSE &&
+	    outbound_take(&o, "e", &huge, 1000000, 0).verdict == OUTBOUND_PASS,
+	    "limits that nobody means overflow nothing");
 	ok(many(&o, "c", &none, 100000, 1000, 0).verdict == OUTBOUND_PASS,
 	    "no limit is no limit");
 	ok(outbound_take(&o, "a", &none, 1, 0).verdict == OUTBOUND_PASS,

@@ -1,0 +1,306 @@
+/* sending.c - how much our own may send: whose mail it is, and what becomes of it. */
+/* SPDX-License-Identifier: ISC */
+/*
+ * Whose: the account that has logged in, the host that may relay, or the local
+ * user. Mail from elsewhere, notices, and what root and we ourselves send are
+ * nobody's. The limits come from the tables at each message, so a change counts
+ * at once; the counters are outbound.c's, kept in queue/outbound over a restart.
+ * Order: judged when the message is whole, before its file is marked; a message
+ * that is slowed or held is accepted with that in its file.
+ */
+#include "queue/queue.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/fsx.h"
+#include "lib/log.h"
+#include "queue/sending.h"
+
+#define FILE_NAME "outbound"
+#define SAVE_EVERY 60000	/* ms between two writes of what has changed */
+
+/* What a sender is, as far as limits go. */
+struct sender {
+	const char *key;		/* in the counters */
+	struct outbound_limits hour;
+	char domain[ADDR_DOMAIN_MAX + 2];	/* "@domain", or "" */
+	uint64_t domain_day;
+	char client[ADDR_LOCAL_MAX + 2];	/* "=client", or "" */
+	uint64_t client_day;
+};
+
+static void
+times(const struct manager *q, struct outbound_time *t)
+{
+	time_t wall = (time_t)q->wall;
+	struct tm tm;
+	int64_t local = q->wall;
+
+	if (localtime_r(&wall, &tm) != NULL)
+		local += tm.tm_gmtoff;
+	t->now = q->now;
+	t->day = local / 86400;
+	t->since_midnight = local % 86400 * 1000;
+	if (t->since_midnight < 0) {
+		t->since_midnight += 86400 * 1000;
+		t->day--;
+	}
+}
+
+/* The days of a domain and of its customer. */
+static void
+add_domain(struct manager *q, const char *name, struct sender *s)
+{
+	struct domain_record d;
+
+	if (tables_domain(&q->tables, name, &d) != 1)
+		return;
+	if (d.alias_of[0] != '\0') {
+		char main_name[ADDR_DOMAIN_MAX + 1];
+
+		memcpy(main_name, d.alias_of, sizeof(main_name));
+		if (tables_domain(&q->tables, main_name, &d) != 1)
+			return;
+		snprintf(s->domain, sizeof(s->domain), "@%s", main_name);
+	} else
+		snprintf(s->domain, sizeof(s->domain), "@%s", name);
+	s->domain_day = d.messages_day;
+	if (d.client[0] == '\0')
+		return;
+	snprintf(s->client, sizeof(s->client), "=%s", d.client);
+	s->client_day = d.client_messages_day;
+}
+
+static void
+by_configuration(const struct manager *q, struct sender *s)
+{
+	s->hour.max[OUTBOUND_MESSAGES] = q->conf.outbound_messages_hour;
+	s->hour.max[OUTBOUND_RECIPIENTS] = q->conf.outbound_recipients_hour;
+}
+
+static void
+of_account(struct manager *q, const struct addr *a, struct sender *s)
+{
+	struct address_record r;
+
+	by_configuration(q, s);
+	add_domain(q, a->domain, s);
+	if (s->domain[0] == '\0' ||
+	    tables_address(&q->tables, s->domain + 1, a->local, &r) != 1)
+		return;
+	if (r.messages_hour > 0)
+		s->hour.max[OUTBOUND_MESSAGES] = r.messages_hour;
+	if (r.recipients_hour > 0)
+		s->hour.max[OUTBOUND_RECIPIENTS] = r.recipients_hour;
+}
+
+/* "relay NET[ OWNER]", as malle-smtpd says it; the host is the client. */
+static void
+of_relay(struct manager *q, const char *client, struct sender *s)
+{
+	struct access_record r;
+	struct addr owner;
+	struct ip ip;
+
+	if (ip_parse(slice_of(client), &ip) == -1 ||
+	    tables_access(&q->tables, &ip, &r) != 1)
+		return;
+	s->hour.max[OUTBOUND_MESSAGES] = r.messages_hour;
+	if (addr_parse(r.owner, &owner) == ADDR_OK)
+		add_domain(q, owner.domain, s);
+	else if (r.owner.len > 0 && r.owner.len <= ADDR_LOCAL_MAX) {
+		snprintf(s->client, sizeof(s->client), "=%.*s",
+		    SLICE_FMT(r.owner));
+		s->client_day = r.owner_messages_day;
+	}
+}
+
+/* False: nobody's, nothing is counted. */
+static bool
+who_sends(struct manager *q, const struct conn *c, const struct queue_mail *m,
+    struct sender *s)
+{
+	struct addr a;
+
+	memset(s, 0, sizeof(*s));
+	s->key = m->account;
+	if (m->account[0] == '\0' || (c->roles & PEER_BOUNCE) != 0)
+		return false;
+	if (strncmp(m->account, SENDING_RELAY, strlen(SENDING_RELAY)) == 0) {
+		of_relay(q, m->client, s);
+		return true;
+	}
+	if (addr_parse(slice_of(m->account), &a) == ADDR_OK) {
+		of_account(q, &a, s);
+		return true;
+	}
+	if (c->uid == q->own_uid || (c->roles & PEER_ADMIN) != 0)
+		return false;
+	by_configuration(q, s);
+	return true;
+}
+
+static const char *
+what_word(enum outbound_what what)
+{
+	return what == OUTBOUND_MESSAGES ? "messages" : "recipients";
+}
+
+/* What one day has left for a domain or a customer. False: nothing. */
+static bool
+day_has_room(struct manager *q, const char *key, uint64_t max,
+    const struct outbound_time *t, struct sending *out)
+{
+	uint64_t used;
+
+	if (key[0] == '\0' || max == 0)
+		return true;
+	used = outbound_today(&q->outbound, key, t);
+	if (used < max)
+		return true;
+	snprintf(out->text, sizeof(out->text), "The %s %s has sent all that it "
+	    "may in a day: used %ju of %ju messages today, try again tomorrow",
+	    key[0] == '@' ? "domain" : "customer", key + 1, (uintmax_t)used,
+	    (uintmax_t)max);
+	log_notice(NULL, "outbound", "account=%s state=day used=%ju max=%ju",
+	    LOGS(key + 1), (uintmax_t)used, (uintmax_t)max);
+	return false;
+}
+
+static bool
+days_have_room(struct manager *q, const struct sender *s,
+    const struct outbound_time *t, struct sending *out)
+{
+	return day_has_room(q, s->domain, s->domain_day, t, out) &&
+	    day_has_room(q, s->client, s->client_day, t, out);
+}
+
+static void
+say_hour(const struct sender *s, enum outbound_what what, uint64_t max,
+    struct sending *out)
+{
+	snprintf(out->text, sizeof(out->text), "%s may send %ju %s an hour, and "
+	    "as much as is taken beyond that waits here already: try again "
+	    "later", s->key, (uintmax_t)max, what_word(what));
+}
+
+bool
+sending_allowed(struct manager *q, const struct conn *c,
+    const struct queue_mail *m, struct sending *out)
+{
+	struct outbound_time t;
+	struct sender s;
+
+	memset(out, 0, sizeof(*out));
+	if (!who_sends(q, c, m, &s))
+		return true;
+	times(q, &t);
+	if (!days_have_room(q, &s, &t, out))
+		return false;
+	if (!outbound_is_over(&q->outbound, s.key, &s.hour, q->now))
+		return true;
+	say_hour(&s, OUTBOUND_MESSAGES, s.hour.max[OUTBOUND_MESSAGES], out);
+	return false;
+}
+
+/* One line when the state of an account changes, not one for each message. */
+static void
+tell_change(const struct sender *s, const struct outbound_answer *a)
+{
+	static const char *const states[] = {
+		"normal", "slowed", "held", "refused"
+	};
+
+	if (a->verdict == a->before)
+		return;
+	if (a->verdict == OUTBOUND_PASS)
+		log_notice(NULL, "outbound", "account=%s state=normal",
+		    LOGS(s->key));
+	else
+		log_notice(NULL, "outbound", "account=%s state=%s what=%s "
+		    "used=%ju max=%ju", LOGS(s->key), states[a->verdict],
+		    what_word(a->what), (uintmax_t)a->used,
+		    (uintmax_t)a->max);
+}
+
+bool
+sending_take(struct manager *q, const struct conn *c,
+    const struct queue_mail *m, uint32_t recipients, struct sending *out)
+{
+	struct outbound_answer a;
+	struct outbound_time t;
+	struct sender s;
+
+	memset(out, 0, sizeof(*out));
+	if (!who_sends(q, c, m, &s))
+		return true;
+	times(q, &t);
+	if (!days_have_room(q, &s, &t, out))
+		return false;
+	a = outbound_take(&q->outbound, s.key, &s.hour, recipients, q->now);
+	tell_change(&s, &a);
+	if (a.verdict == OUTBOUND_REFUSE) {
+		say_hour(&s, a.what, a.max, out);
+		return false;
+	}
+	if (s.domain[0] != '\0')
+		outbound_add_today(&q->outbound, s.domain, &t);
+	if (s.client[0] != '\0')
+		outbound_add_today(&q->outbound, s.client, &t);
+	out->delay = (a.delay + 999) / 1000;
+	out->is_held = a.verdict == OUTBOUND_HOLD;
+	if (a.verdict == OUTBOUND_PASS)
+		return true;
+	out->why = (struct sending_why){ what_word(a.what), a.used, a.max };
+	snprintf(out->reason, sizeof(out->reason), "outbound %s %ju %ju %s",
+	    out->why.what, (uintmax_t)a.used, (uintmax_t)a.max, s.key);
+	return true;
+}
+
+void
+sending_load(struct manager *q)
+{
+	struct outbound_time t;
+	char *bytes;
+	size_t len;
+
+	q->outbound_saved = q->now;
+	if (fsx_read_file(q->store.dirfd, FILE_NAME, OUTBOUND_FILE_MAX,
+	    &bytes, &len) == -1) {
+		if (errno != ENOENT)
+			log_error(NULL, "error", "what=queue/" FILE_NAME
+			    " error=%s", LOGS(strerror(errno)));
+		return;
+	}
+	times(q, &t);
+	if (outbound_decode(&q->outbound, slice_make(bytes, len), &t,
+	    q->wall) == -1)
+		log_error(NULL, "error", "what=queue/" FILE_NAME " error=%s "
+		    "remedy=%s", LOGS(strerror(errno)),
+		    LOGS("its counts are begun anew"));
+	q->outbound.is_changed = false;
+	free(bytes);
+}
+
+void
+sending_save(struct manager *q, bool is_last)
+{
+	struct str bytes = STR_INIT(OUTBOUND_FILE_MAX);
+
+	if (!q->outbound.is_changed ||
+	    (!is_last && q->now - q->outbound_saved < SAVE_EVERY))
+		return;
+	q->outbound_saved = q->now;
+	q->outbound.is_changed = false;
+	outbound_encode(&q->outbound, q->now, q->wall, &bytes);
+	errno = ENOMEM;
+	if (!str_ok(&bytes) || fsx_replace(q->store.dirfd, FILE_NAME, 0600,
+	    str_slice(&bytes)) == -1)
+		log_error(NULL, "error", "what=queue/" FILE_NAME " error=%s",
+		    LOGS(strerror(errno)));
+	str_free(&bytes);
+}
