@@ -4,6 +4,9 @@
  * The answer is any number of rows and an end; malle-queue-protocol(7). A queue
  * may hold a million messages: rows are made a few at a time, when the peer
  * has room for them, so that nobody else waits.
+ *
+ * Order: what is held, released, retried or deleted is written at once; one
+ * sync makes all of it durable; then the end is told.
  */
 #include "queue/queue.h"
 
@@ -16,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/date.h"
+#include "lib/log.h"
 #include "queue/filter.h"
 #include "queue/remote.h"
 
@@ -32,6 +36,13 @@ struct control {
 	uint32_t touched;
 	char by[32];
 	bool is_watched;
+	bool is_syncing;	/* all is done, but not durable yet */
+};
+
+/* What a request has changed, in the hands of the sync thread. */
+struct change {
+	struct sync_item item;	/* first: the thread gives it back */
+	struct conn *c;
 };
 
 /* A row: its number of fields is put in front when it is sent. */
@@ -326,6 +337,57 @@ end(struct manager *q, struct conn *c, enum queue_result result,
 	peer_answer(q, c, Q_END, &k);
 }
 
+static bool
+is_change(const struct control *k)
+{
+	return k->touched > 0 && (k->type == Q_HOLD || k->type == Q_RELEASE ||
+	    k->type == Q_RETRY || k->type == Q_DELETE);
+}
+
+/* Everything was done. What was changed is answered when it is durable. */
+static void
+finish(struct manager *q, struct conn *c)
+{
+	struct change *change;
+
+	if (!is_change(c->control)) {
+		end(q, c, QUEUE_OK, "");
+		return;
+	}
+	if ((change = calloc(1, sizeof(*change))) == NULL) {
+		end(q, c, QUEUE_TEMPORARY, "There is no memory now");
+		return;
+	}
+	if (c->control->is_watched)
+		manager_events(q, &c->watch, EPOLLIN);
+	c->control->is_watched = false;
+	c->control->is_syncing = true;
+	change->item.fd = change->item.dirfd = -1;
+	change->c = c;
+	c->pending++;
+	q->commits++;
+	sync_submit(&q->sync, &change->item);
+}
+
+void
+control_synced(struct manager *q, struct sync_item *i)
+{
+	struct change *change = (struct change *)(void *)i;
+	struct conn *c = change->c;
+
+	if (i->error != 0)
+		log_error(NULL, "error", "what=sync error=%s",
+		    LOGS(strerror(i->error)));
+	if (c->control != NULL && i->error != 0)
+		end(q, c, QUEUE_TEMPORARY, "The disk does not keep it: "
+		    "see the log of the machine");
+	else if (c->control != NULL)
+		end(q, c, QUEUE_OK, "");
+	q->commits--;
+	peer_settled(q, c);
+	free(change);
+}
+
 static int
 row_queue(struct manager *q, struct conn *c, struct row *row)
 {
@@ -489,9 +551,11 @@ control_continue(struct manager *q, struct conn *c)
 	bool blocked;
 
 	c->last = q->now;
+	if (c->control->is_syncing)
+		return;
 	if (c->control->type == Q_STAT ? stat_step(q, c, &blocked) :
 	    step(q, c, &blocked)) {
-		end(q, c, QUEUE_OK, "");
+		finish(q, c);
 		return;
 	}
 	/* Writable again, or simply the next turn: both come as EPOLLOUT. */
@@ -521,7 +585,7 @@ one_message(struct manager *q, struct conn *c)
 	if (do_message(q, c, m) == -1)
 		end(q, c, QUEUE_TEMPORARY, "The answer is too long");
 	else
-		end(q, c, QUEUE_OK, "");
+		finish(q, c);
 }
 
 int
@@ -537,6 +601,8 @@ control_request(struct manager *q, struct conn *c, struct ipc_msg *m)
 		return -1;
 	}
 	snprintf(k->by, sizeof(k->by), "uid %u", (unsigned)c->uid);
+	if (k->type == Q_RETRY)
+		q->retried = q->now;
 	c->control = k;
 	if (k->type != Q_STAT && k->f.id[0] != '\0')
 		one_message(q, c);

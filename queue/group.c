@@ -47,6 +47,16 @@ group_pause(const struct group *g, int64_t now)
 	return g->not_before > now ? g->not_before - now : 0;
 }
 
+bool
+group_lift(struct group *g, int64_t asked, int64_t now)
+{
+	if (group_pause(g, now) == 0 || g->rested >= asked)
+		return false;
+	/* What went wrong is not forgotten: another failure rests longer. */
+	g->not_before = 0;
+	return true;
+}
+
 uint32_t
 group_allowed(const struct group *g)
 {
@@ -95,6 +105,7 @@ rest(struct group *g, int64_t seconds, int64_t now, uint32_t random)
 	if (until <= g->not_before)
 		return false;
 	g->not_before = until;
+	g->rested = now;
 	return true;
 }
 

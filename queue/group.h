@@ -40,6 +40,7 @@ struct group {
 	uint32_t connections;	/* there are now */
 	uint32_t failures;	/* in a row */
 	int64_t not_before;	/* ms; 0 */
+	int64_t rested;		/* ms: when that pause began */
 	int64_t tokens;		/* messages in 1/60000 */
 	int64_t tokens_at;	/* ms */
 	enum group_event why;	/* of the pause, or of being slow */
@@ -52,6 +53,9 @@ void group_limit(struct group *g, const struct group_limits *limits);
 
 /* ms that it must rest; 0: it may go on. */
 int64_t group_pause(const struct group *g, int64_t now);
+/* Somebody has asked at that time (ms) for everything to be tried: a pause that
+ * began before is over. True when there was one. */
+bool group_lift(struct group *g, int64_t asked, int64_t now);
 /* Connections that may be there now, 1 at least. */
 uint32_t group_allowed(const struct group *g);
 bool group_may_connect(const struct group *g, int64_t now);

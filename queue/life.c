@@ -543,6 +543,7 @@ begin(struct manager *q, struct active *a)
 	struct message *m = a->m;
 
 	m->active = a;
+	a->is_urgent = m->is_retry;
 	q->n_active[m->lane]++;
 	q->active_recipients += a->e->n_recipients;
 	life_touch(q, a);
@@ -761,13 +762,40 @@ life_hold(struct manager *q, struct message *m, bool held, const char *by)
 	}
 }
 
+/* Due from now on, after a restart as well. */
+static void
+make_due(struct manager *q, struct active *a)
+{
+	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
+		struct recipient_state *s = &a->e->recipients[i].state;
+
+		if (s->status != RCPT_WAITING || s->due <= q->wall)
+			continue;
+		s->due = q->wall;
+		life_dirty(a, i);
+	}
+	life_save(q, a);
+}
+
 void
 life_retry(struct manager *q, struct message *m, const char *by)
 {
+	struct active *a = m->active;
+
 	log_notice(m->id, "retried", "by=%s", LOGS(by));
 	m->is_retry = true;
-	if (m->active == NULL && !m->is_held)
+	if (a != NULL) {
+		make_due(q, a);
+		remote_retry(q, a);
+		life_touch(q, a);
+		return;
+	}
+	if (!m->is_held)
 		index_schedule(&q->index, m, q->now);
+	if ((a = life_open(q, m, false)) != NULL) {
+		make_due(q, a);
+		life_free_active(q, a);
+	}
 }
 
 void
@@ -780,5 +808,7 @@ life_delete(struct manager *q, struct message *m, const char *by)
 	}
 	cancel_jobs(q, m->active);
 	m->active->is_doomed = true;
+	/* Who has it has it open. */
+	(void)!store_remove(&q->store, m->id);
 	life_touch(q, m->active);
 }

@@ -164,6 +164,33 @@ has_room(const struct manager *q, const struct path *p,
 	    entries_of(d) < p->room;
 }
 
+/* Paths of a group that somebody has asked to be tried now. */
+static void
+lift_pause(struct manager *q, struct dest_group *g)
+{
+	struct path *p;
+
+	if (!group_lift(&g->limits, q->retried, q->now))
+		return;
+	log_notice(NULL, "destination", "group=%s event=lifted cause=retry",
+	    LOGS(g->name));
+	TAILQ_FOREACH(p, &g->paths, of_group)
+		if (p->dest->is_parked && p->dest->waiting > 0)
+			sched_wake(&q->sched, p->dest);
+}
+
+void
+remote_retry(struct manager *q, struct active *a)
+{
+	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
+		const struct sched_entry *e = a->e->recipients[i].job.entry;
+
+		if (e != NULL && e->dest->kind == RCPT_REMOTE &&
+		    e->dest->carrier != NULL)
+			lift_pause(q, ((struct path *)e->dest->carrier)->group);
+	}
+}
+
 static void
 begin_on(struct manager *q, struct active *a, struct recipient *r,
     struct path *p)
@@ -174,6 +201,8 @@ begin_on(struct manager *q, struct active *a, struct recipient *r,
 		return;
 	}
 	p->group->used = q->now;
+	if (a->is_urgent)
+		lift_pause(q, p->group);
 	if (!has_room(q, p, a)) {
 		life_postpone(q, r, 20 + arc4random_uniform(60));
 		return;

@@ -53,6 +53,7 @@ struct active {
 	unsigned notice_failures;
 	bool is_touched, is_dirty, is_new, is_doomed;
 	bool is_backing_off;	/* no notice before retry_at */
+	bool is_urgent;		/* somebody has asked for it to be tried now */
 };
 TAILQ_HEAD(actives, active);
 
@@ -117,6 +118,7 @@ struct manager {
 	size_t n_notices;
 	uint64_t commits;		/* in the hands of the sync thread */
 	uint64_t turns, tables_seen;	/* of the loop; the one of the last look */
+	int64_t retried;		/* ms: when somebody last asked for a retry */
 	int64_t free_checked;		/* ms */
 	uint64_t disk_free;		/* then */
 	bool is_deaf;			/* accepts nobody until housekeeping */
@@ -179,6 +181,8 @@ int control_request(struct manager *q, struct conn *c, struct ipc_msg *m);
 /* Goes on with an answer when the peer has room for it. */
 void control_continue(struct manager *q, struct conn *c);
 void control_free(struct control *k);
+/* What a request has changed is durable, or not. */
+void control_synced(struct manager *q, struct sync_item *i);
 
 /* life.c: one message from acceptance to its end */
 void life_accept(struct manager *q, struct active *a);
@@ -247,6 +251,8 @@ void remote_begin(struct manager *q, struct active *a, struct recipient *r);
 void remote_dispatch(struct manager *q, struct sched_dest *d);
 /* True when an idle destination was forgotten. */
 bool remote_forget(struct manager *q, struct sched_dest *d);
+/* Somebody wants a to be tried now: pauses from before do not count. */
+void remote_retry(struct manager *q, struct active *a);
 void remote_expire(struct manager *q);
 void remote_stop(struct manager *q);
 size_t remote_running(const struct manager *q);

@@ -817,6 +817,10 @@ submit_synced(struct manager *q, struct watch *w, uint32_t events)
 		struct commit *k = (struct commit *)(void *)i;
 
 		STAILQ_REMOVE_HEAD(&items, link);
+		if (i->fd == -1) {
+			control_synced(q, i);
+			continue;
+		}
 		close(i->fd);
 		if (i->error != 0)
 			discard(q, k);

@@ -76,6 +76,18 @@ seen(const int *dirs, size_t n, int dirfd)
 	return false;
 }
 
+/* True when something is not a file that could be synced by itself. */
+static bool
+has_changes(const struct sync_items *round)
+{
+	const struct sync_item *i;
+
+	STAILQ_FOREACH(i, round, link)
+		if (i->fd == -1)
+			return true;
+	return false;
+}
+
 /* Each file, then each folder once. */
 static void
 sync_each(struct sync *s, struct sync_items *round, size_t n)
@@ -86,11 +98,12 @@ sync_each(struct sync *s, struct sync_items *round, size_t n)
 	struct sync_item *i;
 
 	STAILQ_FOREACH(i, round, link) {
-		i->error = fsync(i->fd) == -1 ? errno : 0;
+		i->error = (i->fd != -1 ? fsync(i->fd) :
+		    syncfs(s->dirfd)) == -1 ? errno : 0;
 		s->syncs++;
 	}
 	STAILQ_FOREACH(i, round, link) {
-		if (seen(dirs, n_dirs, i->dirfd))
+		if (i->fd == -1 || seen(dirs, n_dirs, i->dirfd))
 			continue;
 		if (n_dirs < DIRS_MAX)
 			dirs[n_dirs++] = i->dirfd;
@@ -132,7 +145,7 @@ do_round(struct sync *s, struct sync_items *round)
 		n++;
 	s->groups++;
 	s->files += n;
-	if (group_is_cheaper(s, n))
+	if ((s->has_syncfs && has_changes(round)) || group_is_cheaper(s, n))
 		sync_all(s, round);
 	else
 		sync_each(s, round, n);

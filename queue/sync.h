@@ -12,7 +12,8 @@
 /* One file to be made durable; part of the caller's struct of a commit. */
 struct sync_item {
 	STAILQ_ENTRY(sync_item) link;
-	int fd;			/* the file, open for writing; borrowed */
+	int fd;			/* the file, open for writing; borrowed; -1:
+				 * all that was written before */
 	int dirfd;		/* the folder that its name is in; borrowed */
 	int error;		/* errno of a failed sync; final, never retried */
 };

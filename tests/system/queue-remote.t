@@ -134,7 +134,7 @@ def retries(lab):
 def unreachable(lab):
     """Nobody listens: the group rests, all are deferred, others are not."""
     lab.dns.mx("dead.test", 10, "mx.dead.test")
-    lab.host("mx.dead.test")
+    ip = lab.host("mx.dead.test")
     first = lab.send("x@dead.test")
     lab.event(first, "deferred")
     ok(lab.lines(first + " deferred", "cannot be reached"), "said to be so")
@@ -147,7 +147,14 @@ def unreachable(lab):
     ok(int(re.search("next=(\\d+)", lab.lines(i + " deferred")[0]).group(1)) >
        10, "who comes meanwhile waits for its end")
     ok(time.time() - mark < 5, "without trying")
-    lab.m.malle("queue", "delete", first, i)
+    s = Server(ip, PORT)
+    lab.servers.append(s)
+    lab.m.malle("queue", "retry", i)
+    lab.event(i, "sent", 1, 15)
+    eq(s.recipients(), ["y@dead.test"],
+       "malle queue retry: the rest is over, at once")
+    ok(lab.lines("group=dead.test event=lifted"), "the log has it")
+    lab.m.malle("queue", "delete", first)
 
 
 def throttled(lab):

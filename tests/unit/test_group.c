@@ -65,6 +65,26 @@ test_pauses(void)
 }
 
 static void
+test_lift(void)
+{
+	struct group g;
+
+	group_init(&g, &limits, 0);
+	ok(!group_lift(&g, 10, 20), "no pause: nothing to end");
+	(void)group_event(&g, GROUP_UNREACHABLE, 1000, 0);
+	ok(!group_lift(&g, 1000, 2000) && !group_lift(&g, 500, 2000) &&
+	    group_pause(&g, 2000) > 0,
+	    "a pause that began after somebody asked stays");
+	ok(group_lift(&g, 1500, 2000) && group_may_connect(&g, 2000),
+	    "one from before is over");
+	ok(!group_lift(&g, 1500, 2000), "once");
+	ok(group_event(&g, GROUP_UNREACHABLE, 2000, 0) &&
+	    group_pause(&g, 2000) == 60000,
+	    "what went wrong is not forgotten: the next one is longer");
+	ok(!group_lift(&g, 1500, 2001), "and not ended by the same request");
+}
+
+static void
 test_lost(void)
 {
 	struct group g;
@@ -118,6 +138,7 @@ main(void)
 {
 	test_concurrency();
 	test_pauses();
+	test_lift();
 	test_lost();
 	test_rate();
 	test_limit();
