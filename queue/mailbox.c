@@ -3,8 +3,8 @@
 /*
  * The account may have changed since the message came. When its name is an
  * alias now (it was renamed, or deleted with a redirect), the copy that would
- * have been stored follows it, as long as one mailbox is all that it comes to;
- * more would be mail that nobody has agreed to, so the sender hears of it.
+ * have been stored follows it to one mailbox; where it would become several, or
+ * leave this machine, the sender is told where to write.
  */
 #include "queue/mailbox.h"
 
@@ -22,32 +22,28 @@ address_of(const struct recipient *r, struct addr *out)
 	memcpy(out->domain, r->domain.p, r->domain.len);
 }
 
-/* Every end of the way from the name, and how many there are. */
-struct ends {
-	struct destination first;
-	size_t n;
-	struct str told;	/* TOLD of them, as people write them */
-};
-
-static bool
-found(void *arg, const struct destination *d)
+/* Where an alias of ours leads, one a line. 1, 0: it is none, -1. */
+static int
+targets_of(struct tables *t, const struct addr *name, struct str *out)
 {
-	struct ends *e = arg;
-	char text[ADDR_TEXT_MAX];
-	struct addr a = { .literal = false };
+	char account[ADDR_LOCAL_MAX + 1];
+	struct address_record a;
+	struct domain_record d;
+	struct slice detail;
+	const char *domain = name->domain;
+	int found = tables_domain(t, domain, &d);
 
-	if (d->kind == DEST_ANSWER)
-		return true;	/* it keeps nothing */
-	if (++e->n == 1)
-		e->first = *d;
-	memcpy(a.local, d->local, sizeof(a.local));
-	memcpy(a.domain, d->domain, sizeof(a.domain));
-	if (d->kind != DEST_DISCARD && e->n <= TOLD)
-		str_printf(&e->told, "%s%s", e->told.len > 0 ? ", " : "",
-		    addr_text(&a, text, sizeof(text)));
-	else if (e->n == TOLD + 1)
-		str_puts(&e->told, ", ...");
-	return true;
+	str_clear(out);
+	if (found != 1 ||
+	    addr_account_of(name->local, account, &detail) == -1)
+		return found;
+	if (d.alias_of[0] != '\0')
+		domain = d.alias_of;
+	found = tables_address(t, domain, account, &a);
+	if (found != 1 || a.kind != ADDRESS_ALIAS)
+		return found == -1 ? -1 : 0;
+	str_put(out, a.targets);
+	return str_ok(out) ? 1 : -1;
 }
 
 static void
@@ -69,42 +65,58 @@ store_in(struct manager *q, struct active *a, struct recipient *r,
 	(void)life_schedule(q, a, r, RCPT_MAILBOX, slice_of(d->domain));
 }
 
-/* To the sender; told is where he may write to. */
+/* To the sender; targets is where he may write to. */
 static void
 say_moved(struct manager *q, struct active *a, struct recipient *r,
-    const struct str *told)
+    struct slice targets)
 {
 	char text[QUEUE_TEXT_MAX + 1], to[ADDR_TEXT_MAX];
+	struct str told = STR_INIT(QUEUE_TEXT_MAX / 2);
 
-	snprintf(text, sizeof(text), "5.1.6 The mailbox <%s> has moved%s%.*s",
-	    recipient_text(r, to, sizeof(to)), told->len > 0 ?
-	    ", please write to " : " and keeps no mail", SLICE_FMT(
-	    str_slice(told)));
+	for (size_t i = 0; targets.len > 0 && i < TOLD; i++) {
+		str_puts(&told, i > 0 ? ", " : ", please write to ");
+		str_put(&told, slice_cut(&targets, '\n'));
+	}
+	snprintf(text, sizeof(text), "5.1.6 The mailbox <%s> has moved%.*s%s",
+	    recipient_text(r, to, sizeof(to)), SLICE_FMT(str_slice(&told)),
+	    targets.len > 0 ? ", ..." : "");
+	str_free(&told);
 	life_answer(q, a, r, QUEUE_PERMANENT, text);
 }
 
+/*
+ * Follows the alias that the name is now. What the mailbox at its end forwards
+ * or answers was judged when the message came: only the copy is still due.
+ */
 static enum route_verdict
 follow(struct manager *q, struct active *a, struct recipient *r,
-    const struct addr *name)
+    struct addr name)
 {
-	struct ends e = { .told = STR_INIT(QUEUE_TEXT_MAX / 2) };
-	struct addr from;
-	/* Whether its sender may write here was asked when it came in. */
-	const struct route_sender sender = { &from, true };
-	enum route_verdict v;
+	struct str targets = STR_INIT(TARGETS_MAX * ADDR_TEXT_MAX);
+	enum route_verdict v = ROUTE_LOOP;
+	bool is_mailbox = false, is_settled = false;
+	struct destination d;
+	struct slice rest;
+	int found;
 
-	if (addr_parse(a->e->sender, &from) != ADDR_OK)
-		memset(&from, 0, sizeof(from));
-	v = route_expand(&q->tables, name, "", &sender, found, &e);
-	if (v == ROUTE_OK) {
-		r->is_moved = true;
-		if (e.n == 1 && e.first.kind == DEST_MAILBOX)
-			store_in(q, a, r, &e.first);
-		else
-			say_moved(q, a, r, &e.told);
+	for (int i = 0; i < ROUTE_DEPTH && !is_settled; i++) {
+		found = targets_of(&q->tables, &name, &targets);
+		rest = str_slice(&targets);
+		v = found == -1 ? ROUTE_TEMPORARY : ROUTE_NOT_OURS;
+		if (found == 1 && memchr(rest.p, '\n', rest.len) == NULL &&
+		    addr_parse(rest, &name) == ADDR_OK)
+			v = route_check(&q->tables, &name, "", &d,
+			    &is_mailbox);
+		is_settled = v != ROUTE_OK || is_mailbox;
 	}
-	str_free(&e.told);
-	return v;
+	r->is_moved = true;
+	if (v == ROUTE_OK && is_mailbox)
+		store_in(q, a, r, &d);
+	else if (v == ROUTE_NOT_OURS)
+		say_moved(q, a, r, str_slice(&targets));
+	str_free(&targets);
+	return v == ROUTE_NOT_OURS ? ROUTE_OK :
+	    v == ROUTE_OK && !is_mailbox ? ROUTE_LOOP : v;
 }
 
 void
@@ -123,7 +135,7 @@ mailbox_begin(struct manager *q, struct active *a, struct recipient *r)
 		store_in(q, a, r, &d);
 		return;
 	}
-	if (v == ROUTE_OK && (v = follow(q, a, r, &name)) == ROUTE_OK)
+	if (v == ROUTE_OK && (v = follow(q, a, r, name)) == ROUTE_OK)
 		return;
 	if (v == ROUTE_NOT_OURS)
 		v = ROUTE_UNKNOWN;
