@@ -21,6 +21,31 @@ put_packed(struct build *b, enum table_name t, struct slice key,
 }
 
 static int
+put_answer(struct build *b, const struct object *o)
+{
+	char key[sizeof(ANSWER_KEY) + ADDR_LOCAL_MAX];
+	struct packer k;
+
+	snprintf(key, sizeof(key), ANSWER_KEY "%.*s",
+	    SLICE_FMT(address_local(o->name)));
+	pack_init(&k, b->space, RECORD_MAX);
+	record_answer(&k, o);
+	return put_packed(b, TABLE_ADDRESSES, slice_of(key), &k);
+}
+
+static int
+put_address(struct build *b, const struct object *o)
+{
+	struct packer k;
+
+	pack_init(&k, b->space, RECORD_MAX);
+	record_address(&k, o);
+	if (put_packed(b, TABLE_ADDRESSES, address_local(o->name), &k) == -1)
+		return -1;
+	return record_answers(o) ? put_answer(b, o) : 0;
+}
+
+static int
 each_address(void *arg, struct slice key, struct slice value)
 {
 	struct build *b = arg;
@@ -30,13 +55,8 @@ each_address(void *arg, struct slice key, struct slice value)
 	(void)key;
 	if (object_decode(value, &o) == -1)
 		return -1;
-	if ((b->tables & BIT(TABLE_ADDRESSES)) && record_has_address(&o)) {
-		pack_init(&k, b->space, RECORD_MAX);
-		record_address(&k, &o);
-		if (put_packed(b, TABLE_ADDRESSES, address_local(o.name),
-		    &k) == -1)
-			return -1;
-	}
+	if ((b->tables & BIT(TABLE_ADDRESSES)) && put_address(b, &o) == -1)
+		return -1;
 	if (!(b->tables & BIT(TABLE_SECRETS)) || o.kind != &kind_user)
 		return 0;
 	pack_init(&k, b->space, RECORD_MAX);

@@ -28,7 +28,7 @@
 #include "registry/build.h"
 #include "registry/record.h"
 
-#define COMPILER_VERSION 2
+#define COMPILER_VERSION 3
 #define GENERATION_KEY slice_make("\0generation", 11)
 #define GENERATION_MAX 64
 #define FILE_MAX (ADDR_DOMAIN_MAX + 32)
@@ -109,7 +109,7 @@ generation_number(const struct registry *r, struct slice value)
 
 /* What a change touches. */
 
-/* The record of o in one table, or nothing; o may be NULL. */
+/* The records of o in one table, or nothing; o may be NULL. */
 static void
 record_of(const struct object *o, bool secret, struct packer *k)
 {
@@ -117,22 +117,26 @@ record_of(const struct object *o, bool secret, struct packer *k)
 
 	if (o == NULL)
 		return;
-	if (!secret && record_has_address(o))
-		record_address(k, o);
-	else if (secret && o->kind == &kind_user)
-		record_secret(k, o, &nobody);
+	if (secret) {
+		if (o->kind == &kind_user)
+			record_secret(k, o, &nobody);
+		return;
+	}
+	record_address(k, o);
+	if (record_answers(o))
+		record_answer(k, o);
 }
 
 static bool
 record_differs(const struct object *before, const struct object *after,
     bool secret)
 {
-	static unsigned char space[2][RECORD_MAX];
+	static unsigned char space[2][2 * RECORD_MAX];
 	struct packer a, b;
 	bool differs;
 
-	pack_init(&a, space[0], RECORD_MAX);
-	pack_init(&b, space[1], RECORD_MAX);
+	pack_init(&a, space[0], sizeof(space[0]));
+	pack_init(&b, space[1], sizeof(space[1]));
 	record_of(before, secret, &a);
 	record_of(after, secret, &b);
 	differs = !slice_eq(pack_slice(&a), pack_slice(&b));

@@ -8,6 +8,9 @@
 #include "auth/password.h"
 #include "registry/valid.h"
 
+#define DAY_TEXT 10		/* 2026-11-21 */
+#define DAYS_MAX 36500		/* longer is for ever */
+
 enum account_state
 record_state(const struct object *o)
 {
@@ -27,10 +30,40 @@ text_of(const struct object *o, const char *attribute)
 	return value.p != NULL ? value : SLICE_EMPTY;
 }
 
+/* A moment in seconds; a day alone is its last second, or its first. 0: none. */
+static int64_t
+moment_of(const struct object *o, const char *attribute, bool day_begins)
+{
+	struct slice text = object_get(o, attribute);
+	int64_t at = text.p != NULL ? time_of_text(text) : 0;
+
+	return at > 0 && day_begins && text.len == DAY_TEXT ? at - 86399 : at;
+}
+
 static enum account_state
 worse(enum account_state a, enum account_state b)
 {
 	return a > b ? a : b;
+}
+
+/* When the senders to a suspended domain are no longer told to wait; 0: never. */
+static int64_t
+refuse_from(const struct object *d)
+{
+	uint64_t days = object_number(d, "refuse-after");
+	const char *since = object_get(d, "since").p != NULL ? "since" :
+	    "created";
+
+	if (record_state(d) != ACCOUNT_SUSPENDED || days == 0 ||
+	    days > DAYS_MAX)
+		return 0;
+	return moment_of(d, since, true) + (int64_t)days * 86400;
+}
+
+static int64_t
+first_of(int64_t a, int64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
 void
@@ -43,7 +76,15 @@ record_domain(struct packer *k, const struct object *d,
 		.messages_day = object_number(principal, "max-messages-day"),
 	};
 	struct slice language = object_get(d, "language");
+	struct slice catch_all = object_get(principal, "catch-all");
 
+	if (rec.state == ACCOUNT_SUSPENDED)
+		rec.refuse_from = first_of(refuse_from(d),
+		    refuse_from(principal));
+	if (catch_all.p == NULL || slice_eq(catch_all, SLICE("refuse")) ||
+	    slice_to_cstr(catch_all, rec.catch_all,
+	    sizeof(rec.catch_all)) == -1)
+		rec.catch_all[0] = '\0';
 	if (slice_to_cstr(language, rec.language, sizeof(rec.language)) == -1)
 		memcpy(rec.language, "fr", sizeof("fr"));
 	if (principal != d)
@@ -58,33 +99,78 @@ record_domain(struct packer *k, const struct object *d,
 	domain_record_pack(k, &rec);
 }
 
-bool
-record_has_address(const struct object *o)
+/* "everybody", or nothing, is the empty slice. */
+static struct slice
+senders_of(const struct object *o)
 {
-	return o->kind != &kind_robot || object_get(o, "copy").p != NULL;
+	struct slice senders = text_of(o, "senders");
+
+	return slice_eq(senders, SLICE("everybody")) ? SLICE_EMPTY : senders;
+}
+
+static void
+fill_user(struct address_record *rec, const struct object *o)
+{
+	int64_t end = moment_of(o, "vacation-end", false);
+
+	rec->kind = ADDRESS_MAILBOX;
+	rec->targets = text_of(o, "forward");
+	rec->keep = !object_is(o, "keep", "no");
+	rec->discard = object_is(o, "discard", "yes");
+	rec->quota_bytes = object_number(o, "quota-bytes");
+	rec->quota_messages = object_number(o, "quota-messages");
+	rec->folder = text_of(o, "folder");
+	rec->messages_hour = object_number(o, "messages-hour");
+	rec->recipients_hour = object_number(o, "recipients-hour");
+	rec->answers = record_answers(o);
+	if (rec->answers) {
+		rec->answer_from = moment_of(o, "vacation-start", true);
+		rec->answer_until = end > 0 ? end + 1 : 0;
+	}
 }
 
 void
 record_address(struct packer *k, const struct object *o)
 {
 	struct address_record rec = {
-		.kind = o->kind == &kind_user ? ADDRESS_MAILBOX : ADDRESS_ALIAS,
-		.state = record_state(o),
+		.kind = ADDRESS_ALIAS, .state = record_state(o), .keep = true,
 		.targets = SLICE_EMPTY, .folder = SLICE_EMPTY,
-		.senders = SLICE_EMPTY, .keep = true,
+		.senders = senders_of(o),
 	};
 
-	if (rec.kind == ADDRESS_ALIAS) {
-		rec.targets = object_get(o,
-		    o->kind == &kind_robot ? "copy" : "targets");
+	if (o->kind == &kind_user) {
+		fill_user(&rec, o);
+	} else if (o->kind == &kind_robot) {
+		rec.kind = ADDRESS_ROBOT;
+		rec.targets = text_of(o, "copy");
+		rec.answers = true;
 	} else {
-		rec.quota_bytes = object_number(o, "quota-bytes");
-		rec.quota_messages = object_number(o, "quota-messages");
-		rec.folder = text_of(o, "folder");
-		rec.messages_hour = object_number(o, "messages-hour");
-		rec.recipients_hour = object_number(o, "recipients-hour");
+		rec.targets = text_of(o, "targets");
 	}
 	address_record_pack(k, &rec);
+}
+
+bool
+record_answers(const struct object *o)
+{
+	return o->kind == &kind_robot ||
+	    (o->kind == &kind_user && object_is(o, "vacation", "yes"));
+}
+
+void
+record_answer(struct packer *k, const struct object *o)
+{
+	bool is_robot = o->kind == &kind_robot;
+	uint64_t days = object_number(o, is_robot ? "days" : "vacation-days");
+	struct answer_record rec = {
+		.subject = text_of(o, is_robot ? "subject" :
+		    "vacation-subject"),
+		.text = text_of(o, is_robot ? "text" : "vacation-text"),
+		.full_name = is_robot ? SLICE_EMPTY : text_of(o, "full-name"),
+		.days = days < UINT32_MAX ? (uint32_t)days : UINT32_MAX,
+	};
+
+	answer_record_pack(k, &rec);
 }
 
 void

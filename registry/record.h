@@ -22,11 +22,11 @@ enum account_state record_state(const struct object *o);
  * client: the customer that principal belongs to, or NULL. */
 void record_domain(struct packer *k, const struct object *d,
     const struct object *principal, const struct object *client);
-/* Whether an address takes mail: a robot that copies to nobody does not, until
- * there is somebody who answers for it. */
-bool record_has_address(const struct object *o);
-/* A user, an alias, or the copies of a robot. */
+/* A user, an alias or a robot. */
 void record_address(struct packer *k, const struct object *o);
+/* Whether it answers by itself, now or in time to come; then what it says. */
+bool record_answers(const struct object *o);
+void record_answer(struct packer *k, const struct object *o);
 /* A user. */
 void record_secret(struct packer *k, const struct object *o,
     const struct domain_facts *d);
