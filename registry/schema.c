@@ -159,9 +159,9 @@ static const struct attribute user_attributes[] = {
 	{ "discard", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "no", valid_switch,
 	  { "delete all mail unread", "supprimer tout courrier sans le lire" } },
 	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
-	  { "who may write: everybody, domain, or addresses",
+	  { "who may write: everybody, domain, or addresses and @domains",
 	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
-	    "adresses" } },
+	    "adresses et des @domaines" } },
 	{ "vacation", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "no", valid_switch,
 	  { "answer that its owner is away", "répondre que l'on est absent" } },
 	{ "vacation-start", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
@@ -205,9 +205,9 @@ static const struct attribute alias_attributes[] = {
 	  { "active; suspended: try later; disabled: refused",
 	    "active ; suspended : plus tard ; disabled : refusé" } },
 	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
-	  { "who may write: everybody, domain, or addresses",
+	  { "who may write: everybody, domain, or addresses and @domains",
 	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
-	    "adresses" } },
+	    "adresses et des @domaines" } },
 	{ "created", 0, NULL, valid_time,
 	  { "when it was made", "date de création" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }
@@ -224,9 +224,9 @@ static const struct attribute robot_attributes[] = {
 	  { "days before a sender is answered again",
 	    "jours avant de répondre de nouveau à un expéditeur" } },
 	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
-	  { "who may write: everybody, domain, or addresses",
+	  { "who may write: everybody, domain, or addresses and @domains",
 	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
-	    "adresses" } },
+	    "adresses et des @domaines" } },
 	{ "state", ATTR_SET | ATTR_MANAGER, "active", valid_state,
 	  { "active; suspended: try later; disabled: refused",
 	    "active ; suspended : plus tard ; disabled : refusé" } },

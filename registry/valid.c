@@ -401,19 +401,35 @@ valid_login(struct slice in, struct str *out, struct text *why)
 	return 0;
 }
 
-int
-valid_targets(struct slice in, struct str *out, struct text *why)
+/* An address, or "@domain", as it is kept in out[ADDR_TEXT_MAX]. */
+static int
+canonical(struct slice in, bool domain_ok, char *out)
+{
+	struct addr a;
+
+	if (domain_ok && in.len > 1 && in.p[0] == '@') {
+		out[0] = '@';
+		return addr_domain(slice_skip(in, 1), out + 1);
+	}
+	if (addr_parse(in, &a) != ADDR_OK || a.domain[0] == '\0')
+		return -1;
+	addr_text(&a, out, ADDR_TEXT_MAX);
+	return 0;
+}
+
+/* Addresses one a line, each once. */
+static int
+take_addresses(struct slice in, bool domain_ok, struct str *out,
+    struct text *why)
 {
 	char text[ADDR_TEXT_MAX];
 	struct slice one;
-	struct addr a;
 	size_t n = 0;
 
 	while ((one = target_next(&in)).p != NULL) {
-		if (addr_parse(one, &a) != ADDR_OK || a.domain[0] == '\0')
+		if (canonical(one, domain_ok, text) == -1)
 			return wrong(why, "must be mail addresses",
 			    "doit être une suite d'adresses");
-		addr_text(&a, text, sizeof(text));
 		if (has_target(out, slice_of(text)))
 			continue;
 		if (++n > TARGETS_MAX)
@@ -430,15 +446,21 @@ valid_targets(struct slice in, struct str *out, struct text *why)
 }
 
 int
+valid_targets(struct slice in, struct str *out, struct text *why)
+{
+	return take_addresses(in, false, out, why);
+}
+
+int
 valid_senders(struct slice in, struct str *out, struct text *why)
 {
 	const char *const words[] = { "everybody", "domain", NULL };
 
-	if (one_of(in, words, out) || valid_targets(in, out, why) == 0)
+	if (one_of(in, words, out) || take_addresses(in, true, out, why) == 0)
 		return 0;
-	return wrong(why, "must be everybody, domain, or mail addresses",
+	return wrong(why, "must be everybody, domain, or addresses and @domains",
 	    "doit être everybody (tous), domain (le domaine), ou une suite "
-	    "d'adresses");
+	    "d'adresses et de @domaines");
 }
 
 int

@@ -21,7 +21,7 @@ attribute_valid valid_domain;
  * kept one a line. */
 attribute_valid valid_domains;
 attribute_valid valid_kinds;
-/* "everybody", "domain", or addresses. */
+/* "everybody", "domain", or addresses and "@domain"s. */
 attribute_valid valid_senders;
 /* "refuse", "discard", an address, or "@domain". */
 attribute_valid valid_catch_all;

@@ -66,8 +66,14 @@ def vacations(r):
        "with a forward together (8-02)")
     user(r, forward="", vacation="no")
     for value, verdict in (("domain", "ok"), ("a@b.test c@d.test", "ok"),
-                           ("friends", "invalid"), ("everybody", "ok")):
+                           ("friends", "invalid"), ("@", "invalid"),
+                           ("@Free.Test; a@b.test,@b.test", "ok")):
         eq(user(r, senders=value)[1], verdict, "who may write: " + value)
+    eq(show(r)["senders"], "@free.test\na@b.test\n@b.test",
+       "domains and addresses, one a line")
+    ok(b"@free.test\na@b.test" in r.addresses("a.test")["bob"],
+       "and in the tables")
+    eq(user(r, senders="everybody")[1], "ok", "everybody may")
 
 
 def robots(r):
@@ -77,10 +83,11 @@ def robots(r):
        "exists", "and a name of its own")
     eq(r.ask("robot.add", address="auto@a.test", subject="s", text="t")[1],
        "ok", "a robot")
-    ok("auto" not in r.addresses("a.test"), "that nobody runs takes no mail")
+    ok({"auto", "answer/auto"} <= r.addresses("a.test").keys(),
+       "2-30: takes mail, and has an answer, without anybody behind it")
     eq(r.ask("robot.set", address="auto@a.test", copy="bob")[1], "ok",
        "with a copy to a person")
-    ok("auto" in r.addresses("a.test"), "who gets it")
+    ok(b"bob@a.test" in r.addresses("a.test")["auto"], "who gets it (2-31)")
     eq(r.ask("robot.set", address="auto@a.test", copy="auto")[1], "invalid",
        "never to itself")
     eq(r.ask("domain.show", name="a.test")[0][0]["used-robots"], "1",
