@@ -111,6 +111,13 @@ static const struct setting settings[] = {
 	  "hour; 0: any number" },
 	{ "queue_lifetime", TYPE_TIME, AT(queue_lifetime), 1, 31536000, "5d",
 	  "how long a delivery is tried (RFC 5321 4.5.4.1)" },
+	{ "lifetime_transactional", TYPE_TIME, AT(lifetime_transactional), 0,
+	  31536000, "0", "the same for notices and answers; 0: as "
+	  "queue_lifetime" },
+	{ "lifetime_lists", TYPE_TIME, AT(lifetime_lists), 0, 31536000, "0",
+	  "the same for mail of lists; 0: as queue_lifetime" },
+	{ "lifetime_bulk", TYPE_TIME, AT(lifetime_bulk), 0, 31536000, "0",
+	  "the same for bulk mailings; 0: as queue_lifetime" },
 	{ "delay_notice", TYPE_TIME, AT(delay_notice), 0, 31536000, "4h",
 	  "when the sender is told of a delay; 0: never" },
 	{ "retry_first", TYPE_TIME, AT(retry_first), 1, 86400, "5m",

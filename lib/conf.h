@@ -63,6 +63,7 @@ struct conf {
 	uint64_t outbound_messages_hour, outbound_recipients_hour;
 
 	uint64_t queue_lifetime, delay_notice;
+	uint64_t lifetime_transactional, lifetime_lists, lifetime_bulk;
 	uint64_t retry_first, retry_max;
 	uint64_t queue_free_min;		/* bytes kept free on the disk */
 	uint64_t workers_max;			/* malle-local at a time */

@@ -48,6 +48,20 @@ life_age(const struct manager *q, const struct message *m)
 	return message_age(m->arrival, q->wall, q->now / 1000 - m->born);
 }
 
+int64_t
+life_time(const struct manager *q, const struct message *m)
+{
+	const uint64_t of_lane[] = {
+		[LANE_PERSONAL] = 0,
+		[LANE_TRANSACTIONAL] = q->conf.lifetime_transactional,
+		[LANE_LIST] = q->conf.lifetime_lists,
+		[LANE_BULK] = q->conf.lifetime_bulk
+	};
+	uint64_t t = m->lane < INDEX_LANES ? of_lane[m->lane] : 0;
+
+	return (int64_t)(t > 0 ? t : q->conf.queue_lifetime);
+}
+
 void
 life_touch(struct manager *q, struct active *a)
 {
@@ -324,7 +338,7 @@ deferred(struct manager *q, struct active *a, struct recipient *r,
 {
 	struct recipient_state *s = &r->state;
 	int64_t age = life_age(q, a->m);
-	int64_t left = (int64_t)q->conf.queue_lifetime - age;
+	int64_t left = life_time(q, a->m) - age;
 	int64_t next = (int64_t)retry_delay(q->conf.retry_first,
 	    q->conf.retry_max, s->attempts, arc4random());
 	char to[ADDR_TEXT_MAX], where[WHERE_MAX];

@@ -225,7 +225,7 @@ fill_recipient(struct manager *q, const struct active *a,
 		b->action = ACTION_RELAYED;
 	b->last_attempt = r->state.last;
 	if (kind == BOUNCE_DELAY)
-		b->retry_until = q->wall + (int64_t)q->conf.queue_lifetime -
+		b->retry_until = q->wall + life_time(q, a->m) -
 		    life_age(q, a->m);
 	fill_reply(a, r, fd, b);
 }

@@ -208,6 +208,8 @@ void life_result(struct manager *q, struct recipient *r,
 void life_back(struct manager *q, struct recipient *r, int64_t delay);
 void life_dirty(struct active *a, uint32_t recipient);
 int64_t life_age(const struct manager *q, const struct message *m);
+/* How old it may become, s: by its lane. */
+int64_t life_time(const struct manager *q, const struct message *m);
 /* by is kept in the file of what is held, as the reason. */
 void life_hold(struct manager *q, struct message *m, bool held,
     const char *by);

@@ -5,6 +5,7 @@
 import os
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from malle import done, eq, ok
@@ -81,6 +82,20 @@ with Lab("retry_first = 1s\nretry_max = 2s\nqueue_lifetime = 4s\n"
     eq((n.kind, [(r.address, r.action, r.status) for r in n.recipients]),
        (0, [("x@elsewhere.example", 0, "4.4.7")]), "a failure is told")
     ok(lab.wait(lambda: not lab.files()), "nothing is left")
+
+with Lab("retry_first = 1s\nretry_max = 2s\nqueue_lifetime = 1h\n"
+         "delay_notice = 1s\nlifetime_bulk = 3s\n") as lab:
+    begun = time.time()
+    letter = lab.client().submit("x@elsewhere.example").id
+    bulk = lab.client().submit("y@elsewhere.example", lane=3).id
+    ok(lab.wait_log(bulk + " failed"), "a lane of its own time is over")
+    ok(lab.wait(lambda: len(lab.bouncer.notices) == 3), "all are told")
+    said = {(n.id, n.kind): n for n in lab.bouncer.notices}
+    eq(sorted(said), sorted([(bulk, 0), (bulk, 1), (letter, 1)]),
+       "two delays, one failure")
+    eq([round((said[i, 1].recipients[0].until - begun) / 10) for i in
+        (letter, bulk)], [360, 0], "the delay says until when: by the lane")
+    eq(lab.logged(letter + " failed"), 0, "the others go on")
 
 with Lab("retry_first = 1h\nretry_max = 1h\n") as lab:
     lab.workers.policy = lambda j: LATER
