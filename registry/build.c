@@ -131,12 +131,28 @@ each_domain(void *arg, struct slice key, struct slice value)
 	return r;
 }
 
+/* What the customer who owns a host may send in a day. */
+static int
+owner_day(struct build *b, struct slice owner, uint64_t *out)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	char name[ADDR_LOCAL_MAX + 1];
+	struct object c;
+	int found = 0;
+
+	if (owner.len > 0 && memchr(owner.p, '@', owner.len) == NULL &&
+	    slice_to_cstr(owner, name, sizeof(name)) == 0)
+		found = object_load(b->r->store, &kind_client, name, &bytes,
+		    &c);
+	*out = found == 1 ? object_number(&c, "max-messages-day") : 0;
+	str_free(&bytes);
+	return found == -1 ? -1 : 0;
+}
+
 static int
 each_relay(void *arg, struct slice key, struct slice value)
 {
-	const struct access_record rec = {
-		.may_relay = true, .owner = SLICE_EMPTY
-	};
+	struct access_record rec = { .may_relay = true };
 	struct build *b = arg;
 	int64_t until;
 	struct object o;
@@ -153,6 +169,12 @@ each_relay(void *arg, struct slice key, struct slice value)
 		if (b->r->access_until == 0 || until < b->r->access_until)
 			b->r->access_until = until;
 	}
+	rec.owner = object_get(&o, "owner");
+	if (rec.owner.p == NULL)
+		rec.owner = SLICE_EMPTY;
+	rec.messages_hour = object_number(&o, "rate");
+	if (owner_day(b, rec.owner, &rec.owner_messages_day) == -1)
+		return -1;
 	pack_init(&k, b->space, RECORD_MAX);
 	access_record_pack(&k, &rec);
 	return put_packed(b, TABLE_ACCESS, record_access_key(&o, text), &k);

@@ -201,7 +201,7 @@ compile_note(struct registry *r, const struct object *before,
 		return registry_stale(r, "", STALE_ACCESS);
 	if (k == &kind_client && before != NULL && after != NULL &&
 	    !same_value(before, after, "max-messages-day"))
-		return registry_stale(r, "", STALE_DOMAINS);
+		return registry_stale(r, "", STALE_DOMAINS | STALE_ACCESS);
 	return 0;
 }
 

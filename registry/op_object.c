@@ -32,9 +32,13 @@ judge_references(struct request *q, const struct object *o)
 {
 	struct slice client = object_get(o, "client");
 	struct slice domains = object_get(o, "domains"), one;
+	struct slice owner = object_get(o, "owner");
 	enum registry_result result = REGISTRY_OK;
 
-	if (client.p != NULL)
+	if (owner.p != NULL)
+		result = judge_there(q, memchr(owner.p, '@', owner.len) != NULL ?
+		    &kind_user : &kind_client, owner);
+	if (result == REGISTRY_OK && client.p != NULL)
 		result = judge_there(q, &kind_client, client);
 	while (result == REGISTRY_OK && domains.p != NULL && domains.len > 0) {
 		one = slice_cut(&domains, '\n');
@@ -57,7 +61,8 @@ find_user_of(void *arg, struct slice key, struct slice value)
 	(void)key;
 	if (object_decode(value, &o) == -1)
 		return -1;
-	if (object_is(&o, "client", s->client)) {
+	if (object_is(&o, "client", s->client) ||
+	    object_is(&o, "owner", s->client)) {
 		if (s->names.len > 0)
 			str_puts(&s->names, ", ");
 		str_puts(&s->names, o.name);
@@ -76,6 +81,8 @@ judge_unused(struct request *q, const struct object *o)
 	if (store_each(q->r->store, SLICE("domain/"), SLICE_EMPTY,
 	    find_user_of, &s) == -1 ||
 	    store_each(q->r->store, SLICE("manager/"), SLICE_EMPTY,
+	    find_user_of, &s) == -1 ||
+	    store_each(q->r->store, SLICE("relay/"), SLICE_EMPTY,
 	    find_user_of, &s) == -1)
 		result = say_failed(q);
 	else if (s.names.len > 0)

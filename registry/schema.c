@@ -238,6 +238,12 @@ static const struct attribute robot_attributes[] = {
 static const struct attribute relay_attributes[] = {
 	{ "note", ATTR_SET | ATTR_CLEAR, NULL, valid_line,
 	  { "who and why", "qui et pourquoi" } },
+	{ "owner", ATTR_SET | ATTR_CLEAR, NULL, valid_owner,
+	  { "mailbox or customer that answers for them",
+	    "boîte ou client qui en répond" } },
+	{ "rate", ATTR_SET, "0", valid_count,
+	  { "messages an hour that all of them together may send; 0: no limit",
+	    "messages par heure pour toutes ensemble ; 0 : sans limite" } },
 	{ "until", ATTR_SET | ATTR_CLEAR, NULL, valid_time,
 	  { "last day of the permission", "dernier jour de l'autorisation" } },
 	{ "created", 0, NULL, valid_time,

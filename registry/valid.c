@@ -401,6 +401,24 @@ valid_login(struct slice in, struct str *out, struct text *why)
 	return 0;
 }
 
+int
+valid_owner(struct slice in, struct str *out, struct text *why)
+{
+	char text[ADDR_TEXT_MAX], local[ADDR_LOCAL_MAX + 1];
+	struct addr a;
+
+	if (memchr(in.p, '@', in.len) == NULL)
+		return valid_login(in, out, why);
+	if (addr_parse(in, &a) != ADDR_OK ||
+	    addr_account(slice_of(a.local), local) == -1)
+		return wrong(why, "must be the address of a mailbox, or the name "
+		    "of a customer", "doit être l'adresse d'une boîte, ou le nom "
+		    "d'un client");
+	memcpy(a.local, local, sizeof(a.local));
+	str_puts(out, addr_text(&a, text, sizeof(text)));
+	return 0;
+}
+
 /* An address, or "@domain", as it is kept in out[ADDR_TEXT_MAX]. */
 static int
 canonical(struct slice in, bool domain_ok, char *out)

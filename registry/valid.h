@@ -37,6 +37,8 @@ attribute_valid valid_zone;
 attribute_valid valid_policy;
 /* The name of a manager, a customer, or a mailbox's folder. */
 attribute_valid valid_login;
+/* A mailbox or a customer. */
+attribute_valid valid_owner;
 attribute_valid valid_uid;
 /* A crypt(3) string that malle-authd can verify, or a locked one. */
 attribute_valid valid_hash;

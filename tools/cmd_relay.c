@@ -6,9 +6,14 @@
 
 #include "tools/account.h"
 
+#define ARGUMENTS "ADDRESS[/BITS] [--owner ADDRESS|CLIENT] [--rate N] " \
+	"[--until DATE] [--note TEXT]"
+
 /* clang-format off */
 static const struct option_field options[] = {
 	{ "--note",  "note",  NULL },
+	{ "--owner", "owner", NULL },
+	{ "--rate",  "rate",  NULL },
 	{ "--until", "until", NULL },
 	{ NULL, NULL, NULL }
 };
@@ -32,7 +37,7 @@ static int
 relay_add(struct malle *m, int argc, char **argv)
 {
 	return ask_one(m, "relay.add", options, argc, argv,
-	    "relay add ADDRESS[/BITS] [--note TEXT] [--until DATE]",
+	    "relay add " ARGUMENTS,
 	    m->json ? row_show_json : NULL);
 }
 
@@ -40,7 +45,7 @@ static int
 relay_set(struct malle *m, int argc, char **argv)
 {
 	return ask_one(m, "relay.set", options, argc, argv,
-	    "relay set ADDRESS[/BITS] [--note TEXT] [--until DATE]",
+	    "relay set " ARGUMENTS,
 	    m->json ? row_show_json : NULL);
 }
 
@@ -52,9 +57,17 @@ relay_delete(struct malle *m, int argc, char **argv)
 }
 
 static int
+relay_show(struct malle *m, int argc, char **argv)
+{
+	return ask_one(m, "relay.show", NULL, argc, argv,
+	    "relay show ADDRESS[/BITS]", row_show_all);
+}
+
+static int
 relay_list(struct malle *m, int argc, char **argv)
 {
-	static const char *const columns[] = { "name", "until", "note", NULL };
+	static const char *const columns[] = { "name", "owner", "rate",
+		"until", "note", NULL };
 	struct registry_fields f = { .n = 0 };
 
 	(void)argv;
@@ -69,14 +82,17 @@ cmd_relay(struct malle *m, int argc, char **argv)
 {
 	/* clang-format off */
 	static const struct action actions[] = {
-		{ "add", relay_add, "ADDRESS[/BITS] [--note TEXT] [--until DATE]",
+		{ "add", relay_add, ARGUMENTS,
 		  "let hosts send mail to the world through us",
 		  "laisser des machines envoyer vers l'extérieur" },
 		{ "list", relay_list, "",
-		  "address or net, last day, note",
-		  "adresse ou réseau, dernier jour, note" },
-		{ "set", relay_set, "ADDRESS[/BITS] [--note TEXT] [--until DATE]",
-		  "change the note or the date", "changer la note ou la date" },
+		  "address or net, owner, messages an hour, last day, note",
+		  "adresse ou réseau, titulaire, messages par heure, dernier jour, "
+		  "note" },
+		{ "set", relay_set, ARGUMENTS,
+		  "change what is said of them", "changer ce qui en est dit" },
+		{ "show", relay_show, "ADDRESS[/BITS]",
+		  "all that is said of them", "tout ce qui en est dit" },
 		{ "delete", relay_delete, "ADDRESS[/BITS]",
 		  "take the permission away", "retirer l'autorisation" },
 		{ NULL, NULL, NULL, NULL, NULL }

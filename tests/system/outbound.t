@@ -208,13 +208,13 @@ with Lab(LIMITS, start=False) as lab:
     eq((a.result, a.enhanced, a.text), (
         TEMPORARY, "4.7.1", "The domain day.test has sent all that it may in a "
         "day: used 2 of 2 messages today, try again tomorrow"),
-       "4-14: a domain's messages of a day")
+       "a domain's messages of a day")
     eq([sends(c, 1, "alice@one.test").result,
         sends(c, 2, "alice@two.test").result,
         sends(c, 1, "bob@one.test").text],
        [OK, OK, "The customer acme has sent all that it may in a day: used 3 "
         "of 3 messages today, try again tomorrow"],
-       "4-14: those of all domains of a customer")
+       "those of all domains of a customer")
     eq(c.submit("bob@one.test", account="").result, OK,
        "which does not stop what comes in")
 
