@@ -2,7 +2,7 @@
 TEST_TOOLS += once
 once_SRC := tests/system/once.c
 # The manager of the queue with a clock that a test moves.
-TEST_TOOLS += malle-queued-clock
-malle-queued-clock_SRC := $(malle-queued_SRC) tests/system/clock.c
-malle-queued-clock_LIBS := -Wl,--wrap=clock_gettime
-malle-queued-clock_STATIC := 1
+TEST_TOOLS += queued-clock
+queued-clock_SRC := $(malle-queued_SRC) tests/system/clock.c
+queued-clock_LIBS := -Wl,--wrap=clock_gettime
+queued-clock_STATIC := 1

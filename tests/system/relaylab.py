@@ -81,7 +81,7 @@ class Lab:
                 os.symlink(os.path.join(malle.BIN, name),
                            os.path.join(libexec, name))
         os.unlink(libexec + "/malle-queued")
-        shutil.copy(malle.BIN + "/malle-queued-clock",
+        shutil.copy(malle.BIN + "/queued-clock",
                     libexec + "/malle-queued")
         with open(libexec + "/clock", "wb+") as f:
             f.write(bytes(8))
