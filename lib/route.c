@@ -173,6 +173,7 @@ struct walk {
 	size_t *undecided;	/* places in steps */
 	size_t nundecided;
 	size_t destinations;
+	unsigned caught;	/* catch-alls on the way to here */
 	enum route_verdict left_out;	/* why; ROUTE_OK: nobody was */
 	/* of the recipient itself, when a copy stays there */
 	struct destination own;
@@ -275,8 +276,9 @@ meet(const struct step *s, struct outcome *out)
 }
 
 static enum route_verdict
-report(struct walk *w, const struct destination *d)
+report(struct walk *w, struct destination *d)
 {
+	d->is_caught = w->caught > 0;
 	if (++w->destinations > ROUTE_MAX)
 		return ROUTE_TOO_MANY;
 	return w->found == NULL || w->found(w->arg, d) ? ROUTE_OK :
@@ -311,16 +313,21 @@ static enum route_verdict walk(struct walk *w, const struct addr *rcpt,
     size_t by, unsigned depth, struct outcome *out);
 
 /* An address that takes no mail keeps none from the others; any other failure
- * decides for all, so that nobody is left out. */
-static bool
-is_left_out(struct walk *w, enum route_verdict v)
+ * decides for all, so that nobody is left out unknown to him. */
+static enum route_verdict
+leave_out(struct walk *w, const struct addr *target, enum route_verdict why)
 {
-	if (v != ROUTE_UNKNOWN && v != ROUTE_DISABLED &&
-	    v != ROUTE_NOT_ALLOWED)
-		return false;
-	if (w->left_out == ROUTE_OK || v == ROUTE_NOT_ALLOWED)
-		w->left_out = v;
-	return true;
+	struct destination d = { .kind = DEST_LEFT_OUT, .why = why };
+
+	if (why != ROUTE_UNKNOWN && why != ROUTE_DISABLED &&
+	    why != ROUTE_NOT_ALLOWED)
+		return why;
+	if (w->left_out == ROUTE_OK || why == ROUTE_NOT_ALLOWED)
+		w->left_out = why;
+	memcpy(d.domain, target->domain, sizeof(d.domain));
+	memcpy(d.local, target->local, sizeof(d.local));
+	return w->found == NULL || w->found(w->arg, &d) ? ROUTE_OK :
+	    ROUTE_TEMPORARY;
 }
 
 static enum route_verdict
@@ -332,7 +339,7 @@ walk_target(struct walk *w, const struct addr *target, size_t by,
 	if (depth == ROUTE_DEPTH)
 		return ROUTE_LOOP;
 	v = walk(w, target, by, depth + 1, out);
-	return is_left_out(w, v) ? ROUTE_OK : v;
+	return v == ROUTE_OK ? v : leave_out(w, target, v);
 }
 
 static enum route_verdict
@@ -444,6 +451,7 @@ walk_missing(struct walk *w, const struct addr *rcpt,
 		meet(&w->steps[step], out);
 		return ROUTE_OK;
 	}
+	w->caught++;
 	if (strcmp(to, "discard") == 0) {
 		memcpy(d.domain, place->domain, sizeof(d.domain));
 		memcpy(d.local, rcpt->local, sizeof(d.local));
@@ -458,6 +466,7 @@ walk_missing(struct walk *w, const struct addr *rcpt,
 		v = addr_parse(slice_of(to), &next) != ADDR_OK ?
 		    ROUTE_TEMPORARY : walk_target(w, &next, step, depth, out);
 	}
+	w->caught--;
 	return v == ROUTE_OK ? leave(w, step, begin, depth, out) : v;
 }
 

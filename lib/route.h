@@ -24,7 +24,8 @@ enum destination_kind {
 	DEST_MAILBOX,
 	DEST_REMOTE,
 	DEST_ANSWER,	/* an answer goes out in the name of local@domain */
-	DEST_DISCARD	/* taken, and thrown away */
+	DEST_DISCARD,	/* taken, and thrown away */
+	DEST_LEFT_OUT	/* none: local@domain was on the way, why tells */
 };
 
 struct destination {
@@ -37,6 +38,8 @@ struct destination {
 	uint64_t quota_bytes, quota_messages;	/* mailbox */
 	char language[3];
 	char by[ADDR_TEXT_MAX];	/* remote: what of ours forwards it, or "" */
+	bool is_caught;		/* by the catch-all of a domain */
+	enum route_verdict why;	/* left out */
 };
 
 /* Who writes. Anybody can put an address of ours into MAIL: it counts only from
@@ -70,7 +73,8 @@ enum route_verdict route_accept(struct tables *t, const struct addr *rcpt,
  * that it has not. found is called for each; when it returns false the walk ends
  * with ROUTE_TEMPORARY. Anything but ROUTE_OK means that nothing may be taken as
  * complete. An address of ours on the way that is gone, or that the sender may
- * not write to, is left out; if nothing else is left, that is the verdict. A
+ * not write to, is left out, and found told so; if nothing else is left, that is
+ * the verdict. A
  * mailbox that only forwards, and from where the mail would reach nobody, keeps
  * it: that its owner has forwarded it in a circle does not lose it.
  */

@@ -158,7 +158,7 @@ put_recipient(struct draft *d, uint32_t hash, enum recipient_kind kind,
 	if (room(d) == -1)
 		return -1;
 	d->v[i] = (struct draft_recipient){
-		hash, (uint32_t)d->records.len, 0
+		hash, (uint32_t)d->records.len, 0, false
 	};
 	record_recipient(&d->records, kind, domain, local, detail,
 	    d->n_originals - 1);

@@ -10,6 +10,7 @@ struct draft_recipient {
 	uint32_t hash;
 	uint32_t record;	/* where its record begins in records */
 	uint32_t reply;		/* where in replies + 1; 0: it has not failed */
+	bool is_caught;		/* by a catch-all; for the log */
 };
 
 struct draft {

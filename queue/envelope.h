@@ -98,6 +98,7 @@ struct recipient {
 	uint8_t kind;
 	uint8_t wants;			/* QN_* that any of its originals wants */
 	bool is_running;		/* a worker has it */
+	bool is_caught;			/* by a catch-all; for the log */
 	struct recipient_state state;
 	struct sched_job job;
 	void *active;			/* of the manager */

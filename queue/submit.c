@@ -23,9 +23,11 @@
 #include "queue/answer.h"
 #include "queue/draft.h"
 #include "queue/hops.h"
+#include "queue/remote.h"
 #include "queue/sending.h"
 
 #define FREE_CHECK 1000		/* ms between looks at the free space */
+#define LEFT_OUT_MAX 65536	/* bytes of those told of in the log */
 
 /* What is being received on one connection; kept from message to message. */
 struct submission {
@@ -34,7 +36,8 @@ struct submission {
 	struct draft draft;
 	struct addr from;		/* mail.sender */
 	bool is_trusted;		/* as route_sender has it */
-	char first[ADDR_TEXT_MAX];	/* the first recipient */
+	char first[ADDR_TEXT_MAX], last[ADDR_TEXT_MAX]; /* recipients */
+	struct str left_out;		/* of their targets; for the log */
 	enum queue_result result;	/* sticky: told once, in Q_DONE */
 	char enhanced[12];
 	char text[QUEUE_TEXT_MAX + 1];
@@ -54,6 +57,7 @@ struct commit {
 	struct active *a;
 	struct sending_why why;	/* it is slowed or held */
 	int64_t delay;
+	struct str left_out;	/* as in the submission */
 };
 
 /* The first thing that is wrong is what the client is told. */
@@ -132,6 +136,7 @@ submit_forget(struct manager *q, struct conn *c)
 		return;
 	abandon(q, s);
 	draft_free(&s->draft);
+	str_free(&s->left_out);
 	free(s);
 	c->submission = NULL;
 }
@@ -146,6 +151,7 @@ submission_get(struct conn *c)
 			return NULL;
 		s->fd = -1;
 		draft_init(&s->draft);
+		s->left_out = STR_INIT(LEFT_OUT_MAX);
 		c->submission = s;
 	}
 	return s;
@@ -245,6 +251,7 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	s->is_open = true;
 	s->result = QUEUE_OK;
 	s->first[0] = '\0';
+	str_clear(&s->left_out);
 	s->reason = 0;
 	memset(&s->hops, 0, sizeof(s->hops));
 	memset(&s->h, 0, sizeof(s->h));
@@ -275,6 +282,24 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	return 0;
 }
 
+/* Somebody who gets nothing: two lines, whom the mail was for and why. */
+static void
+note_left_out(struct submission *s, const struct destination *d)
+{
+	char text[QUEUE_TEXT_MAX + 1], address[ADDR_TEXT_MAX];
+	const char *why;
+	struct addr a;
+
+	memset(&a, 0, sizeof(a));
+	memcpy(a.local, d->local, sizeof(a.local));
+	memcpy(a.domain, d->domain, sizeof(a.domain));
+	route_reply(d->why, addr_text(&a, address, sizeof(address)), text,
+	    sizeof(text));
+	why = strchr(text, ' ');
+	str_printf(&s->left_out, "%s\n%s\n", s->last,
+	    why != NULL ? why + 1 : text);
+}
+
 static bool
 on_destination(void *arg, const struct destination *d)
 {
@@ -282,11 +307,20 @@ on_destination(void *arg, const struct destination *d)
 		[DEST_MAILBOX] = RCPT_MAILBOX, [DEST_REMOTE] = RCPT_REMOTE,
 		[DEST_ANSWER] = RCPT_ANSWER, [DEST_DISCARD] = RCPT_DISCARD
 	};
-	struct draft *draft = arg;
+	struct submission *s = arg;
+	uint32_t n = s->draft.n;
 
-	return draft_add(draft, kinds[d->kind], slice_of(d->domain),
+	if (d->kind == DEST_LEFT_OUT) {
+		note_left_out(s, d);
+		return true;
+	}
+	if (draft_add(&s->draft, kinds[d->kind], slice_of(d->domain),
 	    slice_of(d->local), slice_of(d->kind == DEST_REMOTE ? d->by :
-	    d->detail)) == 0;
+	    d->detail)) == -1)
+		return false;
+	if (s->draft.n > n)
+		s->draft.v[n].is_caught = d->is_caught;
+	return true;
 }
 
 /* The address is nobody's: its sender will be told, or the client is now. */
@@ -329,7 +363,7 @@ route(struct manager *q, struct submission *s, const char *address,
 	    srs_open(q->srs_key, q->wall / 86400, a->local, &back) == 0)
 		a = &back;
 	v = route_expand(&q->tables, a, q->conf.default_domain, &sender,
-	    on_destination, &s->draft);
+	    on_destination, s);
 	if (v == ROUTE_OK && s->draft.records.len > mark.records)
 		return 0;
 	if (errno == E2BIG || errno == ENOMEM)
@@ -386,6 +420,7 @@ submit_rcpt(struct manager *q, struct conn *c, struct ipc_msg *m)
 	}
 	if (s->draft.n_originals == 0)
 		memcpy(s->first, text, sizeof(text));
+	memcpy(s->last, text, sizeof(text));
 	if (draft_original(&s->draft, address, notify, orcpt) == -1 ||
 	    route(q, s, text, &a) == -1) {
 		if (errno == E2BIG)
@@ -619,6 +654,7 @@ active_new(struct manager *q, const struct submission *s)
 	for (uint32_t i = 0; i < s->draft.n; i++) {
 		struct recipient_state *state = &a->e->recipients[i].state;
 
+		a->e->recipients[i].is_caught = s->draft.v[i].is_caught;
 		state->due = q->wall + s->sending.delay;
 		if (s->draft.v[i].reply == 0)
 			continue;
@@ -652,6 +688,8 @@ hand_over(struct manager *q, struct conn *c, struct submission *s)
 	k->c = c;
 	k->why = s->sending.why;
 	k->delay = s->sending.delay;
+	k->left_out = s->left_out;
+	s->left_out = STR_INIT(LEFT_OUT_MAX);
 	k->item.fd = s->fd;
 	k->item.dirfd = q->store.shards[id_shard(s->id)];
 	s->fd = -1;
@@ -742,12 +780,29 @@ static void
 log_recipient(const struct active *a, uint32_t i, uint32_t original)
 {
 	const struct recipient *r = &a->e->recipients[i];
+	struct slice given = a->e->originals[original].address;
+	bool is_forwarded = r->kind == RCPT_REMOTE && r->detail.len > 0;
 	char to[ADDR_TEXT_MAX];
 
-	log_info(a->m->id, "recipient", "n=%u to=%s %s=%s", i,
-	    LOGQ(a->e->originals[original].address),
-	    recipient_kind_name(r->kind),
-	    LOGS(recipient_text(r, to, sizeof(to))));
+	log_info(a->m->id, "recipient", "n=%u to=%s %s=%s%s%s%s%s", i,
+	    LOGQ(given), recipient_kind_name(r->kind),
+	    LOGS(recipient_text(r, to, sizeof(to))),
+	    is_forwarded ? " by=" : "", is_forwarded ? LOGQ(r->detail) : "",
+	    r->is_caught ? " catch-all=" : "",
+	    r->is_caught ? LOGQ(address_domain(given)) : "");
+}
+
+static void
+log_left_out(const struct commit *k)
+{
+	struct slice rest = str_slice(&k->left_out);
+
+	while (rest.len > 0) {
+		struct slice to = slice_cut(&rest, '\n');
+
+		log_info(k->a->m->id, "left-out", "to=%s text=%s", LOGQ(to),
+		    LOGQ(slice_cut(&rest, '\n')));
+	}
 }
 
 /* Every address that was given, those that share a mailbox too: trace finds a
@@ -797,6 +852,7 @@ accept_commit(struct manager *q, struct commit *k)
 	    LOGQ(e->account), LOGQ(e->client), (int)k->a->h.lane);
 	answer(q, k->c, QUEUE_OK, id, "2.6.0", "Message accepted");
 	log_recipients(k->a);
+	log_left_out(k);
 	log_waiting(k);
 	if (k->c->notice != NULL)
 		notice_done(q, k->c, id);
@@ -828,6 +884,7 @@ submit_synced(struct manager *q, struct watch *w, uint32_t events)
 			accept_commit(q, k);
 		q->commits--;
 		peer_settled(q, k->c);
+		str_free(&k->left_out);
 		free(k);
 	}
 }

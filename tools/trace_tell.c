@@ -35,13 +35,19 @@ static const struct phrase phrases[] = {
 	  "[, remis par {account}][, depuis {client}]" },
 	{ "recipient",
 	  "recipient {to}[: goes to the mailbox {mailbox}]"
-	  "[: goes to another server ({remote})]"
+	  "[: goes to another server ({remote})][, forwarded by {by}]"
 	  "[: may be answered by {answer}]"
-	  "[: is thrown away, as {discard} wants it]",
+	  "[: is thrown away, as {discard} wants it]"
+	  "[ (no such name: by the catch-all of {catch-all})]",
 	  "destinataire {to}[ : va dans la boîte {mailbox}]"
-	  "[ : part vers un autre serveur ({remote})]"
+	  "[ : part vers un autre serveur ({remote})][, renvoyé par {by}]"
 	  "[ : peut recevoir une réponse de {answer}]"
-	  "[ : est jeté, comme {discard} le veut]" },
+	  "[ : est jeté, comme {discard} le veut]"
+	  "[ (nom inexistant : par l'adresse de capture de {catch-all})]" },
+	{ "left-out",
+	  "recipient {to}: leads to an address that gets nothing: {text}",
+	  "destinataire {to} : mène à une adresse qui ne reçoit rien : "
+	  "{text}" },
 	{ "delivered",
 	  "{to}: delivered[ into the mailbox {mailbox}][, {delay} after its "
 	  "arrival]",

@@ -194,6 +194,8 @@ note(void *arg, const struct destination *d)
 	char *text = arg;
 	size_t len = strlen(text);
 
+	if (d->kind == DEST_LEFT_OUT)
+		return true;
 	snprintf(text + len, 1000 - len, "%s%s@%s", len > 0 ? " " : "",
 	    d->local, d->domain);
 	return true;

@@ -428,6 +428,8 @@ on_destination(void *arg, const struct destination *d)
 	    d->kind == DEST_ANSWER ? w->r.answer : w->r.discard;
 	char name[ADDR_TEXT_MAX];
 
+	if (d->kind == DEST_LEFT_OUT)
+		return true;
 	snprintf(name, sizeof(name), "%s@%s", d->local, d->domain);
 	for (int i = 0; i < NODES; i++) {
 		if (strcasecmp(name, w->g->nodes[i].name) != 0)

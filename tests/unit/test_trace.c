@@ -55,6 +55,19 @@ static const struct {
 	{ AT "i failed to=a@b text=\"\x1b[2J\xff caf\xc3\xa9\" dsn=5.1.1",
 	  "a@b: failed for good: \\x1b[2J\\xff caf\xc3\xa9 (5.1.1)",
 	  "a@b : échec définitif : \\x1b[2J\\xff caf\xc3\xa9 (5.1.1)" },
+	{ AT "i recipient n=0 to=b@x.fr remote=y@z.fr by=b@x.fr",
+	  "recipient b@x.fr: goes to another server (y@z.fr), forwarded by b@x.fr",
+	  "destinataire b@x.fr : part vers un autre serveur (y@z.fr), renvoyé par "
+	  "b@x.fr" },
+	{ AT "i recipient n=0 to=no@x.fr mailbox=b@x.fr catch-all=x.fr",
+	  "recipient no@x.fr: goes to the mailbox b@x.fr (no such name: by the "
+	  "catch-all of x.fr)",
+	  "destinataire no@x.fr : va dans la boîte b@x.fr (nom inexistant : par "
+	  "l'adresse de capture de x.fr)" },
+	{ AT "i left-out to=all@x.fr text=\"no <b@x.fr>\"",
+	  "recipient all@x.fr: leads to an address that gets nothing: no <b@x.fr>",
+	  "destinataire all@x.fr : mène à une adresse qui ne reçoit rien : no "
+	  "<b@x.fr>" },
 	{ AT "i unheard-of a=b c=\"\x07\"", "unheard-of a=b c=\\x07",
 	  "unheard-of a=b c=\\x07" },
 };
