@@ -22,7 +22,7 @@ test_smtp_params_SRC := tests/unit/test_smtp_params.c smtpd/params.c
 test_smtp_proxy_SRC := tests/unit/test_smtp_proxy.c smtpd/proxy.c
 # Those of the library need nothing but it.
 UNIT_LIB := test_num test_str test_pack test_base64 test_addr test_table test_account \
-	test_route test_route_graph test_conf test_conf_pass test_buf test_log test_hdr
+	test_route test_route_rules test_route_graph test_conf test_conf_pass test_buf test_log test_hdr
 TESTS_UNIT += $(UNIT_LIB)
 $(foreach t,$(UNIT_LIB),$(eval $(t)_SRC := tests/unit/$(t).c))
 TESTS_UNIT += test_password test_password_prep test_password_throttle test_scram
