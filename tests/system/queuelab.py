@@ -281,7 +281,8 @@ class Bouncer(threading.Thread):
 class Lab:
     """A queue of its own in a temporary folder."""
 
-    def __init__(self, settings="", workers=True, bouncer=True, start=True):
+    def __init__(self, settings="", workers=True, bouncer=True, start=True,
+                 remote=None):
         self.base = tempfile.mkdtemp(prefix="malle-queue-")
         os.chmod(self.base, 0o755)
         for name in ("queue", "public/tables/domains", "mail", "empty"):
@@ -298,6 +299,7 @@ class Lab:
         self.tables()
         self.workers = Workers(self) if workers else None
         self.bouncer = Bouncer() if bouncer else None
+        self.remote = remote
         self.process = None
         self.log = self.base + "/log"
         if start:
@@ -338,6 +340,8 @@ class Lab:
             fds["spawn"] = self.dead[0]
         if self.bouncer:
             fds["bounce"] = self.bouncer.theirs
+        if self.remote:
+            fds["remote"] = self.remote.theirs
         environment = dict(os.environ, MALLE_FDS=",".join(
             "%s=%d" % (k, s.fileno()) for k, s in fds.items()), **(env or {}))
         environment.setdefault("MALLE_SANDBOX_DENY", "kill")

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""queue-carriers.t - malle-queued and the children of malle-remote: those that
+die, and those that lie."""
+# SPDX-License-Identifier: ISC
+import os
+import socket
+import struct
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from malle import done, eq, ok
+from queuelab import Lab, pb, receive
+from remotelab import (CARRIER, R_CLOSED, R_FAILED, R_FOUND, R_READY, R_RESULT)
+
+HOST = "mx.far.test"
+
+
+def reply(code=250, text="Kept", cause=0):
+    result = 0 if code == 250 else 1 if code < 500 else 2
+    return (struct.pack("<BBH", result, cause if result else 0, code) +
+            pb("%d.0.0" % (code // 100)) + pb("%d %s" % (code, text)) +
+            pb(HOST) + pb("192.0.2.1") + pb("") + b"\0")
+
+
+class Job:
+    """What a carrier is given."""
+
+    def __init__(self, data):
+        self.tag, = struct.unpack("<Q", data[2:10])
+
+    def result(self, *replies, number=0, more=0):
+        return (struct.pack("<HQBH", R_RESULT, self.tag, more, len(replies)) +
+                b"".join(struct.pack("<IB", number + i, 0) + r
+                         for i, r in enumerate(replies)))
+
+
+class Remote(threading.Thread):
+    """malle-remote: every domain has one host; policy(self, socket) is a
+    carrier, whose end has been told where to go."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX,
+                                                   socket.SOCK_SEQPACKET)
+        self.policy = None
+        self.carriers = 0
+        self.start()
+
+    def run(self):
+        while True:
+            data, fds = receive(self.ours)
+            if not data:
+                return
+            kind, = struct.unpack("<H", data)
+            s = socket.socket(fileno=fds[0])
+            s.settimeout(20)
+            threading.Thread(target=self.carry if kind == CARRIER else
+                             self.resolve, args=(s,), daemon=True).start()
+
+    def resolve(self, s):
+        while True:
+            data = s.recv(65536)
+            if not data:
+                return
+            name = data[14:].decode()
+            s.send(struct.pack("<H", R_FOUND) + data[2:10] +
+                   struct.pack("<BIBB", 0, 300, 0, 0) + pb("") +
+                   struct.pack("<HHH", 1, 10, 25) + pb("mx." + name))
+
+    def carry(self, s):
+        self.carriers += 1
+        receive(s)
+        try:
+            self.policy(s)
+        except OSError:
+            pass
+        s.close()
+
+
+def take(s):
+    """The next job, or None at the end."""
+    data, fds = receive(s)
+    for fd in fds:
+        os.close(fd)
+    return Job(data) if data else None
+
+
+def honest(s):
+    s.send(struct.pack("<H", R_READY) + reply())
+    job = take(s)
+    while job is not None:
+        sent.append(job)
+        s.send(job.result(reply()))
+        job = take(s)
+
+
+sent = []
+remote = Remote()
+with Lab("retry_first = 1s\nretry_max = 2s\n", remote=remote) as lab:
+    # Two are with it; it reports the first and dies over the second unread.
+    gate = threading.Event()
+
+    def dying(s):
+        remote.policy = honest
+        s.send(struct.pack("<H", R_READY) + reply())
+        gate.wait(10)
+        s.send(take(s).result(reply(250, "Kept by the first")))
+    remote.policy = dying
+    c = lab.client()
+    ids = [c.submit("x@far.test").id for _ in range(2)]
+    lab.wait(lambda: remote.carriers == 1)
+    lab.wait(lambda: False, 0.3)
+    gate.set()
+    ok(lab.wait(lambda: not lab.files()), "a carrier dies: all is sent")
+    eq(sorted(i for i in ids if lab.logged(
+        i + ' sent to=x@far.test host=mx.far.test ip=192.0.2.1 tls="" '
+        'reply="250 Kept by the first"')), [ids[0]],
+       "what it had reported before counts")
+    eq(len(sent), 1, "and is not sent again")
+
+    def lying(what):
+        def policy(s):
+            remote.policy = honest
+            what(s)
+            while receive(s)[0]:
+                pass
+        return policy
+
+    def ready(s):
+        s.send(struct.pack("<H", R_READY) + reply())
+
+    def stranger(s):
+        ready(s)
+        job = take(s)
+        s.send(job.result(reply(), number=7))
+
+    def twice(s):
+        ready(s)
+        job = take(s)
+        s.send(job.result(reply(450, "not yet"), reply(), number=0))
+
+    def unknown(s):
+        ready(s)
+        job = take(s)
+        job.tag += 1000
+        s.send(job.result(reply()))
+
+    def early(s):
+        s.send(struct.pack("<HQBH", R_RESULT, 0, 0, 0))
+
+    def unfinished(s):
+        ready(s)
+        s.send(take(s).result(more=0))
+
+    def short(s):
+        ready(s)
+        s.send(take(s).result(reply())[:-3])
+
+    def again(s):
+        ready(s)
+        ready(s)
+
+    def nonsense(s):
+        s.send(b"x" * 5000)
+    for what, name in ((stranger, "a recipient that it was not given"),
+                       (twice, "more recipients than it was given"),
+                       (unknown, "a job that it was not given"),
+                       (early, "a result before it is ready"),
+                       (unfinished, "the end of a job that is not finished"),
+                       (short, "half a message"), (again, "ready twice"),
+                       (nonsense, "nonsense")):
+        del sent[:]
+        before = lab.logged("carrier group=far.test closed=")
+        remote.policy = lying(what)
+        lab.wait(lambda: False, 0.05)
+        # The connection of the one before is idle, and would take it.
+        i = c.submit("x@%s.test" % what.__name__).id
+        ok(lab.wait_log(i + " sent") and lab.wait(lambda: not lab.files()),
+           name + ": sent by the next carrier")
+        eq((len(sent), lab.logged("carrier group=%s.test closed=" %
+                                  what.__name__)), (1, 1),
+           "once; and the liar is closed")
+
+    # Not everything that comes unasked is a lie.
+    def bye(s):
+        remote.policy = honest
+        ready(s)
+        s.send(struct.pack("<H", R_CLOSED) + reply(421, "enough", 3))
+    del sent[:]
+    remote.policy = bye
+    c.submit("x@bye.test")
+    ok(lab.wait(lambda: not lab.files()), "R_CLOSED: what was not begun goes "
+       "elsewhere")
+    eq((len(sent), lab.logged("group=bye.test closed")), (1, 0), "once")
+
+    def fails(s):
+        remote.policy = honest
+        s.send(struct.pack("<H", R_FAILED) + reply(554, "go away", 3))
+    remote.policy = fails
+    i = c.submit("x@fails.test").id
+    ok(lab.wait_log(i + " deferred") and not lab.logged(i + " failed"),
+       "R_FAILED: a greeting of 554 is about us, and no bounce")
+    ok(lab.process.poll() is None, "malle-queued goes on")
+done()
