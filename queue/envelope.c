@@ -270,9 +270,22 @@ record_also(struct str *s, uint32_t recipient, uint32_t original)
 	put_record(s, RECORD_ALSO, &k);
 }
 
+void
+record_told(struct str *s, uint8_t kind, uint32_t first, uint32_t count)
+{
+	unsigned char space[16];
+	struct packer k;
+
+	pack_init(&k, space, sizeof(space));
+	pack_u8(&k, kind);
+	pack_u32(&k, first);
+	pack_u32(&k, count);
+	put_record(s, RECORD_TOLD, &k);
+}
+
 /* How many records of a kind there are: before any is stored. */
 struct counts {
-	uint32_t originals, recipients, alsos;
+	uint32_t originals, recipients, alsos, tolds;
 };
 
 /* The next record: its type, its body. -1 when it is not one. */
@@ -306,6 +319,7 @@ count_records(struct slice records, struct counts *c)
 		c->originals += type == RECORD_ORIGINAL;
 		c->recipients += type == RECORD_RECIPIENT;
 		c->alsos += type == RECORD_ALSO;
+		c->tolds += type == RECORD_TOLD;
 	}
 	return 0;
 }
@@ -325,7 +339,7 @@ static struct envelope *
 envelope_new(struct slice records, const struct counts *c)
 {
 	struct envelope *e;
-	size_t size = sizeof(*e), recipients, originals, alsos;
+	size_t size = sizeof(*e), recipients, originals, alsos, tolds;
 
 	/* All counts are at most RECIPIENTS_MAX or ENVELOPE_MAX / 6. */
 	recipients = size;
@@ -334,12 +348,15 @@ envelope_new(struct slice records, const struct counts *c)
 	size += c->originals * sizeof(*e->originals);
 	alsos = size;
 	size += c->alsos * sizeof(*e->alsos);
+	tolds = size;
+	size += c->tolds * sizeof(*e->tolds);
 	if ((e = malloc(size + records.len)) == NULL)
 		return NULL;
 	memset(e, 0, size);
 	e->recipients = (void *)((char *)e + recipients);
 	e->originals = (void *)((char *)e + originals);
 	e->alsos = (void *)((char *)e + alsos);
+	e->tolds = (void *)((char *)e + tolds);
 	e->records = (unsigned char *)e + size;
 	memcpy(e->records, records.p, records.len);
 	return e;
@@ -381,6 +398,16 @@ take_also(struct envelope *e, struct unpacker *b, const struct counts *c)
 		b->bad = true;
 }
 
+static void
+take_told(struct envelope *e, struct unpacker *b)
+{
+	struct told *t = &e->tolds[e->n_tolds++];
+
+	t->kind = unpack_u8(b);
+	t->first = unpack_u32(b);
+	t->count = unpack_u32(b);
+}
+
 /* One record into e. -1 when its fields are wrong. */
 static int
 take_record(struct envelope *e, uint8_t type, struct unpacker *b,
@@ -413,6 +440,9 @@ take_record(struct envelope *e, uint8_t type, struct unpacker *b,
 		break;
 	case RECORD_ALSO:
 		take_also(e, b, c);
+		break;
+	case RECORD_TOLD:
+		take_told(e, b);
 		break;
 	default:
 		return 0;

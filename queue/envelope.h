@@ -112,6 +112,12 @@ struct also {
 	uint32_t recipient, original;
 };
 
+/* In a notice: recipients of the message that it is about, in a row. */
+struct told {
+	uint32_t first, count;
+	uint8_t kind;			/* enum bounce_kind */
+};
+
 /* What an original's NOTIFY comes to (RFC 3461 4.1): failures and delays when
  * nothing was said. */
 static inline uint8_t
@@ -128,7 +134,8 @@ struct envelope {
 	struct original *originals;
 	struct recipient *recipients;
 	struct also *alsos;
-	uint32_t n_originals, n_recipients, n_alsos;
+	struct told *tolds;
+	uint32_t n_originals, n_recipients, n_alsos, n_tolds;
 	unsigned char *records;
 };
 
@@ -136,7 +143,8 @@ struct envelope {
 enum record_type {
 	RECORD_SENDER = 1, RECORD_ENVID, RECORD_ACCOUNT, RECORD_CLIENT,
 	RECORD_SESSION, RECORD_ABOUT,
-	RECORD_ORIGINAL = 16, RECORD_RECIPIENT, RECORD_ALSO, RECORD_VARIABLE
+	RECORD_ORIGINAL = 16, RECORD_RECIPIENT, RECORD_ALSO, RECORD_VARIABLE,
+	RECORD_TOLD
 };
 
 struct remote_reply;
@@ -187,6 +195,7 @@ void record_recipient(struct str *s, enum recipient_kind kind,
     struct slice domain, struct slice local, struct slice detail,
     uint32_t original);
 void record_also(struct str *s, uint32_t recipient, uint32_t original);
+void record_told(struct str *s, uint8_t kind, uint32_t first, uint32_t count);
 
 /*
  * Parses records with so many originals and recipients; the bytes are copied.

@@ -24,6 +24,7 @@
 #include "queue/answer.h"
 #include "queue/mailbox.h"
 #include "queue/retry.h"
+#include "queue/told.h"
 
 #define LOADS_MAX 64		/* messages begun in one turn */
 #define TROUBLE_DELAY 60000	/* ms until a file that cannot be read is tried */
@@ -140,8 +141,9 @@ encode_state(const struct manager *q, const struct active *a,
 	const struct message *m = a->m;
 	struct message_state s = {
 		.held = m->is_held,
-		/* While somebody has it, it is due. */
-		.due = a->outstanding > 0 ? q->wall : first_due(q, a),
+		/* While somebody has it, or is to be told, it is due. */
+		.due = a->outstanding > 0 || notice_is_due(q, a) ? q->wall :
+		    first_due(q, a),
 		.boottime = q->now / 1000,
 		.kills = m->kills,
 		.reason = a->reason
@@ -227,6 +229,8 @@ life_save(struct manager *q, struct active *a)
 void
 life_end(struct manager *q, struct message *m)
 {
+	if (m->active != NULL)
+		told_leaves(q, m->active);
 	if (store_remove(&q->store, m->id) == -1 && errno != ENOENT)
 		log_error(m->id, "error", "what=remove error=%s",
 		    LOGS(strerror(errno)));

@@ -8,6 +8,7 @@
 
 #include "lib/log.h"
 #include "queue/retry.h"
+#include "queue/told.h"
 
 struct loading {
 	struct manager *q;
@@ -117,6 +118,7 @@ life_load(struct manager *q)
 			    LOGS(strerror(errno)));
 			return -1;
 		}
+	told_recall(q);
 	manager_clocks(q);
 	log_info(NULL, "loaded", "messages=%u held=%u removed=%u corrupt=%u",
 	    q->index.count, l.held, l.removed, l.corrupt);

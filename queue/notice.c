@@ -7,7 +7,7 @@
  * double/.
  *
  * Order: the recipients are marked as told only when the notice is durable in
- * the queue. A crash in between tells twice, never not at all.
+ * the queue; after a crash in between told.c does it.
  */
 #include "queue/queue.h"
 
@@ -38,8 +38,8 @@ struct notice {
 
 /* Whether a recipient's state is to be told of, and as what. */
 static bool
-kind_of(struct manager *q, const struct active *a, const struct recipient *r,
-    enum bounce_kind *kind)
+kind_of(const struct manager *q, const struct active *a,
+    const struct recipient *r, enum bounce_kind *kind)
 {
 	bool has_sender = a->e->sender.len > 0;
 
@@ -66,7 +66,7 @@ kind_of(struct manager *q, const struct active *a, const struct recipient *r,
 }
 
 bool
-notice_is_due(struct manager *q, struct active *a)
+notice_is_due(const struct manager *q, const struct active *a)
 {
 	enum bounce_kind kind;
 
@@ -89,6 +89,19 @@ const char *
 notice_about(const struct conn *c)
 {
 	return c->notice->about;
+}
+
+enum bounce_kind
+notice_kind(const struct conn *c)
+{
+	return c->notice->kind;
+}
+
+uint32_t
+notice_numbers(const struct conn *c, const uint32_t **out)
+{
+	*out = c->notice->numbers;
+	return c->notice->n;
 }
 
 static void
@@ -351,11 +364,11 @@ send_notice(struct manager *q, struct notice *n, struct packer *k, int fd)
 	return 0;
 }
 
-/* Marks recipients as told. */
-static void
-mark_told(struct active *a, uint32_t number, enum bounce_kind kind)
+void
+notice_mark(struct active *a, uint32_t number, enum bounce_kind kind)
 {
 	struct recipient_state *s = &a->e->recipients[number].state;
+	struct recipient_state old = *s;
 
 	switch (kind) {
 	case BOUNCE_FAILURE:
@@ -370,7 +383,8 @@ mark_told(struct active *a, uint32_t number, enum bounce_kind kind)
 		s->flags |= RCPT_DELAY_TOLD;
 		break;
 	}
-	life_dirty(a, number);
+	if (s->status != old.status || s->flags != old.flags)
+		life_dirty(a, number);
 }
 
 /* Nobody can be told: a person finds the message in double/. */
@@ -497,7 +511,7 @@ notice_done(struct manager *q, struct conn *c, const char *id)
 	log_info(a->m->id, "bounced", "notice=%s kind=%s recipients=%u", id,
 	    n->is_double ? "double" : names[n->kind], n->n);
 	for (uint32_t i = 0; i < n->n; i++)
-		mark_told(a, n->numbers[i], n->kind);
+		notice_mark(a, n->numbers[i], n->kind);
 	a->notice_failures = 0;
 	c->notice = NULL;
 	notice_free(q, n);

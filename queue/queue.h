@@ -262,7 +262,7 @@ void remote_free_dead(struct manager *q);
 
 /* notice.c */
 /* True when something has to be told of a; false: nothing (more). */
-bool notice_is_due(struct manager *q, struct active *a);
+bool notice_is_due(const struct manager *q, const struct active *a);
 /* Asks malle-bounce. True: a->notice is set; false: not now. */
 bool notice_begin(struct manager *q, struct active *a);
 /* The notice on this connection is durable as message id. */
@@ -272,5 +272,10 @@ void notice_lost(struct manager *q, struct conn *c);
 /* What the envelope of the notice itself says. */
 uint8_t notice_flags(const struct conn *c);
 const char *notice_about(const struct conn *c);
+enum bounce_kind notice_kind(const struct conn *c);
+/* The recipients that it tells of, ascending; how many they are. */
+uint32_t notice_numbers(const struct conn *c, const uint32_t **out);
+/* Marks a recipient as told; nothing changes when it was, or is not of kind. */
+void notice_mark(struct active *a, uint32_t number, enum bounce_kind kind);
 
 #endif

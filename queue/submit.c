@@ -25,6 +25,7 @@
 #include "queue/hops.h"
 #include "queue/remote.h"
 #include "queue/sending.h"
+#include "queue/told.h"
 
 #define FREE_CHECK 1000		/* ms between looks at the free space */
 #define LEFT_OUT_MAX 65536	/* bytes of those told of in the log */
@@ -231,8 +232,10 @@ put_records(struct submission *s, const struct conn *c)
 		record_text(r, RECORD_CLIENT, slice_of(m->client));
 	if (m->session[0] != '\0')
 		record_text(r, RECORD_SESSION, slice_of(m->session));
-	if (c->notice != NULL)
+	if (c->notice != NULL) {
 		record_text(r, RECORD_ABOUT, slice_of(notice_about(c)));
+		told_records(c, r);
+	}
 	if ((c->roles & PEER_ANSWER) != 0)
 		record_text(r, RECORD_ABOUT, slice_of(answer_about(c)));
 }

@@ -271,8 +271,11 @@ class Bouncer(threading.Thread):
                 job.mail(sender="", lane=1, flags=QM_NO_TRACE, trace="",
                          protocol="", client="")
                 job.rcpt(n.to, NEVER)
-                n.answer = job.commit(b"Subject: notice\n\nabout %s\n" %
-                                      n.id.encode())
+                try:
+                    n.answer = job.commit(b"Subject: notice\n\nabout %s\n" %
+                                          n.id.encode())
+                except (OSError, EOFError):     # malle-queued was killed
+                    n.answer = None
             # Whoever waits for it looks at the answer next.
             self.notices.append(n)
             job.close()

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""queue-notices.t - who is told of a failure is told once, whatever dies."""
+# SPDX-License-Identifier: ISC
+
+import os
+import shutil
+import signal
+import struct
+import sys
+import zlib
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
+from malle import done, eq, ok, skip
+from queuelab import Lab, NEVER, OK, PERMANENT, TEMPORARY
+
+SETTINGS = "retry_first = 1h\nretry_max = 1h\n"
+strace = shutil.which("strace")
+
+
+def verdicts(job):
+    """bob's mailbox refuses, alice has to wait; carol reads notices."""
+    if job.mailbox == "carol":
+        return OK, "2.0.0", "delivered"
+    if job.mailbox == "alice":
+        return TEMPORARY, "4.2.0", "not now"
+    return PERMANENT, "5.2.1", "no"
+
+
+def notices(lab, about):
+    """The ids of the notices about a message that have reached carol."""
+    return {j.id for j in lab.workers.delivered
+            if b"about " + about.encode() in j.content}
+
+
+def settle(lab, i):
+    """Waits until nothing moves: only what alice waits for is left."""
+    def is_still():
+        c = lab.client()
+        rows = c.control(64)[0]
+        c.close()
+        return [(r["id"], r["state"]) for r in rows] in (
+            [], [(i, "waiting")]) and notices(lab, i)
+    return lab.wait(is_still, 10)
+
+
+def life(lab):
+    """The id of a message of which carol has to be told."""
+    c = lab.client()
+    answer = c.submit(["bob@exemple.test", "alice@exemple.test"],
+                      sender="carol@exemple.test")
+    return answer.id if answer.result == OK else None
+
+
+def test_kills():
+    twice, never, hits, tried = [], [], 0, 0
+    with Lab(SETTINGS, start=False) as lab:
+        lab.workers.policy = verdicts
+        for call in ("pwrite64", "sendmsg", "unlinkat"):
+            for n in range(1, 20):
+                lab.start(wrap=[strace, "-f", "-qq", "-o", "/dev/null", "-e",
+                                "trace=" + call, "-e",
+                                "inject=%s:signal=SIGKILL:when=%d" % (call, n)],
+                          env={"MALLE_SANDBOX_DENY": "errno"})
+                tried += 1
+                try:
+                    i = life(lab)
+                except (OSError, EOFError):
+                    i = None
+                hit = lab.wait(lambda: lab.process.poll() is not None or
+                               (i and notices(lab, i)), 5) and \
+                    lab.process.poll() is not None
+                if not hit:
+                    lab.wait(lambda: lab.process.poll() is not None, 0.3)
+                    hit = lab.process.poll() is not None
+                hits += hit
+                lab.stop(signal.SIGKILL)
+                lab.start()
+                if i is not None:
+                    settle(lab, i)
+                    found = notices(lab, i)
+                    twice += [(call, n)] if len(found) > 1 else []
+                    never += [(call, n)] if not found else []
+                for path in lab.files():
+                    lab.client().control(69, id=os.path.basename(path))
+                lab.wait(lambda: not lab.files())
+                lab.stop(signal.SIGKILL)
+                if not hit:
+                    break
+    ok(hits >= 12, "killed at %d of %d calls of a bounce" % (hits, tried))
+    eq(never, [], "carol is told")
+    eq(twice, [], "and told once")
+
+
+def test_power_cut():
+    """The notice is durable, the mark on the original is not."""
+    with Lab(SETTINGS) as lab:
+        lab.workers.policy = lambda j: (TEMPORARY, "4.2.0", "not now") \
+            if j.mailbox == "carol" else verdicts(j)
+        i = life(lab)
+        ok(lab.wait_log(i + " bounced"), "carol has a notice in the queue")
+        path = next(f for f in lab.files() if i in f)
+        lab.stop()
+        # What a power cut leaves: the state of bob as it was before the mark.
+        with open(path, "r+b") as f:
+            f.seek(192)
+            state = bytearray(f.read(32))
+            ok(state[4] == 3, "its mark is in the file of the message")
+            state[4] = 2
+            state[:4] = struct.pack("<I", zlib.crc32(state[4:]))
+            f.seek(192)
+            f.write(state)
+        lab.workers.policy = verdicts
+        lab.start()
+        for path in lab.files():
+            lab.client().control(68, id=os.path.basename(path))
+        ok(lab.wait_log(i + " deferred", 2) and settle(lab, i), "after the power cut the notice is delivered")
+        eq(len(notices(lab, i)), 1, "and no other is made")
+        eq(lab.logged("bounced notice="), 1, "or asked for")
+        eq(lab.logged("loaded "), 2, "(in a second life)")
+
+
+if strace is None or malle.SANITIZED:
+    skip("killing at system calls needs strace")
+else:
+    test_kills()
+test_power_cut()
+done()
