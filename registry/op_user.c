@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "lib/date.h"
+#include "registry/absence.h"
 #include "registry/login.h"
 #include "registry/operation.h"
 #include "registry/rights.h"
@@ -258,6 +259,10 @@ op_user_set(struct request *q)
 	if (result == REGISTRY_OK) {
 		after = before;	/* borrows; what is set is copied */
 		result = set_routed(q, &after, "forward");
+		if (result == REGISTRY_OK && absence_begin(&before, &after,
+		    field(q, "vacation-start").p != NULL,
+		    field(q, "vacation-end").p != NULL, time(NULL)) == -1)
+			result = say_failed(q);
 		if (result == REGISTRY_OK)
 			result = judge_routing(q, &after);
 		if (result == REGISTRY_OK)

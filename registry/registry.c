@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "registry/absence.h"
 #include "registry/compile.h"
 #include "registry/journal.h"
 #include "registry/usage.h"
@@ -87,5 +88,6 @@ registry_change(struct registry *r, const struct actor *who,
 	    write_object(r, before, after) == -1 ||
 	    journal_write(r, who, before, after) == -1)
 		return -1;
+	absence_note(r, after);
 	return compile_note(r, before, after);
 }

@@ -36,6 +36,8 @@ struct registry {
 	struct stale *stale;
 	size_t stale_n, stale_cap;
 	int64_t access_until;			/* a permission ends then; 0 */
+	int64_t absence_next;			/* a vacation ends then, perhaps */
+	int64_t absence_looked;			/* no look at all before then */
 };
 
 /* Who asks, for the journal. */

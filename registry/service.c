@@ -30,6 +30,7 @@
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "registry/compile.h"
+#include "registry/absence.h"
 #include "registry/hasher.h"
 #include "registry/journal.h"
 #include "registry/operation.h"
@@ -547,6 +548,33 @@ run_group(struct service *s)
 		    LOGS(strerror(errno)));
 }
 
+/* Vacations that are over, in a transaction of their own. */
+static void
+end_absences(struct service *s)
+{
+	struct registry *r = s->r;
+	uint64_t next = r->journal_next;
+	int64_t now = (int64_t)time(NULL);
+	bool failed;
+
+	if (!absence_is_due(r, now))
+		return;
+	failed = store_begin(r->store) == -1;
+	if (!failed && absence_end(r, now) == -1) {
+		store_abort(r->store);
+		failed = true;
+	} else if (!failed) {
+		failed = settle(r, false) == -1;
+	}
+	if (failed) {
+		log_error(NULL, "vacation-failed", "error=%s",
+		    LOGS(strerror(errno)));
+		journal_forget(r, next, 0);
+		r->absence_next = 0;
+		r->absence_looked = now + IDLE_MS / 1000;
+	}
+}
+
 /* The loop. */
 
 static int
@@ -653,6 +681,12 @@ prepare_poll(struct service *s, struct pollfd *p)
 		if (left < wait)
 			wait = left < 0 ? 0 : left;
 	}
+	left = s->r->absence_next > s->r->absence_looked ?
+	    s->r->absence_next : s->r->absence_looked;
+	if (s->r->absence_next != INT64_MAX &&
+	    (left - (int64_t)time(NULL)) * 1000 < wait)
+		wait = left <= (int64_t)time(NULL) ? 0 :
+		    (left - (int64_t)time(NULL)) * 1000;
 	if (s->r->access_until != 0) {
 		left = (s->r->access_until - (int64_t)time(NULL)) * 1000;
 		if (left < wait)
@@ -685,6 +719,7 @@ turn(struct service *s, const sigset_t *unblocked)
 		accept_one(s);
 	take_hashes(s);
 	run_group(s);
+	end_absences(s);
 	now = clock_ms();
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		look_at_clock(&s->conns[i], now);

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""registry-vacations - when an absence begins and ends, and that it ends by itself (inventory 0-28 to 0-30)."""
+import json
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
+from malle import eq, ok
+
+BOB = "bob@exemple.test"
+
+
+def iso(t):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
+
+
+def seconds(text):
+    return time.mktime(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
+
+
+with malle.Instance() as m:
+    def user(name=BOB):
+        return json.loads(m.malle("user", "show", name, "--json").stdout)
+
+    def put(*settings, name=BOB):
+        return m.malle("user", "set", name, *settings, check=False)
+
+    def ends(name=BOB, wait=30):
+        return malle.until(lambda: user(name).get("vacation") == "no", wait, 0.2)
+
+    m.domain("exemple.test")
+    m.user(BOB)
+    now = time.time()
+    ok(put("vacation=yes").returncode != 0, "0-26: an absence needs a text")
+    put("vacation=yes", "vacation-text=Absent.")
+    o = user()
+    ok(abs(seconds(o["vacation-start"]) - now) < 60 and "vacation-end" not in o,
+       "0-30: without dates it begins at once and has no end")
+    put("vacation=no")
+    put("vacation-start=now", "vacation=yes")
+    o = user()
+    ok(abs(seconds(o["vacation-end"]) - seconds(o["vacation-start"]) - 48 * 3600) < 5, "0-29: now is for 48 hours")
+    ok(put("vacation-start=" + iso(now + 500), "vacation-end=" + iso(now + 400)).returncode != 0,
+       "0-29: no end before the start")
+    start = iso(now + 3600)
+    put("vacation-start=" + start, "vacation-end=" + iso(now + 7200))
+    put("vacation=no")
+    put("vacation=yes")
+    eq(user()["vacation-start"], start, "a start that is still to come stays")
+
+    # Two that end one after the other, and one that does not.
+    m.user("carole@exemple.test")
+    m.user("zoe@exemple.test")
+    put("vacation=yes", "vacation-text=x", "vacation-end=" + iso(time.time() + 7200), name="zoe@exemple.test")
+    put("vacation=yes", "vacation-text=x", "vacation-end=" + iso(time.time() + 2), name="carole@exemple.test")
+    ok(ends("carole@exemple.test"), "an absence that is over is switched off")
+    o = user("carole@exemple.test")
+    ok("vacation-start" not in o and "vacation-end" not in o and o["vacation-text"] == "x",
+       "without its dates, but with its text")
+    eq(user("zoe@exemple.test")["vacation"], "yes", "another one goes on")
+    log = [l for l in m.log().split("\n") if " vacation-over " in l]
+    ok(len(log) == 1 and "carole" in log[0], "the log tells of one")
+    j = [json.loads(l) for l in m.malle("journal", "carole@exemple.test", "--json").stdout.splitlines()]
+    last = j[-1]
+    ok("malle-registryd" in json.dumps(last) and "vacation.end" in json.dumps(last), "and so does the journal, by whom")
+    put("vacation=yes", name="carole@exemple.test")
+    o = user("carole@exemple.test")
+    ok(o["vacation"] == "yes" and "vacation-end" not in o, "the next one has not the end of the last")
+
+    # Over while nobody was there to see it.
+    put("vacation=yes", "vacation-start=" + iso(time.time() - 5), "vacation-end=" + iso(time.time() + 2))
+    m.stop()
+    time.sleep(2.5)
+    m.start()
+    ok(ends(), "one that was over before the start is switched off, too")
+    eq(m.violations(), [], "no call outside of a program's role")
+malle.done()
