@@ -8,7 +8,7 @@
 # other tests run is in TEST_TOOLS.
 
 .DEFAULT_GOAL := all
-MODULES := lib registry auth smtpd queue deliver bounce pop3d remote tools tests/unit tests/system tests/fuzz tests/crash tests/bench
+MODULES := lib registry auth smtpd queue deliver mailbox bounce pop3d remote tools tests/unit tests/system tests/fuzz tests/crash tests/bench
 
 CC := $(shell sed -n 1p conf-cc)
 LD := $(shell sed -n 1p conf-ld)

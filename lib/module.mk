@@ -12,3 +12,4 @@ $(B)/lib/providers_text.o: packaging/providers
 LIB_SRC += lib/children.c
 LIB_SRC += lib/srs.c
 LIB_SRC += lib/conf_pass.c
+LIB_SRC += lib/proto_mailbox.c

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void
 registry_fields_pack(struct packer *k, const struct registry_fields *f)
@@ -84,13 +85,15 @@ take_end(struct ipc_msg *m, char *text, size_t cap)
 static int
 read_answer(int fd, void *space,
     void (*row)(void *arg, const struct registry_fields *row), void *arg,
-    char *text, size_t cap)
+    char *text, size_t cap, int *given)
 {
 	struct registry_fields f;
 	struct ipc_msg m;
 	int r;
 
 	while ((r = ipc_recv(fd, space, &m)) == 1) {
+		if (m.type == REG_END)
+			*given = ipc_take_fd(&m, 0);
 		ipc_close_fds(&m);
 		if (m.type == REG_END)
 			return take_end(&m, text, cap);
@@ -109,20 +112,39 @@ read_answer(int fd, void *space,
 }
 
 int
-registry_call(int fd, const char *operation, const struct registry_fields *f,
+registry_call_fd(int fd, const char *operation,
+    const struct registry_fields *f,
     void (*row)(void *arg, const struct registry_fields *row), void *arg,
-    char *text, size_t cap)
+    char *text, size_t cap, int *given)
 {
 	void *space = malloc(IPC_MAX);
 	int r = -1, saved;
 
+	*given = -1;
 	if (space == NULL)
 		return -1;
 	if (send_request(fd, operation, f, space) == 0)
-		r = read_answer(fd, space, row, arg, text, cap);
+		r = read_answer(fd, space, row, arg, text, cap, given);
 	saved = errno;
+	if (r != REGISTRY_OK && *given != -1) {
+		close(*given);
+		*given = -1;
+	}
 	explicit_bzero(space, IPC_MAX);
 	free(space);
 	errno = saved;
+	return r;
+}
+
+int
+registry_call(int fd, const char *operation, const struct registry_fields *f,
+    void (*row)(void *arg, const struct registry_fields *row), void *arg,
+    char *text, size_t cap)
+{
+	int given, r;
+
+	r = registry_call_fd(fd, operation, f, row, arg, text, cap, &given);
+	if (given != -1)
+		close(given);
 	return r;
 }

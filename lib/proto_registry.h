@@ -22,7 +22,8 @@ enum registry_type {
 	REG_MORE,		/* fields: one more object of a long request (load) */
 	REG_LAST,		/* end of a long request */
 	REG_ROW = 32,		/* fields */
-	REG_END			/* u8 registry_result, bytes sentence */
+	REG_END			/* u8 registry_result, bytes sentence; with a
+				 * descriptor when the operation gives one */
 };
 
 enum registry_result {
@@ -62,5 +63,11 @@ int registry_call(int fd, const char *operation,
     const struct registry_fields *f,
     void (*row)(void *arg, const struct registry_fields *row), void *arg,
     char *text, size_t cap) __attribute__((warn_unused_result));
+/* The same for an operation that gives a descriptor: *given is the caller's,
+ * or -1. */
+int registry_call_fd(int fd, const char *operation,
+    const struct registry_fields *f,
+    void (*row)(void *arg, const struct registry_fields *row), void *arg,
+    char *text, size_t cap, int *given) __attribute__((warn_unused_result));
 
 #endif

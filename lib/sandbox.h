@@ -9,7 +9,7 @@
 enum sandbox_role {
 	SANDBOX_SMTPD,		/* accept, fork, read tables, connect to our sockets */
 	SANDBOX_POP3D,		/* the same, before login */
-	SANDBOX_MAILBOX,	/* a POP3 session after login: one Maildir */
+	SANDBOX_MAILBOX,	/* one mailbox: POP3 after login, malle-mailbox */
 	SANDBOX_LOCAL,		/* malle-local: the mailboxes of one domain */
 	SANDBOX_QUEUED,		/* the queue folder, the tables, a sync thread */
 	SANDBOX_AUTHD,		/* password tables, threads */

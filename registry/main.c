@@ -224,6 +224,7 @@ start(struct registry *r, struct sockets *s, int *etc_fd)
 		    "malle-start");
 	}
 	s->auth = proc_fd("auth");
+	r->spawn_fd = proc_fd("spawn");
 	if ((*etc_fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return complain("/etc");
 	if (open_folders(r, &registry_fd) == -1 ||

@@ -10,10 +10,10 @@
 #include "registry/absence.h"
 #include "registry/login.h"
 #include "registry/operation.h"
+#include "registry/purge.h"
 #include "registry/rights.h"
 #include "registry/valid.h"
 
-#define GRACE_DAYS 30		/* for which a deletion can be taken back */
 #define VACATION_NOW (48 * 3600)	/* seconds */
 #define NAMESAKES_MAX 10000	/* tried before giving up */
 

@@ -178,6 +178,23 @@ const struct operation operations[] = {
 	  { "forget such an end",
 	    "oublier une terminaison" } },
 
+	{ "mailbox.measure", ADMINS | MANAGERS | ROLE_OWNER,
+	  RIGHT_SEE, &kind_user, 0, op_mailbox_measure, "address",
+	  { "count the mail of a mailbox",
+	    "compter le courrier d'une boîte" } },
+	{ "mailbox.open", ROLE_OWNER,
+	  RIGHT_SEE, &kind_user, 0, op_mailbox_open, "address",
+	  { "read and change the mail of one's own mailbox",
+	    "lire et modifier le courrier de sa propre boîte" } },
+	{ "mailbox.fill", ROLE_ROOT,
+	  RIGHT_CHANGE, &kind_user, 0, op_mailbox_fill, "address",
+	  { "add mail to a mailbox, unseen",
+	    "ajouter du courrier à une boîte, sans la lire" } },
+	{ "mailbox.purge", ADMINS | MANAGERS,
+	  RIGHT_DELETE, &kind_removed, OP_WRITE, op_mailbox_purge, "name",
+	  { "delete the mail of a deleted mailbox for ever",
+	    "effacer pour toujours le courrier d'une boîte supprimée" } },
+
 	{ "removed.list", ADMINS | MANAGERS,
 	  RIGHT_NONE, &kind_removed, 0, op_removed_list, NULL,
 	  { "list what was deleted and is still on disk",
@@ -472,6 +489,13 @@ change(struct request *q, const struct object *before,
 {
 	struct actor who = { q->uid, q->account, q->op->name };
 
+	/* Nobody takes a name again while its old mail is going. */
+	if (before != NULL && before->kind == &kind_removed &&
+	    strcmp(before->name, q->r->purging) == 0)
+		return say(q, REGISTRY_TEMPORARY,
+		    "The mail of %s is being deleted just now: try again in a "
+		    "moment.", "Le courrier de %s est en cours de suppression : "
+		    "réessayez dans un instant.", before->name);
 	return registry_change(q->r, &who, before, after) == -1 ?
 	    say_failed(q) : limits_judge(q, before, after);
 }

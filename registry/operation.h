@@ -59,6 +59,7 @@ struct request {
 	bool french;
 	struct hash_job *hash;		/* done, or NULL */
 	struct spool *in, *out;
+	int give_fd;			/* goes out with the verdict; 0: none */
 	char text[REQUEST_TEXT];	/* the sentence of the verdict */
 };
 
@@ -142,6 +143,8 @@ operation_act op_object_add, op_object_list, op_object_show, op_object_set,
     op_object_passwd, op_object_delete;
 operation_act op_dump, op_load, op_journal, op_check, op_login, op_recompile,
     op_schema, op_removed_list, op_undo;
+operation_act op_mailbox_measure, op_mailbox_open, op_mailbox_fill,
+    op_mailbox_purge;
 
 /* Shared between the acts. */
 

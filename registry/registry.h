@@ -35,9 +35,12 @@ struct registry {
 	bool journal_behind;			/* the text lacks some */
 	struct stale *stale;
 	size_t stale_n, stale_cap;
-	int64_t access_until;			/* a permission ends then; 0 */
 	int64_t absence_next;			/* a vacation ends then, perhaps */
 	int64_t absence_looked;			/* no look at all before then */
+	int64_t access_until;			/* a permission ends then; 0 */
+	int spawn_fd;				/* the pair to malle-spawn, -1 */
+	char purging[ADDR_TEXT_MAX];		/* whose mail is going now, "" */
+	bool purge_wanted;			/* look for more at once */
 };
 
 /* Who asks, for the journal. */

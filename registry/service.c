@@ -34,6 +34,7 @@
 #include "registry/hasher.h"
 #include "registry/journal.h"
 #include "registry/operation.h"
+#include "registry/purge.h"
 
 #define CONNS_MAX 128
 #define PER_USER 8
@@ -72,6 +73,7 @@ struct conn {
 struct service {
 	struct registry *r;
 	struct hasher *hasher;
+	struct purge purge;
 	struct conn conns[CONNS_MAX];
 	uint64_t next_id;
 	int listen_fd, etc_fd;
@@ -104,6 +106,9 @@ request_free(struct conn *c)
 	c->job = NULL;
 	spool_clear(&c->in);
 	spool_clear(&c->out);
+	if (c->q.give_fd > 0)
+		close(c->q.give_fd);
+	c->q.give_fd = 0;
 }
 
 static void
@@ -185,7 +190,8 @@ pump(struct service *s, struct conn *c)
 		}
 		k = (struct packer){ (unsigned char *)s->space, len, len,
 			false };
-		if (ipc_send(c->fd, type, &k, NULL, 0) == -1) {
+		if (ipc_send(c->fd, type, &k, &c->q.give_fd,
+		    type == REG_END && c->q.give_fd > 0) == -1) {
 			if (errno == EAGAIN)
 				spool_untake(&c->out, len);
 			else
@@ -548,6 +554,36 @@ run_group(struct service *s)
 		    LOGS(strerror(errno)));
 }
 
+/* Mail whose time is over; answered: malle-mailbox has ended a purge. */
+static void
+run_purge(struct service *s, bool answered)
+{
+	struct registry *r = s->r;
+	uint64_t next = r->journal_next;
+	int64_t now = clock_ms();
+	bool failed;
+
+	if (!answered && (s->purge.fd != -1 ||
+	    (now < s->purge.next && !r->purge_wanted)))
+		return;
+	failed = store_begin(r->store) == -1;
+	if (!failed) {
+		failed = (answered && purge_end(&s->purge, r) == -1) ||
+		    purge_look(&s->purge, r, now) == -1;
+		if (failed)
+			store_abort(r->store);
+		else
+			failed = settle(r, false) == -1;
+	}
+	if (failed) {
+		log_error(NULL, "purge-failed", "reason=%s",
+		    LOGS(strerror(errno)));
+		journal_forget(r, next, 0);
+		s->purge.next = now + IDLE_MS;
+		r->purge_wanted = false;
+	}
+}
+
 /* Vacations that are over, in a transaction of their own. */
 static void
 end_absences(struct service *s)
@@ -659,7 +695,7 @@ events_of(const struct conn *c)
 	return 0;
 }
 
-/* Fills p; p[i + 2] is of conns[i]. Returns the time to wait, in ms. */
+/* Fills p; p[i + 3] is of conns[i]. Returns the time to wait, in ms. */
 static int
 prepare_poll(struct service *s, struct pollfd *p)
 {
@@ -668,11 +704,14 @@ prepare_poll(struct service *s, struct pollfd *p)
 	p[0] = (struct pollfd){ .fd = told_to_stop ? -1 : s->listen_fd,
 		.events = POLLIN };
 	p[1] = (struct pollfd){ .fd = hasher_fd(s->hasher), .events = POLLIN };
+	p[2] = (struct pollfd){ .fd = s->purge.fd, .events = POLLIN };
+	if (s->purge.fd == -1 && s->purge.next - now < wait)
+		wait = s->purge.next < now ? 0 : s->purge.next - now;
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		const struct conn *c = &s->conns[i];
 		short events = events_of(c);
 
-		p[i + 2] = (struct pollfd){ .fd = events != 0 ? c->fd : -1,
+		p[i + 3] = (struct pollfd){ .fd = events != 0 ? c->fd : -1,
 			.events = events };
 		left = c->deadline - now;
 		if (c->state == CONN_FREE || c->state == CONN_HASHING ||
@@ -698,17 +737,17 @@ prepare_poll(struct service *s, struct pollfd *p)
 static void
 turn(struct service *s, const sigset_t *unblocked)
 {
-	struct pollfd p[CONNS_MAX + 2];
+	struct pollfd p[CONNS_MAX + 3];
 	int wait = prepare_poll(s, p);
 	struct timespec t = { wait / 1000, wait % 1000 * 1000000L };
 	int64_t now;
 
-	if (ppoll(p, CONNS_MAX + 2, &t, unblocked) == -1)
+	if (ppoll(p, CONNS_MAX + 3, &t, unblocked) == -1)
 		return;		/* a signal: the loop looks at it */
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		struct conn *c = &s->conns[i];
 
-		if (p[i + 2].revents == 0)
+		if (p[i + 3].revents == 0)
 			continue;
 		if (c->state == CONN_IDLE || c->state == CONN_LOADING)
 			read_conn(s, c);
@@ -720,6 +759,7 @@ turn(struct service *s, const sigset_t *unblocked)
 	take_hashes(s);
 	run_group(s);
 	end_absences(s);
+	run_purge(s, p[2].revents != 0);
 	now = clock_ms();
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		look_at_clock(&s->conns[i], now);
@@ -768,6 +808,7 @@ service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd)
 	struct conn *pair;
 
 	s.r = r;
+	s.purge = PURGE_INIT;
 	s.listen_fd = listen_fd;
 	s.etc_fd = etc_fd;
 	watch_signals(&unblocked);
@@ -785,6 +826,9 @@ service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd)
 		pair->is_pair = true;
 		pair->role = ROLE_AUTHD;
 	}
+	if (r->spawn_fd != -1)
+		fcntl(r->spawn_fd, F_SETFL,
+		    fcntl(r->spawn_fd, F_GETFL) | O_NONBLOCK);
 	proc_ready();
 	while (!may_stop(&s)) {
 		if (told_to_reload)

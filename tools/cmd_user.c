@@ -1,11 +1,14 @@
 /* cmd_user.c - malle user: mailboxes and their passwords. */
 /* SPDX-License-Identifier: ISC */
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "tools/account.h"
+#include "lib/num.h"
+#include "tools/backup.h"
 
 /* clang-format off */
 static const struct option_field options[] = {
@@ -85,11 +88,69 @@ ask_one(struct malle *m, const char *operation, bool attributes, int argc,
 	return status;
 }
 
+/* The account's row with what malle-mailbox has counted. */
+struct counted {
+	const struct malle *m;
+	uint64_t messages, bytes;
+	bool known;
+};
+
+static void
+show_counted(void *arg, const struct registry_fields *row)
+{
+	struct registry_fields all = *row;
+	const struct counted *c = arg;
+	char messages[24], bytes[24], percent[24];
+	uint64_t quota;
+
+	snprintf(messages, sizeof(messages), "%" PRIu64, c->messages);
+	snprintf(bytes, sizeof(bytes), "%" PRIu64, c->bytes);
+	if (c->known) {
+		registry_add(&all, "used-messages", slice_of(messages));
+		registry_add(&all, "used-bytes", slice_of(bytes));
+	}
+	if (c->known && num_parse(registry_field(row, "quota-bytes"), 1,
+	    INT64_MAX, &quota) == 0) {
+		snprintf(percent, sizeof(percent), "%.0f",
+		    (double)c->bytes * 100 / (double)quota);
+		registry_add(&all, "used-percent", slice_of(percent));
+	}
+	if (c->m->json)
+		row_show_json(NULL, &all);
+	else
+		row_show_all(NULL, &all);
+}
+
 static int
 user_show(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "user.show", false, argc, argv,
-	    "user show ADDRESS [--own]", row_show_all);
+	static struct arguments a;
+	struct secrets s = { .show = false };
+	struct counted c = { .m = m };
+	struct registry_fields f;
+	struct malle plain;
+	int status = EX_NOINPUT;
+
+	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
+	    a.n != 1 || take_field(&a.f, PASSWORD_HOW).p != NULL)
+		return arguments_wrong(m, "user show ADDRESS [--own]");
+	registry_add(&a.f, "address", slice_of(a.positional[0]));
+	if (add_current(m, &a.f, &s) == 0) {
+		f = a.f;
+		if (m->as != NULL) {
+			registry_add(&f, "as", slice_of(m->as));
+			registry_add(&f, "current", slice_of(m->current));
+		}
+		c.known = mailbox_numbers(m, &f, &c.messages, &c.bytes) == 0;
+		/* The row is shown by us, as JSON too. */
+		plain = *m;
+		plain.json = false;
+		status = registry_ask(&plain, "user.show", &a.f, show_counted,
+		    &c);
+		explicit_bzero(&plain, sizeof(plain));
+	}
+	explicit_bzero(&s, sizeof(s));
+	return status;
 }
 
 static int

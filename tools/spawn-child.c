@@ -104,23 +104,19 @@ place(int connection, int domain_fd)
 	    -1 : 0;
 }
 
-void
-child_local(const struct spawn *s, const char *domain, uid_t uid,
-    int connection)
-{
-	static const char *const passed[] = { "LANG", "TZ", "MALLE_LOG",
-		"MALLE_SANDBOX_DENY", "ASAN_OPTIONS", "UBSAN_OPTIONS" };
-	char name[] = "malle-local", host[ADDR_DOMAIN_MAX + 1];
-	char where[ADDR_DOMAIN_MAX + 1], fds[] = "MALLE_FDS=queue=3,mail=4";
-	char path[] = "PATH=/nonexistent";
-	char *argv[] = { name, where, host, NULL };
-	char *env[sizeof(passed) / sizeof(passed[0]) + 3], *old;
-	size_t n = 0;
-	int domain_fd;
+#define PASSED_MAX 8
+static const char *const passed[] = { "LANG", "TZ", "MALLE_LOG",
+	"MALLE_SANDBOX_DENY", "ASAN_OPTIONS", "UBSAN_OPTIONS" };
 
-	plain_signals();
-	snprintf(where, sizeof(where), "%s", domain);
-	snprintf(host, sizeof(host), "%s", s->conf.hostname);
+/* Becomes the owner of a domain's folder and runs a program of ours, with the
+ * connection at 3 and the folder at 4; it limits and confines itself. */
+__attribute__((noreturn)) static void
+run(int program, char **argv, char *fds, const char *domain, int domain_fd,
+    uid_t uid, int connection)
+{
+	char path[] = "PATH=/nonexistent", *env[PASSED_MAX + 3], *old;
+	size_t n = 0;
+
 	env[n++] = fds;
 	env[n++] = path;
 	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++) {
@@ -128,16 +124,53 @@ child_local(const struct spawn *s, const char *domain, uid_t uid,
 			env[n++] = old - strlen(passed[i]) - 1;
 	}
 	env[n] = NULL;
-	if ((domain_fd = open_domain(s, domain, uid)) == -1)
-		fail("folder", domain);
 	if (place(connection, domain_fd) == -1)
 		fail("descriptors", domain);
-	/* It limits itself. */
 	if (become_owner(domain_fd, uid, NULL) == -1)
 		fail("uid", domain);
 	/* Everything else is close-on-exec. */
-	fexecve(s->local, argv, env);
-	fail("malle-local", domain);
+	fexecve(program, argv, env);
+	fail(argv[0], domain);
+}
+
+void
+child_local(const struct spawn *s, const char *domain, uid_t uid,
+    int connection)
+{
+	char name[] = "malle-local", host[ADDR_DOMAIN_MAX + 1];
+	char where[ADDR_DOMAIN_MAX + 1], fds[] = "MALLE_FDS=queue=3,mail=4";
+	char *argv[] = { name, where, host, NULL };
+	int domain_fd;
+
+	plain_signals();
+	snprintf(where, sizeof(where), "%s", domain);
+	snprintf(host, sizeof(host), "%s", s->conf.hostname);
+	if ((domain_fd = open_domain(s, domain, uid)) == -1)
+		fail("folder", domain);
+	run(s->local, argv, fds, domain, domain_fd, uid, connection);
+}
+
+void
+child_mailbox(const struct spawn *s, const struct spawn_mailbox *who,
+    int connection)
+{
+	char name[] = "malle-mailbox", fds[] = "MALLE_FDS=asker=3,mail=4";
+	char domain[ADDR_DOMAIN_MAX + 1], mailbox[ADDR_LOCAL_MAX + 1];
+	char rights[16], bytes[24], messages[24];
+	char *argv[] = { name, domain, mailbox, rights, bytes, messages, NULL };
+	int domain_fd;
+
+	plain_signals();
+	snprintf(domain, sizeof(domain), "%s", who->domain);
+	snprintf(mailbox, sizeof(mailbox), "%s", who->mailbox);
+	snprintf(rights, sizeof(rights), "%u", (unsigned)who->rights);
+	snprintf(bytes, sizeof(bytes), "%llu",
+	    (unsigned long long)who->quota_bytes);
+	snprintf(messages, sizeof(messages), "%llu",
+	    (unsigned long long)who->quota_messages);
+	if ((domain_fd = open_domain(s, domain, who->uid)) == -1)
+		fail("folder", domain);
+	run(s->mailbox, argv, fds, domain, domain_fd, who->uid, connection);
 }
 
 /* FOLDER/Maildir below the working folder, as its owner. */
@@ -183,6 +216,8 @@ child_pop3(const struct spawn *s, const struct spawn_pop3 *who, int client,
 	keep[2] = m.maildir;
 	close(s->queue);
 	close(s->auth);
+	if (s->registry != -1)
+		close(s->registry);
 	if (proc_close_others(keep, 3) == -1 ||
 	    sandbox_enter(SANDBOX_MAILBOX, &kept, 1, &got) == -1)
 		fail("sandbox", who->domain);

@@ -36,16 +36,21 @@
  * Order: a request is read, checked, forked for; its descriptors are closed
  * here at once. Whoever asked sees them closed when nothing came of it.
  * Limits: CHILDREN_MAX in all, workers_max and WORKERS_DOMAIN of malle-local,
- * sessions_max POP3 sessions, sessions_per_host of one client's address.
+ * sessions_max POP3 sessions, sessions_per_host of one client's address,
+ * MAILBOXES_MAX and MAILBOXES_DOMAIN of malle-mailbox.
  */
 #define CHILDREN_MAX 2048
 #define WORKERS_DOMAIN 4	/* of one domain: one works, older ones end */
+#define MAILBOXES_MAX 128
+#define MAILBOXES_DOMAIN 16
 #define STOP_WAIT 8000		/* ms for children to end; then malle-start's */
 /* Of a child, too: it can lower them only. */
 #define FILES_MAX 1024
 #define MEMORY_MAX (1ULL << 30)
 
-enum kind { NOBODY, WORKER, SESSION };
+enum kind { NOBODY, WORKER, SESSION, MAILBOX };
+
+static const char *const kinds[] = { "", "local", "pop3", "mailbox" };
 
 struct child {
 	pid_t pid;
@@ -102,13 +107,15 @@ may_fork(const struct spawn *s, const struct children *c, enum kind kind,
 	if (kind == WORKER)
 		may = may && count(c, WORKER, NULL) < s->conf.workers_max &&
 		    count(c, WORKER, &uid) < WORKERS_DOMAIN;
+	else if (kind == MAILBOX)
+		may = may && count(c, MAILBOX, NULL) < MAILBOXES_MAX &&
+		    count(c, MAILBOX, &uid) < MAILBOXES_DOMAIN;
 	else
 		may = may && count(c, SESSION, NULL) < s->conf.sessions_max &&
 		    sessions_of(c, host) < s->conf.sessions_per_host;
 	if (!may)
 		log_notice(NULL, "spawn-refused", "kind=%s uid=%u children=%zu "
-		    "reason=\"too many\"", kind == WORKER ? "local" : "pop3",
-		    (unsigned)uid, c->n);
+		    "reason=\"too many\"", kinds[kind], (unsigned)uid, c->n);
 	return may;
 }
 
@@ -188,26 +195,76 @@ take_pop3(const struct spawn *s, struct children *c, struct ipc_msg *m)
 	return 0;
 }
 
+/* The same for malle-registryd. */
+static int
+take_mailbox(const struct spawn *s, struct children *c, struct ipc_msg *m)
+{
+	static const struct ip nobody;
+	struct spawn_mailbox who;
+	pid_t pid;
+
+	if (m->nfds != 1 || spawn_mailbox_unpack(&m->body, &who) == -1)
+		return -1;
+	if (!may_fork(s, c, MAILBOX, who.uid, &nobody))
+		return 0;
+	if ((pid = fork()) == 0)
+		child_mailbox(s, &who, m->fds[0]);
+	remember(c, pid, MAILBOX, who.uid, &nobody);
+	return 0;
+}
+
+/* A domain that has no mail any more: only an empty folder can go. */
+static int
+take_forget(const struct spawn *s, struct ipc_msg *m)
+{
+	char domain[ADDR_DOMAIN_MAX + 1];
+	struct slice name = unpack_text(&m->body, ADDR_DOMAIN_MAX);
+
+	if (!unpack_end(&m->body) || addr_domain(name, domain) == -1 ||
+	    !slice_eq(name, slice_of(domain)))
+		return -1;
+	if (unlinkat(s->mail, domain, AT_REMOVEDIR) == -1 && errno != ENOENT)
+		log_notice(NULL, "spawn-forget", "domain=%s reason=%s",
+		    LOGS(domain), LOGS(strerror(errno)));
+	return 0;
+}
+
+static int
+take_registry(const struct spawn *s, struct children *c, struct ipc_msg *m)
+{
+	if (m->type == SPAWN_MAILBOX)
+		return take_mailbox(s, c, m);
+	return m->type == SPAWN_FORGET ? take_forget(s, m) : -1;
+}
+
+/* Who is at the other end of a pair. */
+static const char *
+name_of(const struct spawn *s, int fd)
+{
+	return fd == s->queue ? "queue" : fd == s->auth ? "auth" : "registry";
+}
+
 /* One request from a pair. */
 static void
 take(const struct spawn *s, struct children *c, int fd)
 {
 	static unsigned char space[IPC_MAX];
-	bool from_queue = fd == s->queue;
 	struct ipc_msg m = { .nfds = 0 };
 	int r = ipc_recv(fd, space, &m);
 	size_t used = sizeof(space);
 
 	if (r == 1) {
 		used = (size_t)(m.body.p - space) + m.body.len;
-		r = from_queue ? take_local(s, c, &m) : take_pop3(s, c, &m);
+		r = fd == s->queue ? take_local(s, c, &m) :
+		    fd == s->auth ? take_pop3(s, c, &m) :
+		    take_registry(s, c, &m);
 		if (r == -1)
 			log_error(NULL, "bad-request", "from=%s type=%u",
-			    from_queue ? "queue" : "auth", m.type);
+			    name_of(s, fd), m.type);
 		ipc_close_fds(&m);
 	} else if (r == -1 && errno != EAGAIN && errno != EINTR)
 		log_error(NULL, "bad-request", "from=%s reason=%s",
-		    from_queue ? "queue" : "auth", LOGS(strerror(errno)));
+		    name_of(s, fd), LOGS(strerror(errno)));
 	/* Not more: each page touched here is copied for the next child. */
 	explicit_bzero(space, used);
 }
@@ -230,15 +287,15 @@ serve(const struct spawn *s, int sigfd)
 {
 	static struct children c;
 	struct signalfd_siginfo info;
-	struct pollfd p[3] = {
-		{ s->queue, POLLIN, 0 }, { s->auth, POLLIN, 0 },
-		{ sigfd, POLLIN, 0 }
+	struct pollfd p[4] = {
+		{ sigfd, POLLIN, 0 }, { s->queue, POLLIN, 0 },
+		{ s->auth, POLLIN, 0 }, { s->registry, POLLIN, 0 }
 	};
 
 	for (;;) {
-		if (poll(p, 3, -1) == -1)
+		if (poll(p, 4, -1) == -1)
 			continue;
-		while (p[2].revents != 0 &&
+		while (p[0].revents != 0 &&
 		    read(sigfd, &info, sizeof(info)) == sizeof(info)) {
 			if (info.ssi_signo == SIGTERM)
 				return stop(&c);
@@ -248,7 +305,7 @@ serve(const struct spawn *s, int sigfd)
 				return;
 		}
 		reap(&c);
-		for (int i = 0; i < 2; i++) {
+		for (int i = 1; i < 4; i++) {
 			if (p[i].revents & POLLIN)
 				take(s, &c, p[i].fd);
 		}
@@ -271,6 +328,25 @@ keep_capabilities(void)
 	return (int)syscall(SYS_capset, &head, data);
 }
 
+/* A program of ours, to be run by children; high enough to stay out of the way
+ * of its own descriptors. -1 after saying why. */
+static int
+open_program(const struct spawn *s, const char *name)
+{
+	char path[2048];
+	int fd, high;
+
+	snprintf(path, sizeof(path), "%s/%s", s->conf.libexec, name);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
+		log_error(NULL, "start", "program=%s reason=%s", LOGS(path),
+		    LOGS(strerror(errno)));
+		return -1;
+	}
+	high = fcntl(fd, F_DUPFD_CLOEXEC, 40);
+	close(fd);
+	return high;
+}
+
 static int
 open_all(struct spawn *s)
 {
@@ -278,6 +354,7 @@ open_all(struct spawn *s)
 
 	s->queue = proc_fd("queue");
 	s->auth = proc_fd("auth");
+	s->registry = proc_fd("registry");	/* malle-queue-run has none */
 	if (s->queue == -1 || s->auth == -1) {
 		warnx("no descriptors in MALLE_FDS: it is started by "
 		    "malle-start, not by hand");
@@ -289,15 +366,9 @@ open_all(struct spawn *s)
 		    s->conf.base, LOGS(strerror(errno)));
 		return -1;
 	}
-	snprintf(path, sizeof(path), "%s/malle-local", s->conf.libexec);
-	/* High enough to stay out of the way of malle-local's own. */
-	if ((s->local = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
-		log_error(NULL, "start", "program=%s reason=%s", LOGS(path),
-		    LOGS(strerror(errno)));
-		return -1;
-	}
-	s->local = fcntl(s->local, F_DUPFD_CLOEXEC, 40);
-	return s->local;
+	s->local = open_program(s, "malle-local");
+	s->mailbox = open_program(s, "malle-mailbox");
+	return s->local == -1 || s->mailbox == -1 ? -1 : 0;
 }
 
 /* Confines the parent; filters of children are made once, here. 0 or -1. */
@@ -306,15 +377,16 @@ confine(const struct spawn *s)
 {
 	const struct proc_limits limits = { .memory = MEMORY_MAX,
 		.files = FILES_MAX };
-	struct sandbox_path kept[] = { { s->mail, true }, { s->local, false } };
-	int keep[] = { s->mail, s->local };
+	struct sandbox_path kept[] = { { s->mail, true }, { s->local, false },
+		{ s->mailbox, false } };
+	int keep[] = { s->mail, s->local, s->mailbox };
 	struct sandbox_got got;
 
-	if (proc_close_others(keep, 2) == -1 ||
+	if (proc_close_others(keep, 3) == -1 ||
 	    proc_drop_to(geteuid(), getegid(), NULL, &limits) == -1 ||
 	    (geteuid() == 0 && keep_capabilities() == -1) ||
 	    sandbox_prepare(SANDBOX_MAILBOX) == -1 ||
-	    sandbox_enter(SANDBOX_SPAWN, kept, 2, &got) == -1) {
+	    sandbox_enter(SANDBOX_SPAWN, kept, 3, &got) == -1) {
 		log_error(NULL, "start", "what=sandbox reason=%s",
 		    LOGS(strerror(errno)));
 		return -1;

@@ -64,22 +64,28 @@ def on(domain, other):
         "suffix.add": {"name": "never.test", "mandatory": "abuse"},
         "suffix.list": {}, "suffix.show": {"name": "never.test"},
         "suffix.set": {"name": "never.test", "mandatory": "abuse"},
-        "suffix.delete": {"name": "never.test"}, "removed.list": {},
+        "suffix.delete": {"name": "never.test"},
+        "mailbox.measure": {"address": who}, "mailbox.open": {"address": who},
+        "mailbox.fill": {"address": who},
+        "mailbox.purge": {"name": "never@" + domain}, "removed.list": {},
         "journal": {}, "undo": {"id": "999999"}, "check": {},
         "recompile": {}, "dump": {}, "load": {}, "schema": {},
         "login": {"address": who},
     }
 
 
-OWNERS = {"user.show", "user.set", "user.passwd"}
-ROOT_ONLY = {"dump", "load"}
+OWNERS = {"user.show", "user.set", "user.passwd", "mailbox.measure",
+          "mailbox.open"}
+ROOT_ONLY = {"dump", "load", "mailbox.fill"}
+# Promise 3: not even root and administrators read mail.
+OWNER_ONLY = {"mailbox.open"}
 # Done whoever owns what: the rows are sorted out.
 SORTED = {"client.list", "manager.list", "domain.list", "removed.list",
           "journal", "undo"}
 SEEN = {"client.show", "manager.show", "manager.passwd", "domain.show",
-        "user.show", "user.list", "user.propose", "alias.show", "alias.list",
+        "user.show", "user.list", "user.propose", "mailbox.measure", "alias.show", "alias.list",
         "robot.show", "robot.list"}
-GIVEN = {"domain.set", "user.add", "user.restore", "user.set", "user.passwd", "user.delete",
+GIVEN = {"domain.set", "user.add", "user.restore", "mailbox.purge", "user.set", "user.passwd", "user.delete",
          "alias.add", "alias.set", "alias.delete", "robot.add", "robot.set",
          "robot.delete"}
 # Name to (role, customer, may see only).
@@ -90,6 +96,8 @@ LOGINS = {"admin": ("admin", None), "manager-a": ("manager", "a"),
 
 def may(operation, role, own):
     if operation == "login":
+        return False
+    if operation in OWNER_ONLY and role != "owner":
         return False
     if operation == "schema" or role == "root":
         return True

@@ -1,0 +1,157 @@
+/* box.c - the folders and messages of one mailbox. */
+/* SPDX-License-Identifier: ISC */
+
+#include "mailbox/box.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lib/fsx.h"
+
+int
+box_size(const struct box_file *f, uint64_t *out)
+{
+	struct stat st;
+
+	if (f->parts.size != UINT64_MAX) {
+		*out = f->parts.size;
+		return 0;
+	}
+	if (fstatat(f->dirfd, f->name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = ENOENT;
+		return -1;
+	}
+	*out = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* Opens a folder to be listed; NULL with errno. */
+static DIR *
+open_list(int dirfd, const char *name)
+{
+	int fd = fsx_open_dir(dirfd, name), saved;
+	DIR *d;
+
+	if (fd == -1)
+		return NULL;
+	if ((d = fdopendir(fd)) == NULL) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+	}
+	return d;
+}
+
+static void
+close_list(DIR *d)
+{
+	int saved = errno;
+
+	closedir(d);
+	errno = saved;
+}
+
+/* A folder that is none, or has gone, is passed over. */
+static bool
+is_absent(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+/* new or cur of a folder. */
+static int
+walk_part(int folderfd, struct box_file *f, box_each_file *each, void *arg)
+{
+	const char *part = f->is_new ? "new" : "cur";
+	struct dirent *e;
+	int r = 0;
+	DIR *d;
+
+	if ((d = open_list(folderfd, part)) == NULL)
+		return is_absent(errno) ? 0 : -1;
+	f->dirfd = dirfd(d);
+	for (errno = 0; r == 0 && (e = readdir(d)) != NULL; errno = 0) {
+		f->name = e->d_name;
+		if (maildir_name_parse(slice_of(e->d_name), &f->parts) == 0 &&
+		    box_is_unique(f->parts.unique))
+			r = each(arg, f);
+	}
+	if (r == 0 && errno != 0)
+		r = -1;
+	close_list(d);
+	return r;
+}
+
+static int
+walk_folder(int folderfd, const char *name, box_each_file *each, void *arg)
+{
+	struct box_file f = { .folder = name, .is_new = true };
+	int r = walk_part(folderfd, &f, each, arg);
+
+	f.is_new = false;
+	return r != 0 ? r : walk_part(folderfd, &f, each, arg);
+}
+
+int
+box_open_folder(struct box *b, const char *folder, bool make)
+{
+	if (b->maildir == -1) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (*folder == '\0')
+		return fcntl(b->maildir, F_DUPFD_CLOEXEC, 3);
+	return maildir_open(b->maildir, folder, make);
+}
+
+int
+box_walk_folder(struct box *b, const char *folder, box_each_file *each,
+    void *arg)
+{
+	int fd = box_open_folder(b, folder, false), r, saved;
+
+	if (fd == -1)
+		return is_absent(errno) ? 0 : -1;
+	r = walk_folder(fd, folder, each, arg);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return r;
+}
+
+int
+box_walk(struct box *b, box_each_file *each,
+    int (*folder)(void *arg, const char *name), void *arg)
+{
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d;
+	int r;
+
+	if (b->maildir == -1)
+		return 0;
+	if ((folder != NULL && (r = folder(arg, "")) != 0) ||
+	    (r = box_walk_folder(b, "", each, arg)) != 0)
+		return r;
+	if ((d = open_list(b->maildir, ".")) == NULL)
+		return -1;
+	for (errno = 0; r == 0 && (e = readdir(d)) != NULL; errno = 0) {
+		if (e->d_name[0] != '.' || !box_is_folder(slice_of(e->d_name)))
+			continue;
+		if (++n > BOX_FOLDERS_MAX)
+			break;
+		if (folder == NULL || (r = folder(arg, e->d_name)) == 0)
+			r = box_walk_folder(b, e->d_name, each, arg);
+	}
+	if (r == 0 && errno != 0)
+		r = -1;
+	close_list(d);
+	return r;
+}

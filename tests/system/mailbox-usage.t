@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""malle mailbox: usage, the biggest messages, backup, restore, deleted mail."""
+import gzip
+import io
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
+from malle import eq, ok, until
+
+BOB = "bob@exemple.test"
+SECRET = "correct horse battery"
+
+
+def put(m, address, folder, part, name, content, when=1600000000):
+    """A message as another program would have left it there."""
+    base = m.maildir(address)
+    where = os.path.join(base, folder, part) if folder else \
+        os.path.join(base, part)
+    for path in (os.path.dirname(base), base, os.path.dirname(where),
+                 os.path.join(os.path.dirname(where), "tmp"),
+                 os.path.join(os.path.dirname(where), "new"),
+                 os.path.join(os.path.dirname(where), "cur")):
+        if not os.path.isdir(path):
+            os.mkdir(path, 0o700)
+            own(m, path)
+    path = os.path.join(where, name)
+    with open(path, "wb") as f:
+        f.write(content)
+    os.utime(path, (when, when))
+    own(m, path)
+    return path
+
+
+def own(m, path):
+    domain = os.stat(os.path.join(m.base, "mail", "exemple.test"))
+    os.chown(path, domain.st_uid, domain.st_gid)
+
+
+def mail(subject, size=0, sender="Alice <alice@exemple.test>"):
+    return ("From: %s\nDate: Sun, 13 Sep 2020 12:26:40 +0000\n"
+            "Subject: %s\n\n" % (sender, subject)).encode() + \
+        b"x" * size + b"\n"
+
+
+def owner(m, *argv, secret=SECRET, **more):
+    return m.malle(*argv, input=secret + "\n", **more)
+
+
+def fill(m):
+    # The folder of the domain is made by the first who opens a mailbox.
+    owner(m, "mailbox", "list", BOB)
+    put(m, BOB, "", "new", "1600000001.a.host,S=%d" % len(mail("new")),
+        mail("new"))
+    put(m, BOB, "", "cur", "1600000002.b.host:2,S", mail("seen", 5000))
+    put(m, BOB, "", "cur", "1600000003.c.host:2,FRS",
+        mail("=?utf-8?q?l'=C3=A9t=C3=A9?=", 90000))
+    put(m, BOB, ".Sent", "cur", "1600000004.d.host:2,S", mail("sent", 700))
+    put(m, BOB, ".Amis.Proches", "cur", "1600000005.e.host:2,", mail("amis"))
+
+
+def snapshot(m, address):
+    """Folder, part, unique, flags, content and time of each message."""
+    found = []
+    base = m.maildir(address)
+    for where, _, files in os.walk(base):
+        part = os.path.basename(where)
+        if part not in ("new", "cur"):
+            continue
+        folder = os.path.relpath(os.path.dirname(where), base)
+        for name in files:
+            path = os.path.join(where, name)
+            unique, _, flags = name.partition(":2,")
+            with open(path, "rb") as f:
+                found.append(("" if folder == "." else folder, part,
+                              unique.split(",")[0], flags, f.read(),
+                              int(os.stat(path).st_mtime)))
+    return sorted(found)
+
+
+def test_usage(m):
+    rows = dict((l.split("\t")[0], tuple(map(int, l.split("\t")[1:])))
+                for l in m.malle("mailbox", "usage", BOB).stdout.splitlines())
+    before = snapshot(m, BOB)
+    eq(rows["INBOX"][0], 3, "usage: messages of the inbox")
+    eq(rows["Sent"], (1, len(mail("sent", 700))), "usage: of a folder")
+    eq(rows["Amis.Proches"][0], 1, "usage: of a folder below another")
+    eq(rows["total"], (5, sum(len(x[4]) for x in before)), "usage: the sum")
+    shown = dict(l.split(": ", 1) for l in
+                 m.malle("user", "show", BOB).stdout.splitlines())
+    eq((shown["used-messages"], shown["used-bytes"]),
+       ("5", str(rows["total"][1])), "user show: messages and bytes")
+    m.malle("user", "set", BOB, "quota-bytes=200000")
+    shown = json.loads(m.malle("user", "show", BOB, "--json").stdout)
+    eq(shown["used-percent"], str(rows["total"][1] * 100 // 200000),
+       "user show: how much of the quota, in one JSON object")
+    r = m.malle("mailbox", "usage", "nobody@exemple.test", check=False)
+    ok(r.returncode == 67 and "nobody@exemple.test" in r.stderr,
+       "usage of nobody")
+    m.user("empty@exemple.test")
+    eq(m.malle("mailbox", "usage", "empty@exemple.test").stdout,
+       "total\t0\t0\n", "usage of a mailbox that has no folder yet")
+    ok(not os.path.exists(m.maildir("empty@exemple.test")),
+       "and it has none then")
+
+
+def test_biggest(m):
+    r = owner(m, "mailbox", "biggest", BOB, "--limit", "2", "--json")
+    rows = [json.loads(l) for l in r.stdout.splitlines()]
+    eq([x["id"] for x in rows], ["1600000003.c.host", "1600000002.b.host"],
+       "the biggest, the biggest first")
+    eq(rows[0]["subject"], "l'été", "a subject decoded")
+    eq(rows[0]["from"], "Alice <alice@exemple.test>", "who wrote it")
+    eq(rows[0]["received"], "2020-09-13T12:26:40Z", "and when")
+    eq(len(owner(m, "mailbox", "list", BOB).stdout.splitlines()), 5,
+       "all messages listed")
+
+
+def test_who_may(m):
+    r = owner(m, "mailbox", "list", BOB, secret="a wrong one", check=False)
+    eq(r.returncode, 77, "a wrong password lists nothing")
+    eq(r.stdout, "", "and shows nothing")
+    m.user("eve@exemple.test", "another fine secret 9")
+    r = m.malle("--as", "eve@exemple.test", "mailbox", "list", BOB,
+                input="another fine secret 9\n", check=False)
+    eq(r.returncode, 77, "somebody else's password does not, either")
+    m.malle("manager", "add", "admin", "--password-stdin",
+            input="the keeper of keys 33\n")
+    for what in (["list", BOB], ["backup", BOB, os.path.join(m.dir, "no.tar")],
+                 ["biggest", BOB]):
+        r = m.malle("--as", "admin", "mailbox", *what,
+                    input="the keeper of keys 33\n", check=False)
+        eq((r.returncode, r.stdout), (77, ""),
+           "promise 3: an administrator may not read mail: " + what[0])
+    r = m.malle("--as", "admin", "mailbox", "usage", BOB,
+                input="the keeper of keys 33\n")
+    ok("total\t5" in r.stdout, "but may count it")
+    ok(not os.path.exists(os.path.join(m.dir, "no.tar")), "nothing was left")
+
+
+def test_backup(m):
+    path = os.path.join(m.dir, "bob.tar.gz")
+    m.malle("user", "set", BOB, "full-name=Bob Martin", "vacation-text=Bye.\nB",
+            "vacation-subject=Away")
+    r = owner(m, "mailbox", "backup", BOB, path)
+    ok("5 messages" in r.stderr, "a backup says how much it has")
+    eq(stat.S_IMODE(os.stat(path).st_mode), 0o600, "for its owner only")
+    with tarfile.open(path) as t:
+        names = sorted(x.name.split(",")[0] for x in t.getmembers())
+        settings = t.extractfile("settings.txt").read().decode()
+    eq(names, ["mail/.Amis.Proches/cur/1600000005.e.host",
+               "mail/.Sent/cur/1600000004.d.host",
+               "mail/INBOX/cur/1600000002.b.host",
+               "mail/INBOX/cur/1600000003.c.host",
+               "mail/INBOX/new/1600000001.a.host", "settings.txt"],
+       "an archive that tar can read, with all folders")
+    ok("full-name: Bob Martin\n" in settings and
+       "vacation-text: Bye.\n\tB\n" in settings, "with the settings as text")
+    ok("hash" not in settings and "$y$" not in settings and
+       "scram" not in settings, "without the password's hash")
+    r = owner(m, "mailbox", "backup", BOB, path, check=False)
+    eq(r.returncode, 73, "what is there is not written over")
+    return path
+
+
+def test_restore(m, path):
+    before = snapshot(m, BOB)
+    r = owner(m, "mailbox", "restore", BOB, path)
+    ok("0 written, 5 already there" in r.stderr, "a restore adds nothing twice")
+    eq(snapshot(m, BOB), before, "and changes nothing")
+    moved = [p for p in m.messages(BOB) if "600000001.a" in p][0]
+    os.rename(moved, moved.replace("/new/", "/cur/") + ":2,S")
+    r = owner(m, "mailbox", "restore", BOB, path)
+    ok("0 written" in r.stderr, "not even what was read meanwhile")
+    shutil.rmtree(m.maildir(BOB))
+    r = owner(m, "mailbox", "restore", BOB, path, "1600000003.c.host")
+    eq([x[2] for x in snapshot(m, BOB)], ["1600000003.c.host"],
+       "one message by its id")
+    rows = [l.split("\t") for l in
+            m.malle("mailbox", "contents", path).stdout.splitlines()]
+    eq([x[6] for x in rows if x[1] == "1600000003.c.host"], ["l'été"],
+       "the contents of an archive are listed")
+    number = [x[0] for x in rows if x[2] == "Sent"][0]
+    owner(m, "mailbox", "restore", BOB, path, number)
+    eq(len(snapshot(m, BOB)), 2, "one message by its number")
+    r = owner(m, "mailbox", "restore", BOB, path)
+    ok("3 written, 2 already there" in r.stderr, "and then the rest")
+    eq(snapshot(m, BOB), before,
+       "folders, flags, contents and times are what they were")
+    for name in ("new", "cur", "tmp"):
+        folder = os.stat(os.path.join(m.maildir(BOB), ".Sent", name))
+        eq(stat.S_IMODE(folder.st_mode), 0o700, "a folder made: " + name)
+    names = os.listdir(os.path.join(m.maildir(BOB), "cur"))
+    ok(all(",S=" in n and ",W=" in n for n in names),
+       "with sizes in the names")
+    r = owner(m, "mailbox", "restore", BOB, path, "4711", check=False)
+    eq(r.returncode, 67, "what is not in it cannot be restored")
+
+
+def test_settings(m, path):
+    m.malle("user", "set", BOB, "full-name=Changed", "vacation-subject=")
+    owner(m, "mailbox", "restore", BOB, path, "--settings")
+    shown = m.malle("user", "show", BOB).stdout
+    ok("full-name: Bob Martin\n" in shown and
+       "vacation-subject: Away\n" in shown and "vacation-text: Bye., B\n" in
+       shown, "settings come back when asked for")
+    ok("quota-bytes: 200000" in shown, "those that are not the owner's do not")
+
+
+def test_quota(m, path):
+    m.malle("user", "set", BOB, "quota-bytes=20000")
+    shutil.rmtree(m.maildir(BOB))
+    r = owner(m, "mailbox", "restore", BOB, path, check=False)
+    eq(r.returncode, 73, "a restore keeps to the quota")
+    ok("quota" in r.stderr, "and says so")
+    m.malle("user", "set", BOB, "quota-bytes=0")
+    owner(m, "mailbox", "restore", BOB, path)
+    eq(len(snapshot(m, BOB)), 5, "with room it is repeated")
+    usage = open(os.path.join(m.maildir(BOB), "maildirsize")).read() \
+        if os.path.exists(os.path.join(m.maildir(BOB), "maildirsize")) else ""
+    m.malle("user", "set", BOB, "quota-bytes=0")
+    ok(usage.count("\n") != 1, "maildirsize does not lie")
+
+
+def test_hostile(m):
+    path = os.path.join(m.dir, "hostile.tar")
+    outside = os.path.join(m.dir, "escaped")
+    with tarfile.open(path, "w") as t:
+        for name in ("../escaped", outside, "mail/../../escaped",
+                     "mail/INBOX/cur/../../../x", "mail/.A/../cur/x",
+                     "mail/..x/cur/1.bad", "mail/INBOX/tmp/1.bad",
+                     "mail/INBOX/cur/.hidden", "mail/INBOX/cur/a b",
+                     "mail/INBOX/cur/x:2,S/y", "mail//cur/1.bad",
+                     "mail/.a\nb/cur/1.bad", "mail/INBOX/cur/1.bad:2,S\n",
+                     "mail/INBOX/cur/" + "n" * 300):
+            info = tarfile.TarInfo(name)
+            info.size = 5
+            t.addfile(info, io.BytesIO(b"A: b\n"))
+        for kind, name in ((tarfile.SYMTYPE, "mail/INBOX/cur/2.link"),
+                           (tarfile.LNKTYPE, "mail/INBOX/cur/3.link"),
+                           (tarfile.DIRTYPE, "mail/INBOX/cur/4.dir"),
+                           (tarfile.FIFOTYPE, "mail/INBOX/cur/5.fifo")):
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            info.linkname = "/etc/passwd"
+            t.addfile(info)
+        info = tarfile.TarInfo("./mail/INBOX/cur/6.good:2,S")
+        info.size = 5
+        t.addfile(info, io.BytesIO(b"A: b\n"))
+    before = snapshot(m, BOB)
+    r = owner(m, "mailbox", "restore", BOB, path)
+    new = [x for x in snapshot(m, BOB) if x not in before]
+    eq([x[2] for x in new], ["6.good"],
+       "of a hostile archive only what names a message is taken")
+    ok(not os.path.exists(outside), "and nothing is written elsewhere")
+    with open(path, "r+b") as f:
+        f.truncate(700)
+    r = owner(m, "mailbox", "restore", BOB, path, check=False)
+    eq(r.returncode, 65, "an archive that is cut off is refused")
+    with open(path, "wb") as f:
+        f.write(os.urandom(4096))
+    r = owner(m, "mailbox", "restore", BOB, path, check=False)
+    ok(r.returncode in (65, 66), "one that is none, too")
+
+
+def test_remove(m):
+    n = len(snapshot(m, BOB))
+    owner(m, "mailbox", "remove", BOB, "6.good", "1600000004.d.host")
+    eq(len(snapshot(m, BOB)), n - 2, "messages are removed by their ids")
+    r = owner(m, "mailbox", "remove", BOB, "6.good", check=False)
+    eq(r.returncode, 67, "once")
+
+
+def test_interrupted(m):
+    """A restore whose program dies is repeated."""
+    path = os.path.join(m.dir, "many.tar")
+    with tarfile.open(path, "w") as t:
+        for i in range(600):
+            info = tarfile.TarInfo("mail/INBOX/cur/%d.m:2,S" % i)
+            info.size = len(mail("n"))
+            t.addfile(info, io.BytesIO(mail("n")))
+    with open(path, "rb") as f:
+        all_of_it = f.read()
+    m.user("carol@exemple.test", SECRET)
+    cut = os.path.join(m.dir, "cut.tar")
+    with open(cut, "wb") as f:
+        f.write(all_of_it[:len(all_of_it) // 2 + 100])
+    r = owner(m, "mailbox", "restore", "carol@exemple.test", cut, check=False)
+    eq(r.returncode, 65, "a restore that is cut short says so")
+    half = len(snapshot(m, "carol@exemple.test"))
+    ok(0 < half < 600, "with what came before in place: %d" % half)
+    owner(m, "mailbox", "restore", "carol@exemple.test", path)
+    eq(len(snapshot(m, "carol@exemple.test")), 600, "and is repeated whole")
+    eq(os.listdir(os.path.join(m.maildir("carol@exemple.test"), "tmp")), [],
+       "with nothing left in tmp")
+
+
+with malle.Instance() as m:
+    m.domain("exemple.test")
+    m.user(BOB, SECRET)
+    fill(m)
+    test_usage(m)
+    test_biggest(m)
+    test_who_may(m)
+    archive = test_backup(m)
+    test_restore(m, archive)
+    test_settings(m, archive)
+    test_quota(m, archive)
+    test_hostile(m)
+    test_remove(m)
+    test_interrupted(m)
+    eq(m.violations(), [], "no call outside a role")
+malle.done()
