@@ -13,7 +13,7 @@ from localworker import Reader, pack_bytes
 
 RESOLVER, CARRIER = 1, 2
 R_LOOKUP, R_ROUTE, R_JOB = 1, 2, 3
-R_FOUND, R_READY, R_FAILED, R_RESULT, R_CLOSED = 32, 33, 34, 35, 36
+R_FOUND, R_READY, R_FAILED, R_RESULT, R_CLOSED, R_TICKET = range(32, 38)
 NAMES = {R_FOUND: "found", R_READY: "ready", R_FAILED: "failed",
          R_RESULT: "result", R_CLOSED: "closed"}
 RESULTS = ("ok", "temporary", "permanent")
@@ -43,11 +43,12 @@ class Carrier:
         self.results = {}       # (tag, number) -> [reply]
         self.ended = {}         # tag -> True when more was 0
         self.closed = None
+        self.ticket = b""       # what the next route may bring
 
     def route(self, hosts, domain="exemple.org", helo="mail.exemple.test",
               user="", password="", tls=TLS_MAY, implicit=False,
               authentic=False, broken=False, sts=STS_NONE, sts_mx="",
-              timeout=5):
+              timeout=5, ticket=b""):
         """Sends the route; what comes of it: ("ready" or "failed", reply)."""
         body = (pack_bytes(domain) + pack_bytes(helo) + pack_bytes(user) +
                 pack_bytes(password) + bytes([tls, implicit, authentic,
@@ -56,6 +57,7 @@ class Carrier:
                 pack_bytes(sts_mx) + struct.pack("<H", len(hosts)))
         for preference, name, port in hosts:
             body += struct.pack("<HH", preference, port) + pack_bytes(name)
+        body += pack_bytes(ticket)
         self.socket.send(struct.pack("<H", R_ROUTE) + body)
         return self.receive()
 
@@ -66,6 +68,9 @@ class Carrier:
             return None
         kind = struct.unpack("<H", data[:2])[0]
         r = Reader(data[2:])
+        if kind == R_TICKET:
+            self.ticket = data[6:]
+            return "ticket", self.ticket
         if kind != R_RESULT:
             reply = read_reply(r)
             if kind == R_CLOSED:
