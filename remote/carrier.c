@@ -364,12 +364,14 @@ serve(struct line *l)
 	    fcntl(l->pair, F_SETFL, O_NONBLOCK) == -1)
 		return;
 	for (;;) {
-		if (!wait_jobs(l)) {
+		/* One may have come since the last look. */
+		if (l->n_works == 0 && !wait_jobs(l)) {
 			say_closed(l, &why);
 			break;
 		}
 		if (work_off(l, &why) == -1)
 			break;
+		forget_done(l);
 		take_jobs(l);
 		if (l->is_over) {
 			if (l->n_works == 0)

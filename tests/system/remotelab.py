@@ -88,7 +88,7 @@ class Carrier:
 
     def job(self, recipients, content=b"Subject: x\n\nBonjour\n",
             sender="alice@exemple.test", flags=0, verp=False, envid="",
-            tag=None, length=None, before=b"envelope"):
+            tag=None, length=None, before=b"envelope", forwarder=""):
         """Sends a job; recipients: addresses or (address, notify, orcpt)."""
         self.tag += 1
         tag = self.tag if tag is None else tag
@@ -96,7 +96,7 @@ class Carrier:
         body = (struct.pack("<Q", tag) + pack_bytes("id-%d" % tag) +
                 struct.pack("<QQI", len(before), len(content) if length is
                             None else length, flags) +
-                pack_bytes(sender) + bytes([verp]) + pack_bytes(envid) +
+                pack_bytes(sender) + pack_bytes(forwarder) + bytes([verp]) + pack_bytes(envid) +
                 struct.pack("<H", len(rows)))
         for i, (address, notify, orcpt) in enumerate(rows):
             body += (struct.pack("<I", i) + pack_bytes(address) +
@@ -104,10 +104,13 @@ class Carrier:
         with tempfile.TemporaryFile() as f:
             f.write(before + content)
             f.flush()
-            self.socket.sendmsg(
-                [struct.pack("<H", R_JOB) + body],
-                [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
-                  array.array("i", [f.fileno()]).tobytes())])
+            try:
+                self.socket.sendmsg(
+                    [struct.pack("<H", R_JOB) + body],
+                    [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                      array.array("i", [f.fileno()]).tobytes())])
+            except BrokenPipeError:
+                pass    # it has left; why, it has said
         return tag
 
     def wait(self, *tags):
