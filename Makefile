@@ -3,7 +3,8 @@
 # GNU make 4 or later. A program is two lines in the module.mk of its folder:
 #   PROGS += malle-smtpd
 #   malle-smtpd_SRC := smtpd/main.c smtpd/session.c
-# and, where it needs them: malle-x_LIBS := -lssl, malle-x_STATIC := 1.
+# and, where it needs them: malle-x_LIBS := -lssl, malle-x_STATIC := 1,
+# malle-x_HUGE := 1 (it calls proc_huge_text()).
 # A unit test is tests/unit/test_NAME.c and one line in tests/unit/module.mk; what
 # other tests run is in TEST_TOOLS.
 
@@ -33,12 +34,15 @@ HARDEN := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
 HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 PIE := -pie
 STATIC := -static-pie
+# Segments where huge pages may begin: see lib/proc_huge.c.
+HUGE := -Wl,-z,max-page-size=2097152
 ifneq ($(SAN),)
 override B := $(B)/san
 HARDEN := -O1 -fPIE -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -DSANITIZED
 HARDEN_LD := -fsanitize=address,undefined
 STATIC := -pie
+HUGE :=
 endif
 
 # With FUZZ=1 (clang) the fuzzing engine stands in for tests/fuzz/driver.c.
@@ -87,7 +91,7 @@ $(LIB): $(LIB_OBJ)
 define program
 $(BIN)/$(1): $($(1)_SRC:%.c=$(B)/%.o) $(LIB)
 	@mkdir -p $$(@D)
-	$$(LD) $$(HARDEN_LD) $(if $($(1)_STATIC),$$(STATIC),$$(PIE)) $$(LDFLAGS) \
+	$$(LD) $$(HARDEN_LD) $(if $($(1)_STATIC),$$(STATIC),$$(PIE)) $(if $($(1)_HUGE),$$(HUGE)) $$(LDFLAGS) \
 	    -o $$@ $($(1)_SRC:%.c=$(B)/%.o) $$(LIB) $($(1)_LIBS) $$(LIBS)
 -include $($(1)_SRC:%.c=$(B)/%.d)
 endef

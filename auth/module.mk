@@ -12,3 +12,4 @@ malle-tls_SRC := auth/tls.c auth/tls_keys.c auth/tls_session.c auth/tls_relay.c 
 # The linker warns of getaddrinfo in a static program; nothing here calls it.
 malle-tls_LIBS := -Wl,--no-warnings -lssl -lcrypto
 malle-tls_STATIC := 1
+malle-tls_HUGE := 1

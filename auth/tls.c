@@ -281,6 +281,7 @@ main(int argc, char **argv)
 	int option;
 
 	log_open("malle-tls");
+	proc_huge_text();
 	while ((option = getopt(argc, argv, "c:h")) != -1) {
 		if (option == 'c') {
 			path = optarg;

@@ -4,7 +4,7 @@ LIB_SRC += lib/slice.c lib/str.c lib/num.c lib/buf.c lib/pack.c lib/ipc.c lib/lo
 	lib/maildir.c lib/proc.c lib/date.c lib/base64.c lib/cmd.c \
 	lib/proto_queue.c lib/proto_local.c lib/proto_spawn.c lib/proto_auth.c \
 	lib/proto_tls.c lib/proto_registry.c
-LIB_SRC += lib/proc_ready.c lib/sandbox.c $(if $(SAN),lib/sandbox_none.c,lib/sandbox_linux.c lib/sandbox_filter.c)
+LIB_SRC += lib/proc_ready.c lib/sandbox.c $(if $(SAN),lib/sandbox_none.c,lib/sandbox_linux.c lib/sandbox_filter.c lib/sandbox_narrow.c)
 LIB_SRC += lib/hdr.c
 LIB_SRC += lib/wire.c lib/dns.c lib/proto_remote.c
 LIB_SRC += lib/fields.c lib/providers.c lib/providers_text.c lib/routes.c
@@ -13,3 +13,4 @@ LIB_SRC += lib/children.c
 LIB_SRC += lib/srs.c
 LIB_SRC += lib/conf_pass.c
 LIB_SRC += lib/proto_mailbox.c
+LIB_SRC += lib/proc_huge.c

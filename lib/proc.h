@@ -67,4 +67,11 @@ void proc_title(const char *title);
  * Returns its pid and *status, 0 when there is none now, -1 with errno. */
 pid_t proc_reap(int *status);
 
+/*
+ * proc_huge.c: for a program that forks a child for each client. Puts its code
+ * into huge pages, so that children find it in their page tables. At the start:
+ * the sandbox lets nobody map code. Without huge pages nothing changes.
+ */
+void proc_huge_text(void);
+
 #endif

@@ -51,6 +51,14 @@ int sandbox_enter(enum sandbox_role role, const struct sandbox_path *paths,
  */
 int sandbox_prepare(enum sandbox_role role) __attribute__((warn_unused_result));
 
+/*
+ * The same, for children of a process that will be in outer when it forks them:
+ * a short filter that takes away what role has not, which the kernel accepts in
+ * a quarter of the time. role must be part of outer.
+ */
+int sandbox_prepare_within(enum sandbox_role role, enum sandbox_role outer)
+    __attribute__((warn_unused_result));
+
 /* Logs what sandbox_enter() really applied, as event "sandbox". */
 void sandbox_log(enum sandbox_role role, const struct sandbox_got *got);
 

@@ -168,19 +168,60 @@ is_masked(unsigned arg, uint64_t mask, uint64_t value)
 		.datum_a = mask, .datum_b = value };
 }
 
+/* The number of the next call of a list of names; *list goes behind it. */
+static int
+next_call(const char **list)
+{
+	char name[64];
+	size_t len = strcspn(*list, " ");
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, *list);
+	*list += len;
+	*list += strspn(*list, " ");
+	return seccomp_syscall_resolve_name(name);
+}
+
+static void
+mark_list(bool *has, size_t n, const char *calls)
+{
+	while (*calls != '\0') {
+		int nr = next_call(&calls);
+
+		/* Below zero: this kind of machine does not have it. */
+		if (nr >= 0 && (size_t)nr < n)
+			has[nr] = true;
+	}
+}
+
+void
+filter_mark(enum sandbox_role role, bool *has, size_t n)
+{
+	unsigned groups = roles[role];
+
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		if ((allowed[i].group & groups) != 0)
+			mark_list(has, n, allowed[i].calls);
+	/* What has rules of its own, for some arguments. */
+	mark_list(has, n, "mmap mprotect prlimit64 prctl ioctl");
+	if (groups & (G_READ | G_WRITE))
+		mark_list(has, n, "openat");
+	if (groups & (G_ACCEPT | G_CONNECT | G_NET))
+		mark_list(has, n, "socketpair");
+	if (groups & (G_CONNECT | G_NET))
+		mark_list(has, n, "socket");
+	if (groups & (G_FORK | G_THREADS))
+		mark_list(has, n, "clone");
+	if (groups & G_ROOT)
+		mark_list(has, n, "execveat");
+}
+
 /* One rule for each call of a list of names. 0 or -1. */
 static int
 add_list(scmp_filter_ctx ctx, uint32_t action, const char *calls)
 {
-	char name[64];
+	while (*calls != '\0') {
+		int nr = next_call(&calls), r;
 
-	for (const char *p = calls; *p != '\0'; p += strspn(p, " ")) {
-		size_t len = strcspn(p, " ");
-		int nr, r;
-
-		snprintf(name, sizeof(name), "%.*s", (int)len, p);
-		p += len;
-		nr = seccomp_syscall_resolve_name(name);
 		if (nr == __NR_SCMP_ERROR)
 			continue;	/* newer than this libseccomp */
 		r = seccomp_rule_add(ctx, action, nr, 0);
@@ -354,6 +395,27 @@ sandbox_prepare(enum sandbox_role role)
 		r = export_code(ctx, role);
 	seccomp_release(ctx);
 	return r;
+}
+
+int
+sandbox_prepare_within(enum sandbox_role role, enum sandbox_role outer)
+{
+	struct sock_filter *code = calloc(NARROW_MAX, sizeof(*code));
+	size_t n;
+
+	if (code == NULL)
+		return -1;
+	n = filter_narrow(role, outer, deny_kills() ? SECCOMP_RET_TRAP :
+	    SECCOMP_RET_ERRNO | ENOSYS, code);
+	if (n == 0) {
+		free(code);
+		errno = EINVAL;
+		return -1;
+	}
+	free(ready[role].code);
+	ready[role].code = code;
+	ready[role].n = (unsigned short)n;
+	return 0;
 }
 
 /* In tests only: says which call was missing and ends the process. */

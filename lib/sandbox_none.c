@@ -12,6 +12,14 @@ sandbox_prepare(enum sandbox_role role)
 }
 
 int
+sandbox_prepare_within(enum sandbox_role role, enum sandbox_role outer)
+{
+	(void)role;
+	(void)outer;
+	return 0;
+}
+
+int
 sandbox_enter(enum sandbox_role role, const struct sandbox_path *paths,
     size_t n, struct sandbox_got *got)
 {

@@ -318,6 +318,7 @@ main(int argc, char **argv)
 	int o;
 
 	log_open("malle-pop3d");
+	proc_huge_text();
 	while ((o = getopt(argc, argv, "hc:")) != -1)
 		switch (o) {
 		case 'h':

@@ -5,3 +5,4 @@ POP3_MAILBOX_SRC := pop3d/mailbox.c pop3d/maildrop.c pop3d/retrieve.c \
 PROGS += malle-pop3d
 malle-pop3d_SRC := pop3d/main.c pop3d/login.c pop3d/capa.c
 malle-pop3d_STATIC := 1
+malle-pop3d_HUGE := 1

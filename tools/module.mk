@@ -24,5 +24,6 @@ malle-start_SRC := tools/malle-start.c tools/malle-start-folders.c tools/malle-s
 
 # Forks who owns a mailbox; the POP3 session after login is linked in.
 PROGS += malle-spawn
+malle-spawn_HUGE := 1
 malle-spawn_SRC := tools/spawn.c tools/spawn-child.c $(POP3_MAILBOX_SRC)
 malle-spawn_STATIC := 1

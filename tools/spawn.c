@@ -385,7 +385,7 @@ confine(const struct spawn *s)
 	if (proc_close_others(keep, 3) == -1 ||
 	    proc_drop_to(geteuid(), getegid(), NULL, &limits) == -1 ||
 	    (geteuid() == 0 && keep_capabilities() == -1) ||
-	    sandbox_prepare(SANDBOX_MAILBOX) == -1 ||
+	    sandbox_prepare_within(SANDBOX_MAILBOX, SANDBOX_SPAWN) == -1 ||
 	    sandbox_enter(SANDBOX_SPAWN, kept, 3, &got) == -1) {
 		log_error(NULL, "start", "what=sandbox reason=%s",
 		    LOGS(strerror(errno)));
@@ -419,6 +419,7 @@ main(int argc, char **argv)
 	int ch, sigfd;
 
 	log_open("malle-spawn");
+	proc_huge_text();
 	while ((ch = getopt(argc, argv, "c:h")) != -1) {
 		if (ch == 'h') {
 			usage(stdout);

@@ -228,8 +228,9 @@ static const struct {
 
 enum end { DONE = 0, REFUSED = 1, KILLED, ODD };
 
+/* outer is a role that is entered before; the same one: none. */
 static enum end
-attempt(enum sandbox_role role, int (*act)(void))
+attempt(enum sandbox_role outer, enum sandbox_role role, int (*act)(void))
 {
 	struct sandbox_path path = { folder, (WRITERS & 1u << role) != 0 };
 	struct sandbox_got got;
@@ -237,6 +238,8 @@ attempt(enum sandbox_role role, int (*act)(void))
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		if (outer != role && sandbox_enter(outer, &path, 1, &got) == -1)
+			_exit(ODD);
 		if (sandbox_enter(role, &path, (FILES & 1u << role) ? 1 : 0,
 		    &got) == -1 || !got.landlock || !got.seccomp)
 			_exit(ODD);
@@ -279,7 +282,7 @@ clean(const char *name)
 }
 
 static void
-try_all(enum sandbox_role role)
+try_all(enum sandbox_role outer, enum sandbox_role role)
 {
 	static const char *const ends[] = { "could", "refused", "killed", "odd" };
 
@@ -293,8 +296,13 @@ try_all(enum sandbox_role role)
 		if (rows[i].attempt == try_chroot && want == DONE &&
 		    geteuid() != 0)
 			want = REFUSED;
-		got = attempt(role, rows[i].attempt);
-		ok(got == want, "%s: %s: %s", sandbox_name(role), rows[i].what,
+		got = attempt(outer, role, rows[i].attempt);
+		/* A narrowed role is refused what its whole filter kills for. */
+		if (outer != role && want == KILLED && rows[i].can & 1u << outer)
+			want = REFUSED;
+		ok(got == want, "%s%s%s: %s: %s", sandbox_name(role),
+		    outer != role ? " within " : "",
+		    outer != role ? sandbox_name(outer) : "", rows[i].what,
 		    ends[got]);
 	}
 }
@@ -331,8 +339,14 @@ main(void)
 		if (!ok(sandbox_prepare((enum sandbox_role)role) == 0,
 		    "%s: prepared", sandbox_name((enum sandbox_role)role)))
 			continue;
-		try_all((enum sandbox_role)role);
+		try_all((enum sandbox_role)role, (enum sandbox_role)role);
 	}
+	/* malle-spawn's children have its filter already. */
+	ok(sandbox_prepare_within(SANDBOX_SPAWN, SANDBOX_MAILBOX) == -1,
+	    "a role is not within a smaller one");
+	if (ok(sandbox_prepare_within(SANDBOX_MAILBOX, SANDBOX_SPAWN) == 0,
+	    "mailbox within spawn: prepared"))
+		try_all(SANDBOX_SPAWN, SANDBOX_MAILBOX);
 	clean(name);
 	return done();
 }
