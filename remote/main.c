@@ -7,7 +7,7 @@
  * Trusts: malle-queued to say what goes where; the resolver of the
  * configuration; no other server.
  * Order: the authorities and resolv.conf are read before the chroot.
- * Limits: CHILDREN_MAX children.
+ * Limits: CHILDREN_MAX children, MEMORY_MAX of address space each.
  */
 
 #include <sys/wait.h>
@@ -30,6 +30,7 @@
 #include "remote/tls.h"
 
 #define CHILDREN_MAX 1000
+#define MEMORY_MAX (128u << 20)
 #define DNS_TIME 5		/* seconds for one try of a look-up */
 
 static const char usage_text[] =
@@ -171,6 +172,7 @@ static int
 confine(const struct conf *c)
 {
 	const struct proc_limits limits = {
+		.memory = MEMORY_MAX,
 		.files = 4096,
 		.file_size = PROC_NO_FILES,
 		.processes = geteuid() == 0 ? 2 * CHILDREN_MAX : 0,

@@ -7,7 +7,8 @@
  * Trusts: malle-remote to ask for what it needs; the resolver; no web server.
  * Order: the authorities are read, and libcurl is set up, before the chroot.
  * Limits: FETCHES_MAX fetches at a time, WAITERS_MAX who wait for one of them,
- * CACHE_MAX domains. The policies are in memory only: a restart forgets them.
+ * CACHE_MAX domains, MEMORY_MAX of address space. The policies are in memory only:
+ * a restart forgets them.
  */
 
 #include "remote/sts.h"
@@ -31,6 +32,7 @@
 
 #define FETCHES_MAX 16
 #define WAITERS_MAX 64
+#define MEMORY_MAX (128u << 20)
 #define PAUSE 300		/* s before a failed fetch is tried again */
 #define DNS_TIME 5		/* s for one try of a look-up */
 #define AUTHORITIES_MAX (4u * 1024 * 1024)
@@ -375,6 +377,7 @@ static int
 confine(const struct conf *c)
 {
 	const struct proc_limits limits = {
+		.memory = MEMORY_MAX,
 		.files = 2048,
 		.file_size = PROC_NO_FILES,
 	};
