@@ -54,6 +54,13 @@ def vacations(r):
             vacation_subject="Away", vacation_start="now")[1], "ok",
        "a vacation from now on")
     eq(show(r)["vacation-text"], "Away.\nÀ bientôt.\n", "its text")
+    ok("À bientôt.".encode() in r.addresses("a.test")["answer/bob"],
+       "0-26: which is in the tables")
+    user(r, vacation_text="Gone.")
+    ok(b"Gone." in r.addresses("a.test")["answer/bob"], "a new one at once")
+    user(r, vacation="no")
+    ok("answer/bob" not in r.addresses("a.test"), "0-28: and away with it")
+    user(r, vacation="yes", vacation_text="Away.\nÀ bientôt.\n")
     ok(show(r)["vacation-end"] > show(r)["vacation-start"],
        "now means 48 hours (0-29)")
     eq(user(r, vacation_end="2020-01-01")[1], "invalid",
