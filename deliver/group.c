@@ -65,7 +65,7 @@ group_add(struct group *g, const struct local_job *j, int from)
 	d->state = DELIVERY_FAILED;
 	d->mailbox = NULL;
 	d->size = 0;
-	d->aside[0] = d->name[0] = '\0';
+	d->folder[0] = d->aside[0] = d->name[0] = '\0';
 	memset(&d->result, 0, sizeof(d->result));
 	d->result.tag = j->tag;
 }
@@ -172,8 +172,26 @@ prepare(struct group *g, struct delivery *d)
 	}
 	if (!reserve(d) || !write_aside(g, d))
 		return;
+	if (d->job.detail[0] != '\0')
+		(void)folder_find(d->mailbox->fd, d->job.detail, d->folder);
 	d->state = DELIVERY_WRITTEN;
 	mailbox_add(d->mailbox, d->size);
+}
+
+/* Takes its name in new away. */
+static void
+unpublish(const struct delivery *d)
+{
+	int new;
+
+	if (d->folder[0] == '\0') {
+		unlinkat(d->mailbox->new, d->name, 0);
+		return;
+	}
+	if ((new = folder_open_new(d->mailbox->fd, d->folder)) == -1)
+		return;
+	unlinkat(new, d->name, 0);
+	close(new);
 }
 
 /* Takes back what was written, whatever its name is by now. */
@@ -183,7 +201,7 @@ undo(struct delivery *d, int error)
 	if (d->state == DELIVERY_WRITTEN)
 		unlinkat(d->mailbox->tmp, d->aside, 0);
 	else if (d->state == DELIVERY_PUBLISHED)
-		unlinkat(d->mailbox->new, d->name, 0);
+		unpublish(d);
 	if (d->state != DELIVERY_KNOWN)
 		mailbox_subtract(d->mailbox, d->size);
 	fail(d, error);
@@ -234,20 +252,56 @@ sync_contents(struct group *g)
 	}
 }
 
+/* Another worker may have delivered it, and it was read since. */
+static bool
+is_read(struct group *g, const struct delivery *d)
+{
+	struct mailbox *b = d->mailbox;
+
+	if (copy_id_time(d->job.id) > g->started)
+		return false;
+	if (d->folder[0] != '\0')
+		return mailbox_has_in_cur(b, d->folder, d->name);
+	return mailbox_may_know(&g->mailboxes, b, d->name) &&
+	    mailbox_has_in_cur(b, ".", d->name);
+}
+
+/* 0, or -1 with errno. */
+static int
+rename_into(struct group *g, struct delivery *d)
+{
+	struct mailbox *b = d->mailbox;
+	int new = b->new, r, saved;
+
+	/* Who has removed the folder meanwhile finds it in the inbox. */
+	if (d->folder[0] != '\0' &&
+	    (new = folder_open_new(b->fd, d->folder)) == -1) {
+		d->folder[0] = '\0';
+		new = b->new;
+	}
+	r = renameat2(b->tmp, d->aside, new, d->name, RENAME_NOREPLACE);
+	if (new == b->new) {
+		b->published |= r == 0;
+		return r;
+	}
+	/* One sync for all makes this name durable, too. */
+	g->mailboxes.made = true;
+	saved = errno;
+	close(new);
+	errno = saved;
+	return r;
+}
+
 /* Gives one file its name in new. */
 static void
 publish(struct group *g, struct delivery *d)
 {
 	struct mailbox *b = d->mailbox;
 
-	if (copy_id_time(d->job.id) <= g->started &&
-	    mailbox_may_know(&g->mailboxes, b, d->name) &&
-	    mailbox_has_in_cur(b, d->name))
+	if (is_read(g, d))
 		errno = EEXIST;
-	else if (renameat2(b->tmp, d->aside, b->new, d->name,
-	    RENAME_NOREPLACE) == 0) {
+	else if (rename_into(g, d) == 0) {
 		d->state = DELIVERY_PUBLISHED;
-		b->published = true;
 		return;
 	}
 	if (errno != EEXIST) {

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "deliver/copy.h"
+#include "deliver/folder.h"
 #include "deliver/mailbox.h"
 
 #define GROUP_MAX (2 * LOCAL_BATCH)
@@ -22,6 +23,7 @@ struct delivery {
 	enum delivery_state state;
 	struct mailbox *mailbox;
 	uint64_t size;
+	char folder[FOLDER_NAME_MAX + 2];	/* "" or that of a sub-address */
 	char aside[64];		/* name in tmp */
 	char name[MAILDIR_NAME_MAX + 1];	/* name in new */
 	struct local_result result;

@@ -335,16 +335,21 @@ mailbox_may_know(struct mailboxes *m, struct mailbox *b, const char *name)
 }
 
 bool
-mailbox_has_in_cur(const struct mailbox *b, const char *name)
+mailbox_has_in_cur(const struct mailbox *b, const char *folder,
+    const char *name)
 {
 	size_t len = strcspn(name, ",:");
 	struct maildir_name other;
 	struct dirent *e;
 	bool found = false;
 	DIR *d;
-	int fd;
+	int fd, dir = fsx_open_dir(b->fd, folder);
 
-	if ((fd = fsx_open_dir(b->fd, "cur")) == -1)
+	if (dir == -1)
+		return false;
+	fd = fsx_open_dir(dir, "cur");
+	close(dir);
+	if (fd == -1)
 		return false;
 	if ((d = fdopendir(fd)) == NULL) {
 		close(fd);

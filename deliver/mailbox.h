@@ -72,8 +72,10 @@ void mailbox_subtract(struct mailbox *b, uint64_t size);
  */
 bool mailbox_may_know(struct mailboxes *m, struct mailbox *b, const char *name);
 
-/* True when cur has the message of this name, whatever its flags are. */
-bool mailbox_has_in_cur(const struct mailbox *b, const char *name);
+/* True when cur of a folder (".": of the inbox) has the message of this name,
+ * whatever its flags are. */
+bool mailbox_has_in_cur(const struct mailbox *b, const char *folder,
+    const char *name);
 
 /* What an account holds, without making anything: a missing one holds
  * nothing. 0, or -1 with errno. */

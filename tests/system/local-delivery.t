@@ -75,6 +75,66 @@ def test_many():
     eq(w.close(), (0, ""), "ends")
 
 
+def folder(w, name, user="bob"):
+    for part in ("new", "cur", "tmp"):
+        os.makedirs("%s/%s/Maildir/%s/%s" % (w.folder, user, name, part))
+
+
+def count(w, name, user="bob"):
+    path = "%s/%s/Maildir/%s/new" % (w.folder, user, name)
+    return len(os.listdir(path)) if os.path.isdir(path) else 0
+
+
+def test_folders():
+    """bob+detail goes to a folder of that name when bob has one."""
+    w = Worker()
+    w.deliver(Job(1, b"x\n"))
+    for name in (".Clients", ".Clients.Dupont", ".Sent", ".both", ".Both",
+                 ".a-b_c1"):
+        folder(w, name)
+    os.makedirs(w.folder + "/bob/Maildir/.half/cur")
+    os.symlink("..", w.folder + "/bob/Maildir/.link")
+    rows = (
+        # (what follows the "+", the folder that gets it; "": the inbox)
+        ("Clients", ".Clients"), ("clients", ".Clients"),
+        ("CLIENTS.dupont", ".Clients.Dupont"), ("a-b_c1", ".a-b_c1"),
+        ("both", ".both"), ("BOTH", ""), ("unknown", ""), ("Sent", ""),
+        ("sent", ""), ("Clients.", ""), (".Clients", ""), ("half", ""),
+        ("link", ""), ("Clients..Dupont", ""), ("..", ""), ("../x", ""),
+        ("Clients/new", ""), ("x" * 64, ""), ("é", ""),
+    )
+    for detail, want in rows:
+        before = count(w, want)
+        r, = w.deliver(Job(2, b"x\n", detail=detail))
+        eq((r.result, count(w, want) - before), (OK, 1),
+           "+%s goes to %s" % (detail, want or "the inbox"))
+    eq(sorted(n for n in os.listdir(w.folder + "/bob/Maildir")
+              if n.startswith(".")),
+       [".Both", ".Clients", ".Clients.Dupont", ".Sent", ".a-b_c1", ".both",
+        ".half", ".link"], "no folder was made")
+    eq(w.files(part="tmp"), [], "nothing is left in tmp")
+    # Again, as after a crash: by a worker that is younger than the message.
+    i = make_id(int(time.time()) - 100)
+    before = count(w, ".Clients")
+    results = w.deliver(Job(3, b"y\n", id=i, detail="clients"),
+                        Job(4, b"y\n", id=i, detail="clients"),
+                        *[Job(5 + n, b"z\n", detail="both")
+                          for n in range(40)])
+    eq(({r.result for r in results}, count(w, ".Clients") - before,
+        count(w, ".both")), ({OK}, 1, 41),
+       "the same message twice is one; many at once")
+    new = "%s/bob/Maildir/.Clients/new" % w.folder
+    name = next(n for n in os.listdir(new) if i.split("-")[1] in n)
+    os.rename("%s/%s" % (new, name), "%s/../cur/%s:2,S" % (new, name))
+    before = count(w, ".Clients")
+    r, = w.deliver(Job(6, b"y\n", id=i, detail="clients"))
+    eq((r.result, count(w, ".Clients") - before), (OK, 0),
+       "nor is it made again once it was read")
+    r, = w.deliver(Job(7, b"x" * 500, detail="clients", quota_bytes=300))
+    eq(r.result, PERMANENT, "the quota is that of the whole mailbox")
+    eq(w.close(), (0, ""), "ends")
+
+
 def test_again():
     w = Worker()
     first = make_id(int(time.time()) - 100)
@@ -262,7 +322,7 @@ def test_end():
     w.close()
 
 
-for test in (test_one, test_many, test_again, test_quota, test_loop,
+for test in (test_one, test_many, test_folders, test_again, test_quota, test_loop,
              test_hostile_jobs, test_links, test_clean, test_end):
     test()
 malle.done()

@@ -60,9 +60,11 @@ class Reader:
 class Job:
     def __init__(self, tag, content, mailbox="bob", sender="alice@exemple.test",
                  to=None, id=None, recipient=0, quota_bytes=0,
-                 quota_messages=0, offset=0, length=None, fd=None):
+                 quota_messages=0, offset=0, length=None, fd=None,
+                 detail=""):
         self.tag, self.content, self.mailbox = tag, content, mailbox
         self.sender, self.recipient = sender, recipient
+        self.detail = detail
         self.id = make_id() if id is None else id
         self.to = to if to is not None else mailbox + "@exemple.test"
         self.quota_bytes, self.quota_messages = quota_bytes, quota_messages
@@ -74,7 +76,7 @@ class Job:
         return (struct.pack("<QQQ", self.tag, self.offset, self.length) +
                 pack_bytes(self.id) + struct.pack("<I", self.recipient) +
                 pack_bytes(self.sender) + pack_bytes(self.to) +
-                pack_bytes(self.mailbox) + pack_bytes("") +
+                pack_bytes(self.mailbox) + pack_bytes(self.detail) +
                 struct.pack("<QQ", self.quota_bytes, self.quota_messages))
 
 
