@@ -15,7 +15,12 @@
  *   SRS0=HHHHHH=TT=domain=local@our-domain
  *
  * with a keyed hash and the day, so that a bounce comes to us, and goes on to
- * local@domain, and nobody else can use us for that.
+ * local@domain, and nobody else can use us for that. What another forwarder
+ * has rewritten so already leaves as
+ *
+ *   SRS1=HHHHHH=that-forwarder==its-hash=TT=domain=local@our-domain
+ *
+ * and a bounce goes on to him, however many there were in between.
  */
 
 /* True for an address that looks like one, right or not. */

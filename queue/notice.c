@@ -134,6 +134,18 @@ set_language(struct manager *q, const char *address, char out[3])
 		memcpy(out, d.language, 3);
 }
 
+bool
+notice_postmaster(const struct manager *q, char out[ADDR_TEXT_MAX])
+{
+	out[0] = '\0';
+	if (q->conf.postmaster[0] != '\0')
+		snprintf(out, ADDR_TEXT_MAX, "%s", q->conf.postmaster);
+	else if (q->conf.default_domain[0] != '\0')
+		snprintf(out, ADDR_TEXT_MAX, "postmaster@%s",
+		    q->conf.default_domain);
+	return out[0] != '\0';
+}
+
 /* Whom to tell. False: nobody is left. */
 static bool
 set_address(struct manager *q, const struct active *a, struct bounce_notice *n)
@@ -147,12 +159,7 @@ set_address(struct manager *q, const struct active *a, struct bounce_notice *n)
 	if ((a->h.notice & NOTICE_DOUBLE) != 0)
 		return false;
 	n->is_double = true;
-	if (q->conf.postmaster[0] != '\0')
-		snprintf(n->to, sizeof(n->to), "%s", q->conf.postmaster);
-	else if (q->conf.default_domain[0] != '\0')
-		snprintf(n->to, sizeof(n->to), "postmaster@%s",
-		    q->conf.default_domain);
-	return n->to[0] != '\0';
+	return notice_postmaster(q, n->to);
 }
 
 static void

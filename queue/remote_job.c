@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/remote.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define JOB_ROOM 60000		/* bytes of recipients in one request */
@@ -27,22 +28,31 @@ fill_recipient(const struct active *a, const struct recipient *r,
 	copy_text(out->orcpt, o->orcpt);
 }
 
-/* SRS, so that it passes SPF; a sender of ours, or one that is too long for
- * it, stays. */
+/*
+ * SRS, so that it passes SPF; a sender of ours stays. One that is too long for
+ * it (RFC 5321 4.5.3.1.1) cannot be told: our postmaster is, in its place.
+ */
 static void
 rewrite_sender(struct manager *q, struct slice by, char *sender)
 {
 	char domain[ADDR_DOMAIN_MAX + 1];
 	struct domain_record record;
+	char instead[ADDR_TEXT_MAX];
 	struct addr a, made;
+	int64_t day = q->wall / 86400;
 
 	if (addr_parse(slice_of(sender), &a) != ADDR_OK ||
 	    addr_domain(address_domain(by), domain) == -1 ||
 	    tables_domain(&q->tables, domain, &record) != 1 ||
-	    tables_domain(&q->tables, a.domain, &record) != 0 ||
-	    srs_make(q->srs_key, q->wall / 86400, &a, domain, &made) == -1)
+	    tables_domain(&q->tables, a.domain, &record) != 0)
 		return;
-	addr_text(&made, sender, ADDR_TEXT_MAX);
+	if (srs_make(q->srs_key, day, &a, domain, &made) == 0 ||
+	    (notice_postmaster(q, instead) &&
+	    addr_parse(slice_of(instead), &a) == ADDR_OK &&
+	    srs_make(q->srs_key, day, &a, domain, &made) == 0))
+		addr_text(&made, sender, ADDR_TEXT_MAX);
+	else
+		snprintf(sender, ADDR_TEXT_MAX, "postmaster@%s", domain);
 }
 
 void

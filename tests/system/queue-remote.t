@@ -313,6 +313,27 @@ def forwards(lab):
     submit("bob@exemple.test", "info@exemple.test")
     until(lambda: len(far.messages) == 2)
     eq(far.messages[-1]["sender"], "bob@exemple.test", "one of ours stays")
+    first = lab.server("first.test")
+    submit("SRS0=abcd=tt=stranger.test=carol@first.test", "info@exemple.test")
+    until(lambda: len(far.messages) == 3)
+    sender = far.messages[-1]["sender"]
+    ok(re.fullmatch("SRS1=[a-z2-7]{6}=first.test==abcd=tt=stranger.test=carol"
+                    "@exemple.test", sender), "from a forwarder: " + sender)
+    submit("", sender)
+    until(lambda: first.messages)
+    eq(first.recipients(), ["SRS0=abcd=tt=stranger.test=carol@first.test"],
+       "a bounce goes back to him, who knows the sender")
+    before = len(lab.m.messages("postmaster@exemple.test"))
+    submit("a-local-part-of-nearly-fifty-characters-as-some-are"
+           "@stranger.test", "info@exemple.test")
+    until(lambda: len(far.messages) == 4)
+    sender = far.messages[-1]["sender"]
+    ok(re.fullmatch("SRS0=.*=exemple.test=postmaster@exemple.test", sender),
+       "too long to be rewritten: under one of ours all the same: " + sender)
+    submit("", sender)
+    until(lambda: len(lab.m.messages("postmaster@exemple.test")) > before)
+    eq(len(lab.m.messages("postmaster@exemple.test")), before + 1,
+       "a bounce is told to the postmaster")
 
 
 def killed(lab):

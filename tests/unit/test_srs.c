@@ -69,10 +69,66 @@ test_hostile(void)
 	    strcmp(kept.local, "kept") == 0, "too long to be rewritten");
 }
 
+/* Forwarders behind forwarders: a bounce goes to the first of them. */
+static void
+test_chain(void)
+{
+	static const struct {
+		const char *sender, *want;
+	} rows[] = {
+		{ "SRS0=abc=tt=b.test=a@one.test",
+		  "SRS0=abc=tt=b.test=a@one.test" },
+		{ "srs0+abc=tt=b.test=a@one.test",
+		  "SRS0+abc=tt=b.test=a@one.test" },
+		{ "SRS0-abc-tt=b.test=a@one.test",
+		  "SRS0-abc-tt=b.test=a@one.test" },
+		{ "SRS1=xyz=one.test==abc=tt=b.test=a@two.test",
+		  "SRS0=abc=tt=b.test=a@one.test" },
+		{ "SRS1+xyz=one.test=+abc=tt=b.test=a@two.test",
+		  "SRS0+abc=tt=b.test=a@one.test" },
+		/* nobody's: as any other sender */
+		{ "SRS0@b.test", "SRS0@b.test" },
+		{ "SRS0=@b.test", "SRS0=@b.test" },
+		{ "SRS1=only@b.test", "SRS1=only@b.test" },
+		{ "SRS1=xyz=one.test=abc@b.test", "SRS1=xyz=one.test=abc@b.test" },
+		{ "SRS2=x=y@b.test", "SRS2=x=y@b.test" }
+	};
+	struct addr a, made, next, back;
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ok(addr_parse(slice_of(rows[i].sender), &a) == ADDR_OK &&
+		    srs_make(key, 20000, &a, "our.test", &made) == 0 &&
+		    srs_is(made.local) && opens(key, 20000, made.local,
+		    rows[i].want), "%s comes from %s", rows[i].want,
+		    made.local);
+	}
+	(void)addr_parse(SLICE("a@b.test"), &a);
+	ok(srs_make(key, 20000, &a, "one.test", &made) == 0 &&
+	    srs_make(other, 20000, &made, "two.test", &next) == 0 &&
+	    srs_make(key, 20000, &next, "three.test", &back) == 0 &&
+	    strlen(back.local) == strlen(next.local),
+	    "three in a row: it grows no more: %s",
+	    addr_text(&back, text, sizeof(text)));
+	ok(srs_open(key, 30000, back.local, &next) == 0 &&
+	    strcmp(next.local, made.local) == 0 &&
+	    strcmp(next.domain, "one.test") == 0 &&
+	    opens(key, 20000, next.local, "a@b.test"),
+	    "the third goes back to the first, he to the sender");
+	back.local[12] = back.local[12] == 'x' ? 'y' : 'x';
+	ok(srs_open(key, 20000, back.local, &next) == -1,
+	    "not to another forwarder");
+	ok(srs_open(key, 20000, "SRS1=", &next) == -1 &&
+	    srs_open(key, 20000, "SRS1=abcdef", &next) == -1 &&
+	    srs_open(key, 20000, "SRS1=abcdef=one.test==x", &next) == -1,
+	    "cut short, or made by somebody else");
+}
+
 int
 main(void)
 {
 	test_round();
+	test_chain();
 	test_hostile();
 	return done();
 }
