@@ -41,6 +41,7 @@ struct conf {
 	/* names or numbers of the users that programs run as */
 	char user_net[64], user_queue[64], user_auth[64], user_tls[64];
 	char user_remote[64], user_bounce[64], user_registry[64];
+	char user_hook[64];
 	uint64_t domain_uid_first, domain_uid_last;
 
 	struct conf_listens smtp, submission, submissions, pop3, pop3s;
@@ -76,6 +77,8 @@ struct conf {
 	char providers[1024], routes[1024];	/* tables, absolute paths */
 	uint64_t reply_timeout;			/* of other servers */
 	uint64_t sts_port;			/* of MTA-STS policies: 443 */
+	char hooks[1024];			/* folder of programs; absolute */
+	uint64_t hook_time;			/* that one of them may take */
 	uint64_t password_cache;
 	uint64_t password_min;			/* characters */
 };

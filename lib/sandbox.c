@@ -20,6 +20,7 @@ static const char *const names[SANDBOX_ROLES] = {
 	[SANDBOX_REGISTRYD] = "registryd",
 	[SANDBOX_SPAWN] = "spawn",
 	[SANDBOX_REMOTE] = "remote",
+	[SANDBOX_HOOKS] = "hooks",
 };
 
 const char *

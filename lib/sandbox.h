@@ -18,6 +18,7 @@ enum sandbox_role {
 	SANDBOX_REGISTRYD,	/* registry, tables, passwords */
 	SANDBOX_SPAWN,		/* root: fork, set*id, chroot, open mail/ */
 	SANDBOX_REMOTE,		/* network, no file */
+	SANDBOX_HOOKS,		/* runs programs of the administrator */
 	SANDBOX_ROLES
 };
 

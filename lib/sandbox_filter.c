@@ -39,7 +39,8 @@ enum {
 	G_FORK = 32,	/* children and signals to them */
 	G_THREADS = 64,
 	G_NET = 128,	/* TCP and UDP to elsewhere */
-	G_ROOT = 256	/* become somebody else, start malle-local */
+	G_ROOT = 256,	/* become somebody else, start malle-local */
+	G_ANY = 512	/* programs that are not ours: all but never */
 };
 
 static const unsigned roles[SANDBOX_ROLES] = {
@@ -54,6 +55,7 @@ static const unsigned roles[SANDBOX_ROLES] = {
 	[SANDBOX_REGISTRYD] = G_BASE | G_READ | G_WRITE | G_ACCEPT | G_THREADS,
 	[SANDBOX_SPAWN] = G_BASE | G_READ | G_WRITE | G_FORK | G_ROOT,
 	[SANDBOX_REMOTE] = G_BASE | G_FORK | G_NET,
+	[SANDBOX_HOOKS] = G_ANY,
 };
 
 /* clang-format off */
@@ -121,15 +123,17 @@ static const struct {
 
 /* Nobody's business: tried only by somebody who has taken a process over. */
 static const char never[] =
-    "execve ptrace process_vm_readv process_vm_writev kcmp process_madvise "
+    "ptrace process_vm_readv process_vm_writev kcmp process_madvise "
     "pidfd_getfd mount umount2 pivot_root unshare setns "
     "fsopen fsmount move_mount open_tree mount_setattr init_module "
     "finit_module delete_module bpf perf_event_open keyctl add_key request_key "
     "userfaultfd io_uring_setup io_uring_enter io_uring_register reboot "
     "kexec_load kexec_file_load swapon swapoff open_by_handle_at "
-    "name_to_handle_at personality iopl ioperm modify_ldt acct quotactl "
+    "iopl ioperm modify_ldt acct quotactl "
     "settimeofday clock_settime adjtimex clock_adjtime syslog "
     "setdomainname sethostname vhangup nfsservctl lookup_dcookie";
+/* Nobody's but those of programs that are not ours. */
+static const char never_of_ours[] = "execve name_to_handle_at personality";
 /* Nobody's but malle-spawn's. */
 static const char never_unless_root[] = "execveat chroot";
 /* clang-format on */
@@ -312,11 +316,33 @@ add_group_rules(scmp_filter_ctx ctx, unsigned groups)
 	return r;
 }
 
+/* For programs that are not ours: a refusal, not death, and no names of their
+ * own for users, folders or processes. */
+static int
+add_rules_of_any(scmp_filter_ctx ctx)
+{
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS),
+	    SCMP_SYS(clone3), 0);
+
+	for (uint64_t bit = 1; bit != 0; bit <<= 1)
+		if ((clone_forbidden & bit) != 0)
+			r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM),
+			    SCMP_SYS(clone), 1, is_masked(0, bit, bit));
+	r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(chroot), 0);
+	if (r != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	return add_list(ctx, SCMP_ACT_ERRNO(EPERM), never);
+}
+
 static int
 add_rules(scmp_filter_ctx ctx, unsigned groups)
 {
 	int r;
 
+	if ((groups & G_ANY) != 0)
+		return add_rules_of_any(ctx);
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
 		if ((allowed[i].group & groups) != 0 && add_list(ctx,
 		    SCMP_ACT_ALLOW, allowed[i].calls) == -1)
@@ -329,6 +355,8 @@ add_rules(scmp_filter_ctx ctx, unsigned groups)
 	}
 	if ((groups & G_ROOT) == 0 && add_list(ctx, SCMP_ACT_KILL_PROCESS,
 	    never_unless_root) == -1)
+		return -1;
+	if (add_list(ctx, SCMP_ACT_KILL_PROCESS, never_of_ours) == -1)
 		return -1;
 	return add_list(ctx, SCMP_ACT_KILL_PROCESS, never);
 }
@@ -383,8 +411,8 @@ sandbox_prepare(enum sandbox_role role)
 
 	if (ready[role].code != NULL)
 		return 0;
-	ctx = seccomp_init(deny_kills() ? SCMP_ACT_TRAP :
-	    SCMP_ACT_ERRNO(ENOSYS));
+	ctx = seccomp_init((roles[role] & G_ANY) != 0 ? SCMP_ACT_ALLOW :
+	    deny_kills() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(ENOSYS));
 	if (ctx == NULL) {
 		errno = ENOMEM;
 		return -1;

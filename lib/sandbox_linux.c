@@ -79,13 +79,17 @@ ruleset_for(int abi, enum sandbox_role role, struct ruleset *out)
 		out->fs |= FS_IOCTL_DEV;
 	if (abi >= 4 && role != SANDBOX_REMOTE)
 		out->net = NET_BIND_TCP | NET_CONNECT_TCP;
+	/* A hook may tell another machine; it may not wait for one. */
+	if (role == SANDBOX_HOOKS)
+		out->net &= ~NET_CONNECT_TCP;
 	if (abi >= 6)
 		out->scoped = SCOPE_ABSTRACT | SCOPE_SIGNAL;
 	return abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
 }
 
 static int
-allow_path(int ruleset, uint64_t handled, const struct sandbox_path *path)
+allow_path(int ruleset, uint64_t handled, enum sandbox_role role,
+    const struct sandbox_path *path)
 {
 	struct path_beneath rule = { .parent_fd = path->dirfd };
 	struct stat st;
@@ -94,8 +98,12 @@ allow_path(int ruleset, uint64_t handled, const struct sandbox_path *path)
 		return -1;
 	if (S_ISREG(st.st_mode))
 		rule.allowed = FS_RUN & handled;
+	else if (S_ISCHR(st.st_mode))
+		rule.allowed = (FS_READ_FILE | FS_WRITE_FILE | FS_IOCTL_DEV |
+		    FS_TRUNCATE) & handled;
 	else
-		rule.allowed = (path->may_write ? FS_WRITE : FS_READ) & handled;
+		rule.allowed = ((path->may_write ? FS_WRITE : FS_READ) |
+		    (role == SANDBOX_HOOKS ? FS_EXECUTE : 0)) & handled;
 	return (int)syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH,
 	    &rule, 0);
 }
@@ -133,7 +141,7 @@ landlock_enter(enum sandbox_role role, const struct sandbox_path *paths,
 	if (fd == -1)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		if (allow_path(fd, rs.fs, &paths[i]) == -1)
+		if (allow_path(fd, rs.fs, role, &paths[i]) == -1)
 			goto out;
 	}
 	if (syscall(SYS_landlock_restrict_self, fd, 0) == -1)

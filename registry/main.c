@@ -217,6 +217,7 @@ static int
 start(struct registry *r, struct sockets *s, int *etc_fd)
 {
 	int registry_fd = -1;
+	gid_t gid;
 
 	if ((s->listening = proc_fd("registry")) == -1) {
 		errno = EBADF;
@@ -225,6 +226,9 @@ start(struct registry *r, struct sockets *s, int *etc_fd)
 	}
 	s->auth = proc_fd("auth");
 	r->spawn_fd = proc_fd("spawn");
+	/* Without hooks there need not be such a user. */
+	if (proc_user(r->conf.user_hook, &r->hooks_uid, &gid) == -1)
+		r->hooks_uid = (uid_t)-1;
 	if ((*etc_fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return complain("/etc");
 	if (open_folders(r, &registry_fd) == -1 ||

@@ -109,6 +109,65 @@ op_journal(struct request *q)
 	    say_failed(q) : REGISTRY_OK;
 }
 
+/* What one request gives at most: the reader asks again. */
+#define FOLLOW_ENTRIES 64
+#define FOLLOW_BYTES (512u << 10)
+#define FOLLOW_PIECE 32768u	/* of a line, in one row */
+
+struct following {
+	struct request *q;
+	size_t entries, bytes;
+};
+
+/* The line of the text journal, which has no secrets, in pieces. */
+static int
+row_line(void *arg, const struct journal_entry *e)
+{
+	struct following *w = arg;
+	struct str line = STR_INIT(8 * ATTRIBUTE_VALUE_MAX);
+	struct slice rest, piece;
+	char id[24];
+	bool ok;
+
+	journal_line(e, &line);
+	ok = str_ok(&line);
+	rest = ok ? str_slice(&line) : SLICE("null\n");
+	w->bytes += rest.len;
+	snprintf(id, sizeof(id), "%" PRIu64, e->id);
+	while (rest.len > 0) {
+		struct registry_fields f = { .n = 0 };
+
+		piece = slice_make(rest.p, rest.len < FOLLOW_PIECE ? rest.len :
+		    FOLLOW_PIECE);
+		rest = slice_skip(rest, piece.len);
+		registry_add(&f, "id", slice_of(id));
+		registry_add(&f, "line", piece);
+		registry_add(&f, "more", rest.len > 0 ? SLICE("yes") :
+		    SLICE("no"));
+		row(w->q, &f);
+	}
+	str_free(&line);
+	return ++w->entries >= FOLLOW_ENTRIES || w->bytes >= FOLLOW_BYTES;
+}
+
+enum registry_result
+op_journal_follow(struct request *q)
+{
+	struct following w = { .q = q };
+	struct registry_fields f = { .n = 0 };
+	enum registry_result result;
+	uint64_t after, last = q->r->journal_next - 1;
+	char text[24];
+
+	if ((result = field_number(q, "after", last, &after)) != REGISTRY_OK)
+		return result;
+	snprintf(text, sizeof(text), "%" PRIu64, last);
+	registry_add(&f, "last", slice_of(text));
+	row(q, &f);
+	return after < last && journal_each(q->r, after, row_line, &w) == -1 ?
+	    say_failed(q) : REGISTRY_OK;
+}
+
 static void
 row_fault(struct request *q, struct slice object, const char *text,
     const char *remedy)

@@ -24,6 +24,7 @@ struct stale {
 struct registry {
 	struct conf conf;
 	int conf_fd;		/* where malle-start gives settings, or -1 */
+	uid_t hooks_uid;	/* of malle-hooks, or (uid_t)-1 */
 	struct store *store;
 	struct admins admins;
 	int tables_fd, domains_fd, auth_fd;	/* folders of the tables */

@@ -172,6 +172,7 @@ rights_see(struct request *q, const struct kind *k, const char *name)
 	case ROLE_ROOT:
 	case ROLE_ADMIN:
 	case ROLE_AUTHD:
+	case ROLE_HOOKS:
 		return 1;
 	case ROLE_MANAGER:
 		return manager_sees(q, k, name);
@@ -226,7 +227,7 @@ rights_judge(struct request *q)
 
 	if (!(q->op->roles & q->role))
 		return rights_refuse(q);
-	if (q->role & (ADMINS | ROLE_AUTHD) || q->op->kind == NULL)
+	if (q->role & (ADMINS | ROLE_AUTHD | ROLE_HOOKS) || q->op->kind == NULL)
 		return REGISTRY_OK;
 	result = rights_have(q, q->op->right, q->op->kind);
 	if (result != REGISTRY_OK || q->op->needs == NULL)
@@ -262,6 +263,7 @@ rights_print(void)
 		{ ROLE_ROOT, "root" }, { ROLE_ADMIN, "admin" },
 		{ ROLE_MANAGER, "manager" }, { ROLE_OWNER, "owner" },
 		{ ROLE_ANY, "anybody" }, { ROLE_AUTHD, "authd" },
+		{ ROLE_HOOKS, "hooks" },
 	};
 	const size_t n = sizeof(columns) / sizeof(*columns);
 	const struct operation *op;

@@ -365,6 +365,8 @@ role_of(const struct registry *r, uid_t uid, gid_t gid)
 {
 	if (uid == 0 || uid == geteuid())
 		return ROLE_ROOT;
+	if (uid == r->hooks_uid)
+		return ROLE_HOOKS;
 	return admins_has(&r->admins, uid, gid) ? ROLE_ADMIN : ROLE_ANY;
 }
 

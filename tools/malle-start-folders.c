@@ -24,6 +24,7 @@ struct folder {
 	const char *name;
 	size_t user, group;	/* offset in struct conf of a name; ROOT */
 	mode_t mode;
+	bool for_hooks;		/* only when there are some */
 };
 
 #define ROOT SIZE_MAX
@@ -31,14 +32,15 @@ struct folder {
 
 /* clang-format off */
 static const struct folder folders[] = {
-	{ "",       "public",   ROOT,           ROOT,           0755 },
-	{ "public", "tables",   USER(registry), USER(registry), 0755 },
-	{ "",       "registry", USER(registry), USER(registry), 0700 },
-	{ "",       "auth",     USER(registry), USER(auth),     02750 },
-	{ "",       "tls",      ROOT,           USER(tls),      0750 },
-	{ "",       "queue",    USER(queue),    USER(queue),    0700 },
-	{ "",       "mail",     ROOT,           ROOT,           0711 },
-	{ "",       "empty",    ROOT,           ROOT,           0555 },
+	{ "",       "public",   ROOT,           ROOT,           0755, false },
+	{ "public", "tables",   USER(registry), USER(registry), 0755, false },
+	{ "",       "registry", USER(registry), USER(registry), 0700, false },
+	{ "",       "auth",     USER(registry), USER(auth),     02750, false },
+	{ "",       "tls",      ROOT,           USER(tls),      0750, false },
+	{ "",       "queue",    USER(queue),    USER(queue),    0700, false },
+	{ "",       "mail",     ROOT,           ROOT,           0711, false },
+	{ "",       "empty",    ROOT,           ROOT,           0555, false },
+	{ "",       "hooks",    USER(hook),     USER(hook),     0700, true },
 };
 /* clang-format on */
 
@@ -114,6 +116,14 @@ out:
 	return r;
 }
 
+bool
+folders_hooks(const struct conf *c)
+{
+	struct stat st;
+
+	return stat(c->hooks, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* The key is for malle-tls alone; a link, as certbot makes them, is left. */
 static void
 repair_key(const struct conf *c, int basefd)
@@ -153,6 +163,8 @@ folders_make(const struct conf *c)
 		goto fail;
 	}
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if (folders[i].for_hooks && !folders_hooks(c))
+			continue;
 		if (make_folder(c, fd, &folders[i]) == -1)
 			goto fail;
 	}

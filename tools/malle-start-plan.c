@@ -17,7 +17,7 @@
 
 enum who {
 	REGISTRYD, SPAWN, TLS, AUTHD, BOUNCE, STS, REMOTE, QUEUED, SMTPD,
-	POP3D
+	POP3D, HOOKS
 };
 
 #define ROW(name, starts, stops, port) { .program = (name), \
@@ -36,6 +36,8 @@ static const struct service table[SERVICES] = {
 	[QUEUED]    = ROW("malle-queued",    1, 3, false),
 	[SMTPD]     = ROW("malle-smtpd",     2, 0, true),
 	[POP3D]     = ROW("malle-pop3d",     2, 0, true),
+	[HOOKS]     = { .program = "malle-hooks", .start_after = 1,
+			.stop_step = 3, .needs_hooks = true },
 };
 
 /* The sockets in public/: who listens, under which name; who may connect. */
@@ -201,7 +203,8 @@ plan_make(struct start *s)
 	for (size_t i = 0; i < SERVICES; i++) {
 		struct service *v = &s->services[i];
 
-		v->wanted = !v->needs_port || v->nfds > 0;
+		v->wanted = (!v->needs_port || v->nfds > 0) &&
+		    (!v->needs_hooks || folders_hooks(&s->conf));
 		v->ready_fd = -1;
 	}
 	return 0;

@@ -9,7 +9,7 @@
 
 #include "lib/conf.h"
 
-#define SERVICES 10
+#define SERVICES 11
 #define SERVICE_FDS_MAX (3 * CONF_LISTEN_MAX + 4)
 #define START_PID_FILE "malle-start.pid"
 #define START_STATUS_FILE "malle-start.status"
@@ -26,6 +26,7 @@ struct service {
 	unsigned start_after;	/* starts when all of the lower steps are ready */
 	unsigned stop_step;	/* told to stop when the lower ones have ended */
 	bool needs_port;	/* not started when it has no port to listen on */
+	bool needs_hooks;	/* nor when there is no folder of hooks */
 
 	bool wanted;
 	struct named_fd fds[SERVICE_FDS_MAX];
@@ -70,6 +71,8 @@ struct start {
 /* malle-start-folders.c: makes and repairs what is below base. Returns the
  * descriptor of base, or -1 after it has said why. */
 int folders_make(const struct conf *c);
+/* Whether there are hooks to be run: their folder is there. */
+bool folders_hooks(const struct conf *c);
 
 /* malle-start-ports.c: a listening TCP socket, or -1 after it has said why
  * and, where it may look, who holds the port. */

@@ -8,6 +8,8 @@ malle_SRC += tools/account.c tools/secret.c tools/cmd_domain.c tools/cmd_user.c 
 malle_SRC += tools/cmd_queue.c queue/filter.c
 malle_SRC += tools/cmd_mailbox.c tools/box.c tools/backup.c tools/restore.c tools/member.c \
 	mailbox/headers.c bounce/encode.c
+malle_SRC += tools/cmd_migrate.c tools/migrate_old.c tools/migrate_parse.c tools/migrate_vpopmail.c \
+	tools/migrate_passwd.c
 malle_LIBS := -lcrypto -larchive
 
 # malle-inject: sendmail(8) for local programs, with its names.
@@ -27,3 +29,8 @@ PROGS += malle-spawn
 malle-spawn_HUGE := 1
 malle-spawn_SRC := tools/spawn.c tools/spawn-child.c $(POP3_MAILBOX_SRC)
 malle-spawn_STATIC := 1
+
+# Runs the administrator's programs after a change.
+PROGS += malle-hooks
+malle-hooks_SRC := tools/hooks.c tools/hooks_feed.c tools/hooks_run.c
+malle-hooks_STATIC := 1

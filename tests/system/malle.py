@@ -34,7 +34,7 @@ PORTS = ("smtp", "submission", "submissions", "pop3", "pop3s")
 PROGRAMS = ("malle-registryd", "malle-spawn", "malle-tls", "malle-authd",
             "malle-bounce", "malle-sts", "malle-remote", "malle-queued",
             "malle-smtpd", "malle-pop3d")
-USERS = ("net", "queue", "auth", "tls", "remote", "bounce", "registry")
+USERS = ("net", "queue", "auth", "tls", "remote", "bounce", "registry", "hook")
 # Numbers that no Debian machine gives out by itself.
 UID_FIRST = 64200
 
@@ -199,6 +199,7 @@ class Instance:
             "log": self.log_path,
             "default_domain": "exemple.test",
             "postmaster": "postmaster@exemple.test",
+            "hooks": os.path.join(self.dir, "hooks.d"),
         }
         for name in PORTS:
             s[name] = "127.0.0.1:%d" % self.ports[name]

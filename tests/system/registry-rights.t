@@ -68,7 +68,7 @@ def on(domain, other):
         "mailbox.measure": {"address": who}, "mailbox.open": {"address": who},
         "mailbox.fill": {"address": who},
         "mailbox.purge": {"name": "never@" + domain}, "removed.list": {},
-        "journal": {}, "undo": {"id": "999999"}, "check": {},
+        "journal": {}, "journal.follow": {}, "undo": {"id": "999999"}, "check": {},
         "recompile": {}, "dump": {}, "load": {}, "schema": {},
         "login": {"address": who},
     }
@@ -76,7 +76,7 @@ def on(domain, other):
 
 OWNERS = {"user.show", "user.set", "user.passwd", "mailbox.measure",
           "mailbox.open"}
-ROOT_ONLY = {"dump", "load", "mailbox.fill"}
+ROOT_ONLY = {"dump", "load", "mailbox.fill", "journal.follow"}
 # Promise 3: not even root and administrators read mail.
 OWNER_ONLY = {"mailbox.open"}
 # Done whoever owns what: the rows are sorted out.

@@ -192,8 +192,9 @@ try_chroot(void)
 	R(AUTHD) | R(TLS) | R(BOUNCE) | R(REGISTRYD) | R(SPAWN) | R(REMOTE))
 #define FILES (ALL & ~(R(TLS) | R(BOUNCE) | R(REMOTE)))
 #define WRITERS (R(MAILBOX) | R(LOCAL) | R(QUEUED) | R(REGISTRYD) | R(SPAWN))
-#define FORKERS (R(SMTPD) | R(POP3D) | R(TLS) | R(BOUNCE) | R(SPAWN) | R(REMOTE))
-#define THREADERS (FORKERS | R(QUEUED) | R(AUTHD) | R(REGISTRYD))
+#define FORKERS (R(SMTPD) | R(POP3D) | R(TLS) | R(BOUNCE) | R(SPAWN) | \
+	R(REMOTE) | R(HOOKS))
+#define THREADERS (FORKERS | R(QUEUED) | R(AUTHD) | R(REGISTRYD) | R(HOOKS))
 
 /* clang-format off */
 static const struct {
@@ -209,14 +210,14 @@ static const struct {
 	{ "open /",			try_list_root,		0,	0 },
 	{ "climb out with ..",		try_climb,		0,	0 },
 	{ "make a file elsewhere",	try_make_elsewhere,	0,	0 },
-	{ "make a TCP socket",		try_tcp_socket,		R(REMOTE), 0 },
-	{ "make a UNIX socket",		try_unix_socket,	R(SMTPD) | R(POP3D), 0 },
-	{ "make a netlink socket",	try_netlink,		0,	0 },
-	{ "connect to a TCP port",	try_connect_tcp,	R(REMOTE), 0 },
+	{ "make a TCP socket",		try_tcp_socket,		R(REMOTE) | R(HOOKS), 0 },
+	{ "make a UNIX socket",		try_unix_socket,	R(SMTPD) | R(POP3D) | R(HOOKS), 0 },
+	{ "make a netlink socket",	try_netlink,		R(HOOKS), 0 },
+	{ "connect to a TCP port",	try_connect_tcp,	R(REMOTE) | R(HOOKS), 0 },
 	{ "fork",			try_fork,		FORKERS, 0 },
 	{ "start a thread",		try_thread,		THREADERS, 0 },
 	{ "signal a stranger",		try_signal_outside,	0,	0 },
-	{ "map memory to be run",	try_run_memory,		0,	0 },
+	{ "map memory to be run",	try_run_memory,		R(HOOKS), 0 },
 	{ "make a user namespace",	try_user_namespace,	0,	0 },
 	{ "execve",			try_exec,		0,	ALL },
 	{ "ptrace",			try_ptrace,		0,	ALL },

@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""hooks.t - programs that are run after a change of an account.
+
+The whole service with a folder of hooks: what they are given and as whom, hooks
+that are slow, crash, write without end or leave something behind, malle-hooks
+killed in the middle, the registry under load, and what a hook may not do.
+"""
+# SPDX-License-Identifier: ISC
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
+from malle import Instance, done, eq, ok, until
+
+# Keeps what it is given, one file a change; "$HOME" is the folder hooks/.
+KEEP = """#!/bin/sh
+cat >"$HOME/$MALLE_CHANGE.part" && mv "$HOME/$MALLE_CHANGE.part" \
+"$HOME/$MALLE_CHANGE.json"
+echo "$MALLE_CHANGE" >>"$HOME/order"
+"""
+ABOUT = """#!/usr/bin/python3
+import json, os, resource, socket, sys
+change = json.load(sys.stdin)
+def tried(f, *a):
+    try:
+        f(*a)
+        return "yes"
+    except OSError as e:
+        return type(e).__name__
+def listen():
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    s.listen(1)
+with open(os.environ["HOME"] + "/about", "w") as out:
+    json.dump({"uid": os.geteuid(), "groups": os.getgroups(),
+        "env": sorted(os.environ), "cwd": os.getcwd(),
+        "fds": sorted(os.listdir("/proc/self/fd")),
+        "mask": [l.split()[1] for l in open("/proc/self/status")
+            if l.startswith("SigBlk")][0],
+        "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
+        "memory": resource.getrlimit(resource.RLIMIT_AS)[0],
+        "write": tried(open, "/etc/malle-hook-was-here", "w"),
+        "outside": tried(open, os.path.dirname(os.environ["HOME"]) +
+            "/x", "w"),
+        "registry": tried(os.listdir, os.path.dirname(os.environ["HOME"]) +
+            "/registry"),
+        "listen": tried(listen)}, out)
+"""
+
+
+def put(folder, name, text, mode=0o755):
+    """Put in place whole, as a package would."""
+    with open(folder + "/.new", "w") as f:
+        f.write(text)
+    os.chmod(folder + "/.new", mode)
+    if m.user_id:
+        os.chown(folder + "/.new", m.user_id, m.user_id)
+    os.rename(folder + "/.new", folder + "/" + name)
+
+
+def changes():
+    """What the hook has kept, by id."""
+    found = {}
+    for name in os.listdir(work):
+        if name.endswith(".json"):
+            with open(work + "/" + name) as f:
+                found[int(name[:-5])] = json.load(f)
+    return found
+
+
+def order():
+    try:
+        with open(work + "/order") as f:
+            return [int(l) for l in f]
+    except FileNotFoundError:
+        return []
+
+
+def last():
+    """The id of the newest change of the registry."""
+    lines = m.malle("--json", "journal").stdout.splitlines()
+    return max(int(json.loads(l)["id"]) for l in lines)
+
+
+def hooked(hook, what=""):
+    """The lines of the log of one hook."""
+    return [l for l in m.log().split("\n")
+            if " hook hook=%s " % hook in l and what in l]
+
+
+def alias(n):
+    m.malle("alias", "add", "a%d@exemple.test" % n, "bob@exemple.test")
+
+
+with Instance(conf={"hook_time": "2s"}, start=False) as m:
+    folder, work = m.dir + "/hooks.d", m.base + "/hooks"
+    m.start()
+    eq(m.pid("malle-hooks"), None, "without a folder of hooks nobody runs")
+    ok(not os.path.exists(work), "and nothing is made for it")
+    m.domain("exemple.test")
+    m.stop()
+
+    os.mkdir(folder, 0o755)
+    if m.user_id:
+        os.chown(folder, m.user_id, m.user_id)
+    m.start()
+    ok(m.pid("malle-hooks"), "with one malle-hooks runs")
+    pid = m.pid("malle-hooks")
+    if not malle.SANITIZED:
+        rss = int(malle.status_of(pid)["RssAnon"].split()[0])
+        ok(rss < 1024, "and waits in %d KiB of its own" % rss)
+    put(folder, "keep", KEEP)
+    ok(m.wait_log(" hooks count=1 after=", 15), "a hook is found by itself")
+    mark = last()
+    m.user("bob@exemple.test", "a good secret 1")
+    ok(until(lambda: len(changes()) >= 1), "it is run after a change")
+    change = changes().get(mark + 1, {})
+    eq((change.get("operation"), change.get("kind"), change.get("name"),
+        change.get("before"), change.get("uid"), change.get("account")),
+       ("user.add", "user", "bob@exemple.test", None, os.geteuid(), ""),
+       "who, from where, which operation, on what")
+    ok(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", change.get("time", "")),
+       "and when")
+    m.malle("user", "set", "bob@exemple.test", "--name", "Bob \"l'été\" \\!")
+    ok(until(lambda: any(c["operation"] == "user.set" and
+                         c["before"].get("full-name") is None and
+                         c["after"]["full-name"].startswith("Bob \"l'été\"")
+                         for c in changes().values())), "before and after")
+    m.malle("user", "passwd", "bob@exemple.test", "--password-stdin",
+            input="another good secret 2\n")
+    ok(until(lambda: any(c["operation"] == "user.passwd"
+                         for c in changes().values())), "a new password")
+    everything = "".join(open(work + "/" + n).read() for n in
+                         os.listdir(work) if n.endswith(".json"))
+    ok("$" not in everything and "good secret" not in everything and
+       "(secret)" in everything, "is told of without the secret")
+    ok(not any(c["id"] <= mark for c in changes().values()),
+       "what was before is not told")
+
+    # As whom, and with what.
+    put(folder, "about", ABOUT)
+    alias(1)
+    ok(until(lambda: hooked("about")), "a hook in Python")
+    with open(work + "/about") as f:
+        about = json.load(f)
+    if malle.SEPARATE:
+        eq((about["uid"], about["groups"]), (int(m.settings["user_hook"]), []),
+           "has a uid of its own, and no group")
+        eq(about["registry"], "PermissionError",
+           "cannot read the registry's folder")
+    eq([v for v in about["env"] if v != "LC_CTYPE"],
+       ["HOME", "LANG", "MALLE_CHANGE", "PATH"], "a clean environment")
+    eq((about["cwd"], int(about["mask"], 16), about["core"]),
+       (os.path.realpath(work), 0, 0), "a folder of its own, no signal blocked")
+    ok(len(about["fds"]) <= 5, "no descriptor but three and its own: %s" % about["fds"])
+    ok(0 < about["memory"] <= 1 << 30, "a limit of memory")
+    if malle.SEPARATE:
+        ok(about["write"] != "yes" and about["outside"] != "yes",
+           "writes nowhere else")
+    if not malle.SANITIZED:
+        if "landlock=0" not in m.log():
+            eq(about["listen"], "PermissionError", "waits for nobody")
+
+    # Those that nobody should run.
+    put(folder, "open", "#!/bin/sh\ntouch $HOME/open\n", 0o777)
+    put(folder, "off", "#!/bin/sh\ntouch $HOME/off\n", 0o644)
+    put(folder, "z.bak", "#!/bin/sh\ntouch $HOME/bak\n")
+    alias(2)
+    n = last()
+    ok(until(lambda: n in order()), "the next change")
+    ok(m.wait_log("hook-refused hook=open"), "one that others may write is refused")
+    eq([n for n in ("open", "off", "bak") if os.path.exists(work + "/" + n)],
+       [], "nor is what is no program, or a copy")
+    os.unlink(folder + "/open")
+
+    # Those that go wrong.
+    put(folder, "a-fails", "#!/bin/sh\necho 'cannot reach the panel'\nexit 3\n")
+    put(folder, "b-crashes", "#!/bin/sh\nkill -SEGV $$\n")
+    put(folder, "c-floods", "#!/bin/sh\nexec yes 'more and more'\n")
+    put(folder, "d-sleeps", "#!/bin/sh\ntrap '' TERM\nsleep 1000\n")
+    put(folder, "e-leaves", "#!/bin/sh\nsleep 4321 </dev/null >/dev/null 2>&1 &\n")
+    put(folder, "f-missing", "#!/no/such/program\n")
+    put(folder, "g-deaf", "#!/bin/sh\nexec true\n")
+    began = time.monotonic()
+    alias(3)
+    took = time.monotonic() - began
+    n = last()
+    ok(until(lambda: n in order(), 30), "all run, one after the other")
+    ok(took < 2, "who made the change has not waited: %.2f s" % took)
+    for name, want in (
+            ("a-fails", "result=exit status=3"),
+            ("a-fails", "output=\"cannot reach the panel"),
+            ("b-crashes", "result=signal status=11"),
+            ("c-floods", "result=too-long"),
+            ("c-floods", "output=\"more and more"),
+            ("d-sleeps", "result=too-long"),
+            ("e-leaves", "result=exit status=0"),
+            ("f-missing", "result=exit status=127"),
+            ("g-deaf", "result=exit status=0"),
+            ("keep", "result=exit status=0")):
+        ok(hooked(name, "change=%d %s" % (n, want)) or
+           hooked(name, want), "%s: %s" % (name, want))
+    ok(all(len(l) < 1500 for l in hooked("c-floods")), "its output is cut")
+
+    def sleeping(word):
+        for pid in os.listdir("/proc"):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    if word in f.read().split(b"\0"):
+                        return True
+            except OSError:
+                pass
+        return False
+    ok(until(lambda: not sleeping(b"4321")), "what a hook left behind is ended")
+
+    # The registry under load, with hooks that all take their whole time.
+    began = time.monotonic()
+    for i in range(10, 25):
+        alias(i)
+    took = time.monotonic() - began
+    ok(took < 10, "15 changes behind slow hooks: %.1f s" % took)
+    for name in ("a-fails", "b-crashes", "c-floods", "d-sleeps", "e-leaves",
+                 "f-missing", "g-deaf", "about"):
+        os.unlink(folder + "/" + name)
+    n = last()
+    ok(until(lambda: n in order(), 40), "they are told in the end")
+    eq(order(), sorted(order()), "in their order")
+    eq(sorted(set(order())), list(range(mark + 1, n + 1)), "none is left out")
+    eq(len(order()), len(set(order())), "none comes twice")
+
+    # Killed again and again, in hooks and between them.
+    put(folder, "slow", "#!/bin/sh\nsleep 0.05\n")
+    kills = 0
+    for i in range(30, 42):
+        alias(i)
+        pid = m.pid("malle-hooks")
+        if i % 3 == 0 and pid:
+            time.sleep(0.03 * (i % 7))
+            os.kill(pid, signal.SIGKILL)
+            kills += 1
+            until(lambda: m.pid("malle-hooks") not in (None, pid), 40)
+    n = last()
+    ok(until(lambda: n in order(), 60), "killed %d times, it goes on" % kills)
+    eq(sorted(set(order())), list(range(mark + 1, n + 1)), "none is left out")
+    twice = len(order()) - len(set(order()))
+    ok(twice <= kills, "%d came twice" % twice)
+    m.stop()
+    m.start()
+    alias(50)
+    n = last()
+    ok(until(lambda: n in order(), 20), "and after a restart")
+    eq(len(order()) - len(set(order())), twice, "which repeats nothing")
+    os.unlink(work + "/order")
+
+    # Nobody to tell.
+    for name in os.listdir(folder):
+        os.unlink(folder + "/" + name)
+    ok(until(lambda: not os.path.exists(work + "/position"), 15),
+       "without a hook no place is kept")
+    alias(51)
+    put(folder, "keep", KEEP)
+    ok(until(lambda: os.path.exists(work + "/position"), 15), "nor caught up")
+    alias(52)
+    n = last()
+    ok(until(lambda: order() == [n], 15), "a new hook begins with what is new")
+
+    # What of the registry malle-hooks may ask.
+    if malle.SEPARATE:
+        r = m.run("malle", "user", "list", "exemple.test", check=False,
+                  user=int(m.settings["user_hook"]), group=0, extra_groups=[])
+        ok(r.returncode != 0, "its uid may not list accounts: " +
+           r.stderr.strip())
+    eq(m.violations(), [], "within the sandbox")
+    eq(m.stop(), 0, "ends in order")
+    shutil.rmtree(folder)
+done()
