@@ -195,10 +195,13 @@ put_line(const char *label, struct slice value)
 static void
 show_recipient(struct call *c, const struct fields *f)
 {
-	struct slice to = field(f, "mailbox"), text = field(f, "text");
+	static const char *const kinds[] = { "mailbox", "remote", "answer",
+		"discard" };
+	struct slice to = SLICE_EMPTY, text = field(f, "text");
 
-	if (to.len == 0)
-		to = field(f, "remote");
+	for (size_t i = 0; to.len == 0 && i < sizeof(kinds) / sizeof(*kinds);
+	    i++)
+		to = field(f, kinds[i]);
 	fputs("  ", stdout);
 	put(field(f, "to"));
 	if (!slice_eq(to, field(f, "to"))) {

@@ -16,6 +16,9 @@ FUZZERS += fuzz_notice fuzz_maildir
 fuzz_notice_SRC := tests/fuzz/fuzz_notice.c tests/fuzz/driver.c bounce/notice.c \
 	bounce/encode.c bounce/words.c
 fuzz_maildir_SRC := tests/fuzz/fuzz_maildir.c tests/fuzz/driver.c deliver/copy.c
+FUZZERS += fuzz_answer
+fuzz_answer_SRC := tests/fuzz/fuzz_answer.c tests/fuzz/driver.c deliver/answer_rules.c \
+	deliver/answer_text.c bounce/encode.c
 FUZZERS += fuzz_reply fuzz_sts_policy
 fuzz_reply_SRC := tests/fuzz/fuzz_reply.c tests/fuzz/driver.c remote/reply.c
 fuzz_sts_policy_SRC := tests/fuzz/fuzz_sts_policy.c tests/fuzz/driver.c remote/sts_policy.c

@@ -310,6 +310,26 @@ def test_dsn():
        "8.5: and nobody is told that it did not arrive")
 
 
+def test_discard():
+    """2-17: what a mailbox throws away; an absence may answer it all the same."""
+    m.malle("user", "set", BOB, "discard=yes")
+    have, told = len(m.messages(BOB)), len(mails(ZOE))
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s:
+        s.ehlo()
+        s.mail(ZOE)
+        s.rcpt(BOB, ["NOTIFY=SUCCESS"])
+        text = s.data("To: %s\r\nPrecedence: list\r\n\r\nx\r\n" % BOB)[1]
+    id = re.search(r"[0-9a-z]+-[0-9a-z]+", text.decode()).group(0)
+    ok(m.wait_log("%s done " % id) and "%s discarded to=%s discard=%s" % (id, BOB, BOB) in m.log(),
+       "2-17: thrown away, and the log says so")
+    eq(len(m.messages(BOB)), have, "nothing is kept")
+    ok("thrown away" in trace(id, "C.UTF-8") and "jeté" in trace(id, "fr_FR.UTF-8"), "trace tells it")
+    eq(len(malle.until(lambda: mails(ZOE)[told:])), 1, "who asked is told of a delivery, once")
+    eq(ask(stranger()), "answered", "2-18: discarded and answered")
+    eq(len(m.messages(BOB)), have, "and not kept either")
+    m.malle("user", "set", BOB, "discard=no")
+
+
 def test_flood():
     """8.7: many senders, forged perhaps: an account answers some of them."""
     m.malle("robot", "add", "flood@exemple.test", "subject=x", "text=x")
@@ -350,6 +370,7 @@ with m:
     test_loop()
     test_forward()
     test_dsn()
+    test_discard()
     test_flood()
     test_restart()
     eq(m.violations(), [], "no call outside of a program's role")
