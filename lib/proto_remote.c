@@ -104,11 +104,14 @@ remote_route_pack(struct packer *k, const struct remote_route *r)
 	pack_u8(k, (uint8_t)r->sts);
 	pack_bytes(k, slice_of(r->sts_mx));
 	hosts_pack(k, r->hosts, r->n);
+	pack_bytes(k, slice_make(r->ticket, r->ticket_len));
 }
 
 int
 remote_route_unpack(struct unpacker *u, struct remote_route *out)
 {
+	struct slice ticket;
+
 	unpack_cstr(u, out->domain, sizeof(out->domain));
 	unpack_cstr(u, out->helo, sizeof(out->helo));
 	unpack_cstr(u, out->user, sizeof(out->user));
@@ -121,6 +124,10 @@ remote_route_unpack(struct unpacker *u, struct remote_route *out)
 	out->sts = (enum sts_mode)take_enum(u, STS_ENFORCE);
 	sts_mx_unpack(u, out->sts_mx);
 	out->n = hosts_unpack(u, out->hosts);
+	ticket = unpack_bytes(u, sizeof(out->ticket));
+	if (ticket.len > 0)
+		memcpy(out->ticket, ticket.p, ticket.len);
+	out->ticket_len = (uint16_t)ticket.len;
 	return u->bad ? -1 : 0;
 }
 

@@ -26,7 +26,7 @@ enum remote_request {
  * recipients exactly once, the last of them with more = 0. Jobs may be sent
  * before others are answered. R_CLOSED: the connection is gone (the other side
  * closed it, or it failed); jobs without a result were not begun, unless named
- * in R_RESULT before. The carrier ends when its pair closes, with QUIT. One that
+ * in R_RESULT before. R_TICKET may come once, behind R_READY. The carrier ends when its pair closes, with QUIT. One that
  * was killed may leave ECONNRESET in front of its last messages: after any error
  * of receiving, receive on until 0.
  */
@@ -38,9 +38,11 @@ enum remote_type {
 	R_READY,	/* struct remote_reply: which host answered, how */
 	R_FAILED,	/* struct remote_reply: why no connection came about */
 	R_RESULT,	/* u64 tag, u8 more, u16 n, n remote_result */
-	R_CLOSED	/* struct remote_reply */
+	R_CLOSED,	/* struct remote_reply */
+	R_TICKET	/* bytes: a TLS session for the next R_ROUTE of this path */
 };
 
+#define REMOTE_TICKET_MAX 4096	/* bytes; a larger one is not kept */
 #define REMOTE_HOSTS_MAX 20
 #define REMOTE_RECIPIENTS_MAX 100	/* of one job */
 
@@ -91,6 +93,9 @@ struct remote_route {
 	enum sts_mode sts;
 	char sts_mx[STS_MX_MAX + 1];
 	uint32_t timeout_connect;		/* s; the others: RFC 5321 4.5.3.2 */
+	/* Of an R_TICKET, which only malle-remote can read; used once */
+	uint16_t ticket_len;
+	unsigned char ticket[REMOTE_TICKET_MAX];
 	uint16_t n;
 	struct remote_host hosts[REMOTE_HOSTS_MAX];
 };
@@ -117,7 +122,7 @@ struct remote_reply {
 	char text[QUEUE_TEXT_MAX + 1];	/* one line, as it came or our words */
 	char host[ADDR_DOMAIN_MAX + 1];	/* who said it; "" ourselves */
 	char ip[IP_TEXT_MAX];
-	char tls[64];			/* "TLSv1.3 AES.. verified=dane"; "" clear */
+	char tls[80];	/* "TLSv1.3 AES.. verified=dane resumed"; "" clear */
 	bool tls_failed;		/* a TLS attempt failed and was avoided */
 };
 

@@ -164,6 +164,17 @@ take_failed(struct manager *q, struct carrier *c,
 }
 
 static int
+take_ticket(struct manager *q, struct carrier *c, struct unpacker *u)
+{
+	struct slice ticket = unpack_bytes(u, REMOTE_TICKET_MAX);
+
+	if (!unpack_end(u))
+		return -1;
+	ticket_keep(q, c->path, ticket);
+	return 0;
+}
+
+static int
 take_message(struct manager *q, struct carrier *c, struct ipc_msg *m)
 {
 	static struct remote_reply reply;
@@ -171,6 +182,8 @@ take_message(struct manager *q, struct carrier *c, struct ipc_msg *m)
 	ipc_close_fds(m);
 	if (m->type == R_RESULT)
 		return c->is_ready ? take_results(q, c, &m->body) : -1;
+	if (m->type == R_TICKET)
+		return c->is_ready ? take_ticket(q, c, &m->body) : -1;
 	if (remote_reply_unpack(&m->body, &reply) == -1 ||
 	    !unpack_end(&m->body))
 		return -1;
@@ -322,6 +335,7 @@ send_route(struct manager *q, struct path *p, int fd)
 	if (remote_route_unpack(&u, &route) == -1)
 		return -1;
 	route.tls_broken = q->now < p->group->clear_until;
+	ticket_take(q, p, &route);
 	pack_init(&k, space, sizeof(space));
 	remote_route_pack(&k, &route);
 	r = ipc_send(fd, R_ROUTE, &k, NULL, 0);

@@ -105,6 +105,7 @@ groups_expire(struct manager *q)
 			if (is_idle(q, g)) {
 				*p = g->next;
 				s->n_groups--;
+				ticket_forget(q, g);
 				free(g);
 			} else
 				p = &g->next;

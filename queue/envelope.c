@@ -450,17 +450,65 @@ take_record(struct envelope *e, uint8_t type, struct unpacker *b,
 	return unpack_end(b) ? 0 : -1;
 }
 
+/* A mailbox that has the very name that was given: mail is delivered to it,
+ * whoever gets copies beside it. */
+static bool
+is_named(const struct recipient *r, struct slice address)
+{
+	return r->kind == RCPT_MAILBOX &&
+	    address.len == r->local.len + 1 + r->domain.len &&
+	    slice_eq_nocase(r->local, slice_make(address.p, r->local.len)) &&
+	    address.p[r->local.len] == '@' &&
+	    slice_eq_nocase(r->domain, slice_skip(address, r->local.len + 1));
+}
+
+/* One more recipient of an original. */
+static void
+lead(struct envelope *e, uint32_t original, uint32_t recipient)
+{
+	struct original *o = &e->originals[original];
+	const struct recipient *r = &e->recipients[recipient];
+	bool has_name = o->speaker != UINT32_MAX &&
+	    is_named(&e->recipients[o->speaker], o->address);
+
+	if (r->kind != RCPT_MAILBOX && r->kind != RCPT_REMOTE &&
+	    o->speaker != UINT32_MAX)
+		return;
+	if (o->speaker == UINT32_MAX)
+		o->speaker = recipient;
+	else if (is_named(r, o->address)) {
+		o->speaker = recipient;
+		o->is_expanded = false;
+	} else
+		o->is_expanded = !has_name;
+}
+
+uint8_t
+envelope_wants(const struct envelope *e, uint32_t original,
+    uint32_t recipient)
+{
+	const struct original *o = &e->originals[original];
+	uint8_t wants = notify_wants(o->notify);
+
+	return o->speaker == recipient ? wants :
+	    wants & (uint8_t)~QN_SUCCESS;
+}
+
 static void
 set_wants(struct envelope *e)
 {
-	for (uint32_t i = 0; i < e->n_recipients; i++) {
-		struct recipient *r = &e->recipients[i];
-
-		r->wants = notify_wants(e->originals[r->original].notify);
-	}
+	for (uint32_t i = 0; i < e->n_originals; i++)
+		e->originals[i].speaker = UINT32_MAX;
+	for (uint32_t i = 0; i < e->n_recipients; i++)
+		lead(e, e->recipients[i].original, i);
 	for (uint32_t i = 0; i < e->n_alsos; i++)
-		e->recipients[e->alsos[i].recipient].wants |= notify_wants(
-		    e->originals[e->alsos[i].original].notify);
+		lead(e, e->alsos[i].original, e->alsos[i].recipient);
+	for (uint32_t i = 0; i < e->n_recipients; i++)
+		e->recipients[i].wants =
+		    envelope_wants(e, e->recipients[i].original, i);
+	for (uint32_t i = 0; i < e->n_alsos; i++)
+		e->recipients[e->alsos[i].recipient].wants |= envelope_wants(e,
+		    e->alsos[i].original, e->alsos[i].recipient);
 }
 
 struct envelope *

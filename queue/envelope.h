@@ -87,6 +87,10 @@ const char *recipient_kind_name(uint8_t kind);
 struct original {
 	struct slice address, orcpt;
 	uint8_t notify;
+	uint32_t speaker;		/* the recipient that stands for it when
+					 * a success is told */
+	bool is_expanded;		/* leads to several, none of which has
+					 * its own name (RFC 3461 5.2.7) */
 };
 
 /* Where it goes. */
@@ -146,6 +150,13 @@ enum record_type {
 	RECORD_ORIGINAL = 16, RECORD_RECIPIENT, RECORD_ALSO, RECORD_VARIABLE,
 	RECORD_TOLD
 };
+
+/*
+ * What is wanted to be told of a recipient to whom this original led: a success
+ * is told of one of them, or else an alias would be answered for many times.
+ */
+uint8_t envelope_wants(const struct envelope *e, uint32_t original,
+    uint32_t recipient);
 
 struct remote_reply;
 

@@ -391,7 +391,8 @@ delivered(struct manager *q, struct active *a, struct recipient *r,
 	const struct slice *o = &a->e->originals[r->original].address;
 
 	/* RFC 3461 5.2.2: the next server will tell of it, not we. */
-	r->state.status = reply->is_dsn_passed ? RCPT_DELIVERED_TOLD :
+	r->state.status = reply->is_dsn_passed &&
+	    !a->e->originals[r->original].is_expanded ? RCPT_DELIVERED_TOLD :
 	    RCPT_DELIVERED;
 	q->delivered++;
 	if (reply->said != NULL) {

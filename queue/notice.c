@@ -243,6 +243,12 @@ fill_recipient(struct manager *q, const struct active *a,
 	 * that we know. */
 	if (kind == BOUNCE_SUCCESS && r->kind == RCPT_REMOTE)
 		b->action = ACTION_RELAYED;
+	/* RFC 3464 2.3.3: it went on from there to several, who may still fail;
+	 * they are not the sender's business. */
+	if (kind == BOUNCE_SUCCESS && o->is_expanded) {
+		b->action = ACTION_EXPANDED;
+		memcpy(b->address, b->original, sizeof(b->address));
+	}
 	b->last_attempt = r->state.last;
 	if (kind == BOUNCE_DELAY)
 		b->retry_until = q->wall + life_time(q, a->m) -
@@ -269,11 +275,12 @@ static void
 pack_one(struct manager *q, struct notice *n, const struct recipient *r,
     uint32_t original, int fd, struct packer *k, uint32_t *count)
 {
-	const struct original *o = &n->a->e->originals[original];
+	const struct envelope *e = n->a->e;
 	struct bounce_recipient b;
+	uint8_t wants = envelope_wants(e, original,
+	    (uint32_t)(r - e->recipients));
 
-	if ((notify_wants(o->notify) & wish_of(n->kind)) == 0 &&
-	    n->a->h.notice == 0)
+	if ((wants & wish_of(n->kind)) == 0 && n->a->h.notice == 0)
 		return;
 	fill_recipient(q, n->a, r, original, fd, n->kind, &b);
 	bounce_recipient_pack(k, &b);

@@ -48,6 +48,9 @@ struct dest_group {
 	int64_t clear_until;		/* ms: its TLS is broken */
 	int64_t used;			/* ms */
 	size_t starving;		/* paths that wait for a connection */
+	unsigned char *ticket;		/* owned: an R_TICKET, or NULL */
+	uint16_t ticket_len;
+	uint32_t ticket_of;		/* the path that it came from */
 	struct remote_reply last;	/* what it answered last, when not 250 */
 	char name[];
 };
@@ -80,7 +83,7 @@ struct remote_state {
 	struct routes routes;
 	/* groups */
 	struct dest_group **groups;
-	size_t groups_size, n_groups;
+	size_t groups_size, n_groups, n_tickets;
 	/* connections */
 	struct carriers carriers, dead_carriers;
 	size_t n_carriers;
@@ -181,6 +184,10 @@ struct dest_group *groups_get(struct manager *q, const char *name,
 struct dest_group *groups_find(struct manager *q, const char *name);
 void groups_expire(struct manager *q);
 void groups_reload(struct manager *q);
+/* A TLS session for the next connection of a path: kept, and taken once. */
+void ticket_keep(struct manager *q, struct path *p, struct slice ticket);
+void ticket_take(struct manager *q, struct path *p, struct remote_route *r);
+void ticket_forget(struct manager *q, struct dest_group *g);
 /* The name of the group of servers of a domain, in out[cap]. */
 void groups_name(const struct providers *p, const struct remote_found *f,
     char *out, size_t cap);

@@ -25,6 +25,12 @@ fill_recipient(const struct active *a, const struct recipient *r,
 	out->number = (uint32_t)(r - a->e->recipients);
 	recipient_text(r, out->address, sizeof(out->address));
 	out->notify = o->notify;
+	/* We tell of the success: those behind the alias must not. */
+	if (o->is_expanded && (o->notify & QN_SUCCESS) != 0) {
+		out->notify = o->notify & (uint8_t)~QN_SUCCESS;
+		if (out->notify == 0)
+			out->notify = QN_NEVER;
+	}
 	copy_text(out->orcpt, o->orcpt);
 }
 

@@ -101,6 +101,17 @@ object_put(struct object *o, const char *attribute, struct slice value)
 	return put(o, (size_t)i, value);
 }
 
+void
+object_clear(struct object *o, const char *attribute)
+{
+	int i = kind_attribute(o->kind, slice_of(attribute));
+
+	if (i == -1)
+		return;
+	disown(o, (size_t)i);
+	o->value[i] = (struct slice){ NULL, 0 };
+}
+
 int
 object_set(struct object *o, int attribute, struct slice value,
     struct text *why)

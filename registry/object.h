@@ -33,6 +33,8 @@ uint64_t object_number(const struct object *o, const char *attribute);
 /* Sets a value as it is, already canonical; it is copied. 0 or -1 (ENOMEM). */
 int object_put(struct object *o, const char *attribute, struct slice value)
     __attribute__((warn_unused_result));
+/* Takes a value away. */
+void object_clear(struct object *o, const char *attribute);
 /*
  * Judges a value, then sets its canonical form; an empty one removes an
  * attribute that may be cleared. 0, or -1 with *why (ENOMEM too).

@@ -588,7 +588,7 @@ op_domain_set(struct request *q)
 }
 
 enum registry_result
-leave_record(struct request *q, const char *name, struct slice uid)
+leave_record(struct request *q, const struct object *left, struct slice uid)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
@@ -596,18 +596,20 @@ leave_record(struct request *q, const char *name, struct slice uid)
 	struct object o;
 	int found;
 
-	found = object_load(q->r->store, &kind_removed, name, &bytes, &o);
+	found = object_load(q->r->store, &kind_removed, left->name, &bytes, &o);
 	str_free(&bytes);
 	if (found == -1)
 		return say_failed(q);
 	if (found == 1 || uid.p == NULL)
 		return REGISTRY_OK;
-	object_init(&o, &kind_removed, name);
+	object_init(&o, &kind_removed, left->name);
 	snprintf(change_id, sizeof(change_id), "%" PRIu64,
 	    q->r->journal_request);
 	if (object_put(&o, "change", slice_of(change_id)) == -1 ||
 	    object_put(&o, "date", now_text(date)) == -1 ||
-	    object_put(&o, "uid", uid) == -1)
+	    object_put(&o, "uid", uid) == -1 ||
+	    (left->kind == &kind_user && object_get(left, "folder").p != NULL &&
+	    object_put(&o, "folder", object_get(left, "folder")) == -1))
 		result = say_failed(q);
 	else
 		result = change(q, NULL, &o);
@@ -675,7 +677,7 @@ op_domain_delete(struct request *q)
 	if (result == REGISTRY_OK)
 		result = delete_addresses(q, name, true);
 	if (result == REGISTRY_OK)
-		result = leave_record(q, name, object_get(&d, "uid"));
+		result = leave_record(q, &d, object_get(&d, "uid"));
 	if (result == REGISTRY_OK)
 		result = change(q, &d, NULL);
 	if (result == REGISTRY_OK)

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "registry/folder.h"
 #include "registry/journal.h"
 #include "registry/operation.h"
 #include "registry/rights.h"
@@ -149,6 +150,18 @@ drop_record(struct request *q, const char *name)
 	return result;
 }
 
+/* The mail of a name that was taken back is its former name's again. */
+static enum registry_result
+leave_folder(struct request *q, const struct object *u, struct slice uid)
+{
+	char whose[ADDR_TEXT_MAX];
+	int taken = folder_taken(q->r, u, whose);
+
+	if (taken == -1)
+		return say_failed(q);
+	return taken == 1 ? REGISTRY_OK : leave_record(q, u, uid);
+}
+
 static enum registry_result
 judge_gone_address(struct request *q, const struct object *o)
 {
@@ -168,7 +181,7 @@ judge_gone_address(struct request *q, const struct object *o)
 		    "%s ne peut pas être retirée : chaque domaine doit y "
 		    "répondre (RFC 2142).", o->name);
 	else if (found == 1 && o->kind == &kind_user)
-		result = leave_record(q, o->name, object_get(&d, "uid"));
+		result = leave_folder(q, o, object_get(&d, "uid"));
 	str_free(&bytes);
 	return result;
 }
@@ -183,7 +196,7 @@ judge_gone(struct request *q, const struct object *o)
 	if (o->kind == &kind_domain) {
 		result = judge_empty(q, o->name);
 		return result != REGISTRY_OK ? result :
-		    leave_record(q, o->name, object_get(o, "uid"));
+		    leave_record(q, o, object_get(o, "uid"));
 	}
 	return strcmp(o->kind->space, "address") == 0 ?
 	    judge_gone_address(q, o) : REGISTRY_OK;

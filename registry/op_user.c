@@ -8,9 +8,11 @@
 
 #include "lib/date.h"
 #include "registry/absence.h"
+#include "registry/folder.h"
 #include "registry/login.h"
 #include "registry/operation.h"
 #include "registry/purge.h"
+#include "registry/reserved.h"
 #include "registry/rights.h"
 #include "registry/valid.h"
 
@@ -40,10 +42,11 @@ name_is_free(struct request *q, const char *name)
 /* The mail of a deleted mailbox must not come to somebody else by accident
  * (inventory 9-03). */
 static enum registry_result
-not_reserved(struct request *q, const char *name)
+not_reserved(struct request *q, struct object *u)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
+	const char *name = u->name;
 	struct object o;
 	int found;
 
@@ -58,36 +61,13 @@ not_reserved(struct request *q, const char *name)
 		    "%s a été supprimée le %.10s et son courrier est encore sur "
 		    "le disque : qui reprend le nom reprend ce courrier. Si "
 		    "c'est voulu : --force", name, object_get(&o, "date").p);
+	else if (found == 1 && object_get(&o, "folder").p != NULL &&
+	    object_put(u, "folder", object_get(&o, "folder")) == -1)
+		result = say_failed(q);
 	else if (found == 1)
 		result = change(q, &o, NULL);
 	str_free(&bytes);
 	return result;
-}
-
-/* A login is of one person; functions are aliases (inventory 3-12, 3-13). */
-static enum registry_result
-judge_generic(struct request *q, const char *address)
-{
-	static const char *const generic[] = { "accueil", "admin",
-		"administrateur", "administrator", "bonjour", "commercial",
-		"compta", "comptabilite", "contact", "direction", "hello",
-		"info", "infos", "jobs", "mail", "marketing", "newsletter",
-		"no-reply", "noreply", "office", "root", "sales",
-		"secretariat", "service", "support", "ventes", "webmaster",
-		NULL };
-
-	if (field_yes(q, "force"))
-		return REGISTRY_OK;
-	for (size_t i = 0; generic[i] != NULL; i++)
-		if (slice_eq(address_local(address), slice_of(generic[i])))
-			return say(q, REGISTRY_INVALID,
-			    "%s names a function, not a person: better make an "
-			    "alias that leads to people (malle alias add). If "
-			    "this is meant: --force",
-			    "%s désigne une fonction, pas une personne : mieux "
-			    "vaut un alias qui mène à des personnes (malle "
-			    "alias add). Si c'est voulu : --force", address);
-	return REGISTRY_OK;
 }
 
 /* What is said of a vacation and of forwarding must fit together. */
@@ -146,14 +126,15 @@ add(struct request *q, struct object *u)
 	enum registry_result result;
 	char date[DATE_MAX];
 
-	if ((result = judge_generic(q, u->name)) != REGISTRY_OK ||
+	if ((result = reserved_judge(q, u->name)) != REGISTRY_OK ||
 	    (result = give_quota(q, u)) != REGISTRY_OK ||
 	    (result = set_routed(q, u, "forward")) != REGISTRY_OK ||
 	    (result = judge_routing(q, u)) != REGISTRY_OK)
 		return result;
 	if (object_put(u, "created", now_text(date)) == -1)
 		return say_failed(q);
-	if ((result = not_reserved(q, u->name)) != REGISTRY_OK ||
+	if ((result = not_reserved(q, u)) != REGISTRY_OK ||
+	    (result = folder_choose(q, u)) != REGISTRY_OK ||
 	    (result = change(q, NULL, u)) != REGISTRY_OK)
 		return result;
 	row_object(q, u, false);
@@ -292,7 +273,7 @@ remove_user(struct request *q, const struct object *u)
 
 	result = fetch(q, &kind_domain, address_domain(u->name), &bytes, &d);
 	if (result == REGISTRY_OK)
-		result = leave_record(q, u->name, object_get(&d, "uid"));
+		result = leave_record(q, u, object_get(&d, "uid"));
 	if (result == REGISTRY_OK)
 		result = change(q, u, NULL);
 	str_free(&bytes);
@@ -433,7 +414,9 @@ op_user_propose(struct request *q)
 		if (strlen(address) > ADDR_MAX)
 			return say(q, REGISTRY_INVALID, "%s is too long.",
 			    "%s est trop long.", address);
-		if ((is = is_free(q, address)) == -1)
+		is = 0;
+		if (!reserved_is(slice_of(local)) &&
+		    (is = is_free(q, address)) == -1)
 			return say_failed(q);
 	}
 	if (is == 0)

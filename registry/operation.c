@@ -20,6 +20,7 @@
 #include "lib/log.h"
 #include "lib/num.h"
 #include "registry/compile.h"
+#include "registry/folder.h"
 #include "registry/journal.h"
 #include "registry/limits.h"
 #include "registry/quality.h"
@@ -101,6 +102,10 @@ const struct operation operations[] = {
 	{ "user.delete", ADMINS | MANAGERS,
 	  RIGHT_DELETE, &kind_user, OP_WRITE, op_user_delete, "address",
 	  { "delete a mailbox", "supprimer une boîte" } },
+	{ "user.rename", ADMINS | MANAGERS,
+	  RIGHT_CHANGE, &kind_user, OP_WRITE, op_user_rename, "address",
+	  { "give a mailbox another name",
+	    "donner un autre nom à une boîte" } },
 	{ "user.restore", ADMINS | MANAGERS,
 	  RIGHT_CREATE, &kind_user, OP_WRITE, op_user_restore, "address",
 	  { "bring a deleted mailbox back", "rétablir une boîte supprimée" } },
@@ -237,7 +242,7 @@ const struct operation operations[] = {
 static const char *const controls[] = {
 	"language-of-answer", "name", "address", "net", "current", "password",
 	"force", "all", "after", "limit", "check", "update", "domain", "kind",
-	"id", "as", "redirect", "first", "last",
+	"id", "as", "redirect", "first", "last", "to",
 	NULL
 };
 /* clang-format on */
@@ -492,6 +497,7 @@ change(struct request *q, const struct object *before,
     const struct object *after)
 {
 	struct actor who = { q->uid, q->account, q->op->name };
+	enum registry_result result = folder_judge(q, after);
 
 	/* Nobody takes a name again while its old mail is going. */
 	if (before != NULL && before->kind == &kind_removed &&
@@ -500,6 +506,8 @@ change(struct request *q, const struct object *before,
 		    "The mail of %s is being deleted just now: try again in a "
 		    "moment.", "Le courrier de %s est en cours de suppression : "
 		    "réessayez dans un instant.", before->name);
+	if (result != REGISTRY_OK)
+		return result;
 	return registry_change(q->r, &who, before, after) == -1 ?
 	    say_failed(q) : limits_judge(q, before, after);
 }

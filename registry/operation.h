@@ -137,7 +137,8 @@ struct slice now_text(char *out);
 operation_act op_domain_add, op_domain_list, op_domain_show, op_domain_set,
     op_domain_delete;
 operation_act op_user_add, op_user_list, op_user_show, op_user_set,
-    op_user_passwd, op_user_delete, op_user_restore, op_user_propose;
+    op_user_passwd, op_user_delete, op_user_restore, op_user_propose,
+    op_user_rename;
 operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
     op_alias_delete;
 operation_act op_object_add, op_object_list, op_object_show, op_object_set,
@@ -184,7 +185,7 @@ enum registry_result judge_address(struct request *q, const char *address);
 enum registry_result judge_domain(struct request *q, const char *name);
 /* Notes that the mail of a user, or of a main domain, stays on the disk;
  * a record that is there stays. */
-enum registry_result leave_record(struct request *q, const char *name,
+enum registry_result leave_record(struct request *q, const struct object *left,
     struct slice uid);
 /* Refuses a domain that has addresses of its own, or names. */
 enum registry_result judge_empty(struct request *q, const char *domain);

@@ -8,6 +8,7 @@
 
 #include "registry/absence.h"
 #include "registry/compile.h"
+#include "registry/folder.h"
 #include "registry/journal.h"
 #include "registry/usage.h"
 
@@ -85,6 +86,7 @@ registry_change(struct registry *r, const struct actor *who,
     const struct object *before, const struct object *after)
 {
 	if (usage_note(r, before, after) == -1 ||
+	    folder_note(r, before, after) == -1 ||
 	    write_object(r, before, after) == -1 ||
 	    journal_write(r, who, before, after) == -1)
 		return -1;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "remote/tls.h"
 #include "remote/transaction.h"
 
 #define WORKS_MAX 64
@@ -318,6 +319,26 @@ take_route(struct line *l)
 	return r;
 }
 
+/* What the server lets us go on with next time. The answer to EHLO has been
+ * read: the tickets of TLS 1.3 came in front of it. */
+static int
+send_ticket(struct line *l)
+{
+	unsigned char ticket[REMOTE_TICKET_MAX], space[sizeof(ticket) + 16];
+	size_t len = ticket_pack(&l->carrier.session, ticket, sizeof(ticket));
+	struct packer k;
+	int r;
+
+	if (len == 0)
+		return 0;
+	pack_init(&k, space, sizeof(space));
+	pack_bytes(&k, slice_make(ticket, len));
+	r = send_sure(l->pair, R_TICKET, &k);
+	explicit_bzero(ticket, sizeof(ticket));
+	explicit_bzero(space, sizeof(space));
+	return r;
+}
+
 /* Why a connection that was idle is no more. */
 static void
 say_closed(struct line *l, struct remote_reply *why)
@@ -339,15 +360,18 @@ serve(struct line *l)
 	}
 	l->carrier.session.how.result = QUEUE_OK;
 	if (send_reply(l, R_READY, &l->carrier.session.how) == -1 ||
+	    send_ticket(l) == -1 ||
 	    fcntl(l->pair, F_SETFL, O_NONBLOCK) == -1)
 		return;
 	for (;;) {
-		if (!wait_jobs(l)) {
+		/* One may have come since the last look. */
+		if (l->n_works == 0 && !wait_jobs(l)) {
 			say_closed(l, &why);
 			break;
 		}
 		if (work_off(l, &why) == -1)
 			break;
+		forget_done(l);
 		take_jobs(l);
 		if (l->is_over) {
 			if (l->n_works == 0)

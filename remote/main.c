@@ -205,6 +205,8 @@ prepare(struct service *s, const struct conf *c)
 		    LOGS(c->authorities));
 		return -1;
 	}
+	if (ticket_mark(&s->remote) == -1)
+		return -1;
 	s->remote.port = (uint16_t)c->remote_port;
 	s->remote.reply_timeout = (unsigned)c->reply_timeout;
 	return 0;

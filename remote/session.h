@@ -8,16 +8,27 @@
 #include "remote/reply.h"
 #include "remote/stream.h"
 
+#define TICKET_MARK_LEN 32
+
 /* What every child inherits. */
 struct remote {
 	struct dns dns;
 	SSL_CTX *tls;		/* client side, with the machine's authorities */
 	unsigned reply_timeout;	/* s: the longest wait for a reply */
 	uint16_t port;		/* of MX hosts */
+	unsigned char mark[TICKET_MARK_LEN];	/* of this malle-remote: its
+				 * tickets are nobody else's */
+};
+
+/* A TLS session that the server offers to go on with, and what it was for. */
+struct ticket {
+	SSL_SESSION *session;			/* owned; NULL: none */
+	unsigned char purpose[TICKET_MARK_LEN];
 };
 
 struct session {
 	struct remote *remote;
+	struct ticket ticket;
 	struct remote_route route;
 	struct stream stream;
 	struct extensions ext;

@@ -45,6 +45,7 @@ tls_context(const char *authorities)
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_dane_set_flags(ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	ticket_allow(ctx);
 	return ctx;
 }
 
@@ -116,6 +117,7 @@ tls_wish(struct session *s, const char *host, uint16_t port, bool authentic,
 
 	out->need = of_policy[s->route.tls];
 	out->by = "policy";
+	out->port = port;
 	out->tlsa.n = 0;
 	if (s->route.tls == TLS_NONE)
 		return 0;
@@ -217,9 +219,10 @@ say_how(struct session *s, const SSL *ssl, const struct tls_wish *w)
 	    SSL_get_verify_result(ssl) == X509_V_OK ? "authority" : NULL;
 
 	s->tls_verified = w->need >= NEED_VERIFY || (by != NULL && is_sure);
-	snprintf(s->how.tls, sizeof(s->how.tls), "%s %s%s%s",
+	snprintf(s->how.tls, sizeof(s->how.tls), "%s %s%s%s%s",
 	    SSL_get_version(ssl), SSL_get_cipher_name(ssl),
-	    by != NULL ? " verified=" : "", by != NULL ? by : "");
+	    by != NULL ? " verified=" : "", by != NULL ? by : "",
+	    SSL_session_reused(ssl) ? " resumed" : "");
 }
 
 int
@@ -234,6 +237,7 @@ tls_start(struct session *s, const char *host, const struct tls_wish *w,
 		    "TLS with %s cannot be prepared", host);
 		return -1;
 	}
+	ticket_offer(ssl, s, host, w);
 	stream_allow(&s->stream, HANDSHAKE_TIME);
 	if (stream_starttls(&s->stream, ssl) == -1) {
 		session_says(s, QUEUE_TEMPORARY, CAUSE_TLS, "4.7.5", why,

@@ -16,6 +16,7 @@ enum tls_need {
 struct tls_wish {
 	enum tls_need need;
 	const char *by;		/* what asks for it, for the log: "dane" ... */
+	uint16_t port;
 	struct dns_tlsa tlsa;
 };
 
@@ -35,6 +36,23 @@ int tls_wish(struct session *s, const char *host, uint16_t port,
 /* The handshake. 0 with s->how.tls and s->tls_verified, or -1 with *why. */
 int tls_start(struct session *s, const char *host, const struct tls_wish *w,
     struct remote_reply *why) __attribute__((warn_unused_result));
+
+/* The rest is in tls_ticket.c. Sessions are kept: in ctx, once. */
+void ticket_allow(SSL_CTX *ctx);
+/* 0, or -1: no random numbers. */
+int ticket_mark(struct remote *r) __attribute__((warn_unused_result));
+
+/*
+ * Offers the ticket of the route in this handshake, when it was made for the
+ * very same: this host and port, and what is to be verified in it, so that a
+ * certificate is never trusted for a reason other than the one it was checked
+ * for. What the server sends anew is kept in s->ticket.
+ */
+void ticket_offer(SSL *ssl, struct session *s, const char *host,
+    const struct tls_wish *w);
+
+/* What is to be sent as R_TICKET in out[cap]; 0 when there is none. */
+size_t ticket_pack(const struct session *s, unsigned char *out, size_t cap);
 
 /* True when a pattern of an MTA-STS policy names host (RFC 8461 4.1). */
 bool sts_names(const char *patterns, const char *host);

@@ -10,6 +10,7 @@
 /* clang-format off */
 static const struct option_field options[] = {
 	{ "--state", "state", NULL },
+	{ "--senders", "senders", NULL },
 	{ "--force", "force", "yes" },
 	{ NULL, NULL, NULL }
 };
@@ -48,14 +49,15 @@ static int
 alias_add(struct malle *m, int argc, char **argv)
 {
 	return ask_with_targets(m, "alias.add", 2, argc, argv,
-	    "alias add ADDRESS TARGET ... [--force]");
+	    "alias add ADDRESS TARGET ... [--senders WHO] [--force]");
 }
 
 static int
 alias_set(struct malle *m, int argc, char **argv)
 {
 	return ask_with_targets(m, "alias.set", 1, argc, argv,
-	    "alias set ADDRESS [TARGET ...] [--state STATE] [--force]");
+	    "alias set ADDRESS [TARGET ...] [--state STATE] [--senders WHO] "
+	    "[--force]");
 }
 
 static int
@@ -106,16 +108,18 @@ cmd_alias(struct malle *m, int argc, char **argv)
 {
 	/* clang-format off */
 	static const struct action actions[] = {
-		{ "add", alias_add, "ADDRESS TARGET ... [--force]",
+		{ "add", alias_add, "ADDRESS TARGET ... [--senders WHO] [--force]",
 		  "an address whose mail goes to others",
 		  "une adresse dont le courrier va à d'autres" },
 		{ "list", alias_list, "[DOMAIN] [--after ADDRESS] [--limit N]",
 		  "address, state, targets", "adresse, état, destinations" },
 		{ "show", alias_show, "ADDRESS",
 		  "all about one alias", "tout sur un alias" },
-		{ "set", alias_set, "ADDRESS [TARGET ...] [--state STATE] [--force]",
-		  "replace its targets, or change its state",
-		  "remplacer ses destinations, ou changer son état" },
+		{ "set", alias_set,
+		  "ADDRESS [TARGET ...] [--state STATE] [--senders WHO] [--force]",
+		  "replace its targets, or change its state or who may write to it",
+		  "remplacer ses destinations, ou changer son état ou qui peut y "
+		  "écrire" },
 		{ "delete", alias_delete, "ADDRESS",
 		  "delete an alias", "supprimer un alias" },
 		{ NULL, NULL, NULL, NULL, NULL }

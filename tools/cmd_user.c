@@ -163,6 +163,20 @@ user_set(struct malle *m, int argc, char **argv)
 }
 
 static int
+user_rename(struct malle *m, int argc, char **argv)
+{
+	static struct arguments a;
+
+	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
+	    a.n != 2 || take_field(&a.f, PASSWORD_HOW).p != NULL)
+		return arguments_wrong(m, "user rename OLD NEW [--force]");
+	registry_add(&a.f, "address", slice_of(a.positional[0]));
+	registry_add(&a.f, "to", slice_of(a.positional[1]));
+	return registry_ask(m, "user.rename", &a.f,
+	    m->json ? row_show_json : NULL, NULL);
+}
+
+static int
 user_restore(struct malle *m, int argc, char **argv)
 {
 	return ask_one(m, "user.restore", false, argc, argv,
@@ -232,6 +246,9 @@ cmd_user(struct malle *m, int argc, char **argv)
 		  "\t--redirect: its new mail goes to somebody else",
 		  "supprimer une boîte ; son courrier reste sur le disque, son nom réservé ;\n"
 		  "\t--redirect : son nouveau courrier va à quelqu'un d'autre" },
+		{ "rename", user_rename, "OLD NEW [--force]",
+		  "give a mailbox another name; the old one stays as an alias",
+		  "donner un autre nom à une boîte ; l'ancien reste comme alias" },
 		{ "restore", user_restore, "ADDRESS",
 		  "bring a mailbox back within 30 days of its deletion",
 		  "rétablir une boîte dans les 30 jours de sa suppression" },

@@ -252,6 +252,7 @@ class Session:
         self.buffer = b""
         self.lines = []         # commands as they came
         self.tls = None         # version
+        self.resumed = False
         self.sni = None
         self.helo = None
         self.ended = threading.Event()
@@ -368,14 +369,11 @@ class Session:
         self.starttls()
 
     def starttls(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.server.tls)
-
-        def name(_, sni, __):
-            self.sni = sni
-        context.sni_callback = name
-        self.conn = context.wrap_socket(self.conn, server_side=True)
+        self.server.handshake.session = self
+        self.conn = self.server.context().wrap_socket(self.conn,
+                                                      server_side=True)
         self.tls = self.conn.version()
+        self.resumed = self.conn.session_reused
         self.buffer = b""
 
     def do_auth(self, line, reply):
@@ -467,6 +465,7 @@ class Server:
         self.login = login
         self.messages, self.sessions = [], []
         self.lock = threading.Lock()
+        self.contexts, self.handshake = {}, threading.local()
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         for left in range(100, -1, -1):
@@ -481,6 +480,19 @@ class Server:
         self.ip, self.port = self.socket.getsockname()
         self.socket.listen(128)
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def context(self):
+        """That of the certificate; it is kept, for its tickets."""
+        with self.lock:
+            if self.tls not in self.contexts:
+                c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                c.load_cert_chain(*self.tls)
+
+                def name(_, sni, __):
+                    self.handshake.session.sni = sni
+                c.sni_callback = name
+                self.contexts[self.tls] = c
+            return self.contexts[self.tls]
 
     def take(self, message):
         with self.lock:

@@ -12,8 +12,9 @@ import zlib
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import done, eq, ok, skip
-from queuelab import Lab, NEVER, OK, PERMANENT, TEMPORARY
+from queuelab import FAILURE, Lab, OK, PERMANENT, SUCCESS, TEMPORARY
 
+DELIVERED, EXPANDED = 2, 4
 SETTINGS = "retry_first = 1h\nretry_max = 1h\n"
 strace = shutil.which("strace")
 
@@ -120,9 +121,52 @@ def test_power_cut():
         eq(lab.logged("loaded "), 2, "(in a second life)")
 
 
+def test_expanded():
+    """RFC 3461 5.2.7, RFC 3464 2.3.3: a success at an alias of several."""
+    rows = (
+        # (recipients, what is told of them: address, original, action)
+        ([("team@exemple.test", SUCCESS)],
+         [("team@exemple.test", "team@exemple.test", EXPANDED)]),
+        ([("alice@exemple.test", SUCCESS)],
+         [("alice@exemple.test", "alice@exemple.test", DELIVERED)]),
+        ([("team@exemple.test", SUCCESS), ("alice@exemple.test", SUCCESS)],
+         [("alice@exemple.test", "alice@exemple.test", DELIVERED),
+          ("team@exemple.test", "team@exemple.test", EXPANDED)]),
+        ([("team@exemple.test", FAILURE), ("alice@exemple.test", SUCCESS)],
+         [("alice@exemple.test", "alice@exemple.test", DELIVERED)]),
+        ([("team@exemple.test", 0)], None),
+        ([("one@exemple.test", SUCCESS)],
+         [("alice@exemple.test", "one@exemple.test", DELIVERED)]),
+    )
+    with Lab(SETTINGS) as lab:
+        for recipients, want in rows:
+            lab.bouncer.notices.clear()
+            lab.client().submit(recipients, sender="carol@exemple.test")
+            lab.wait(lambda: not lab.files())
+            what = "%s: " % (recipients,)
+            eq(len(lab.bouncer.notices), 0 if want is None else 1,
+               what + "notices")
+            if want is not None:
+                n = lab.bouncer.notices[0]
+                eq(sorted((r.address, r.original, r.action)
+                          for r in n.recipients), want, what + "told of")
+        lab.bouncer.notices.clear()
+        lab.workers.policy = lambda j: (PERMANENT, "5.2.1", "no") \
+            if j.mailbox == "bob" else (OK, "2.0.0", "delivered")
+        lab.client().submit([("team@exemple.test", SUCCESS | FAILURE)],
+                            sender="carol@exemple.test")
+        lab.wait(lambda: not lab.files())
+        eq(sorted((n.kind, r.address, r.action) for n in lab.bouncer.notices
+                  for r in n.recipients),
+           [(0, "bob@exemple.test", 0),
+            (2, "team@exemple.test", EXPANDED)],
+           "expanded, and one of them has failed")
+
+
 if strace is None or malle.SANITIZED:
     skip("killing at system calls needs strace")
 else:
     test_kills()
 test_power_cut()
+test_expanded()
 done()

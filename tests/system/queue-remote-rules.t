@@ -67,6 +67,22 @@ def broken_tls(lab, ca):
     eq(s.recipients(), ["%s@clear.test" % x for x in "xyz"], "each once")
 
 
+def resumption(lab, ca):
+    """Connections one behind the other to a server go on with its TLS."""
+    s = lab.server("again.test", tls=ca.certificate("mx.again.test"),
+                   extensions=TLS)
+    for k in range(3):
+        i = lab.send("u%d@again.test" % k)
+        lab.event(i, "sent")
+        # The connection is not kept for so long.
+        lab.forward(10)
+        until(lambda: s.sessions[-1].ended.is_set(), 5)
+    eq([x.resumed for x in s.sessions], [False, True, True],
+       "the second and the third")
+    ok(lab.lines("u2@again.test", 'resumed" reply'), "the log says so")
+    eq(s.recipients(), ["u%d@again.test" % k for k in range(3)], "each once")
+
+
 def sts(lab, ca):
     """A policy of the domain is obeyed, and for its time, without its web."""
     class Page(http.server.BaseHTTPRequestHandler):
@@ -233,7 +249,7 @@ def main():
         lab.m.start()
         lab.m.domain("exemple.test", "--language", "en")
         lab.m.user("bob@exemple.test")
-        for part in (broken_tls, sts, login, fallback, dsn, killer):
+        for part in (broken_tls, resumption, sts, login, fallback, dsn, killer):
             if sys.argv[1:] and part.__name__ not in sys.argv[1:]:
                 continue
             begun = time.monotonic()

@@ -320,6 +320,7 @@ class Lab:
                 "small": mailbox(quota=1000), "gone": mailbox(state=2),
                 "paused": mailbox(state=1), "postmaster": mailbox(),
                 "team": alias("alice@exemple.test\nbob@exemple.test"),
+                "one": alias("alice@exemple.test"),
                 "away": alias("someone@elsewhere.example"),
                 "loop": alias("loop2@exemple.test"),
                 "loop2": alias("loop@exemple.test")})

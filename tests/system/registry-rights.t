@@ -44,6 +44,7 @@ def on(domain, other):
         "user.set": {"address": who, "full-name": "Me"},
         "user.passwd": {"address": who, "password": PASSWORD},
         "user.delete": {"address": "never@" + domain},
+        "user.rename": {"address": "never@" + domain, "to": "x"},
         "user.restore": {"address": "never@" + domain},
         "user.propose": {"name": domain, "first": "A", "last": "B"},
         "alias.add": {"address": who, "targets": "x@out.test"},
@@ -85,7 +86,7 @@ SORTED = {"client.list", "manager.list", "domain.list", "removed.list",
 SEEN = {"client.show", "manager.show", "manager.passwd", "domain.show",
         "user.show", "user.list", "user.propose", "mailbox.measure", "alias.show", "alias.list",
         "robot.show", "robot.list"}
-GIVEN = {"domain.set", "user.add", "user.restore", "mailbox.purge", "user.set", "user.passwd", "user.delete",
+GIVEN = {"domain.set", "user.add", "user.rename", "user.restore", "mailbox.purge", "user.set", "user.passwd", "user.delete",
          "alias.add", "alias.set", "alias.delete", "robot.add", "robot.set",
          "robot.delete"}
 # Name to (role, customer, may see only).

@@ -2,6 +2,7 @@
 """malle-remote: what it says to servers of all kinds, and whom it gives which result."""
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -493,6 +494,36 @@ def test_auth(remote):
     ok("secret" not in remote.log(), "no password in the log")
 
 
+def test_one_by_one(remote):
+    """A job that comes while the carrier looks for one, which strace makes
+    slow, and finds none."""
+    rounds = 60
+    s = Server()
+    c, _ = remote.connect(s)
+    c.socket.settimeout(5)
+    pid = subprocess.run(["pgrep", "-n", "-P", str(remote.process.pid)],
+                         stdout=subprocess.PIPE, text=True).stdout.strip()
+    slow = subprocess.Popen(
+        ["strace", "-o", "/dev/null", "-e", "trace=recvmsg", "-e",
+         "inject=recvmsg:delay_exit=4000", "-p", pid],
+        stderr=subprocess.PIPE, text=True)
+    slow.stderr.readline()      # attached
+    done = 0
+    try:
+        for i in range(rounds):
+            c.job(["bob@exemple.org"])
+            c.receive()
+            time.sleep(0.001 * (i % 20))
+            done += 1
+    except TimeoutError:
+        pass
+    eq(done, rounds, "every job is begun, whenever it comes")
+    slow.terminate()
+    slow.wait()
+    c.close()
+    s.close()
+
+
 def test_gone(remote):
     """malle-queued goes away: what was not begun is not begun."""
     arrived, go = threading.Event(), threading.Event()
@@ -520,7 +551,7 @@ def main():
         for test in (test_plain, test_pipelined, test_no_pipelining,
                      test_refusals, test_lost, test_verp, test_parameters,
                      test_content, test_hosts, test_hostile, test_idle,
-                     test_auth, test_gone):
+                     test_auth, test_one_by_one, test_gone):
             note(test.__name__)
             test(remote)
         log = remote.log()

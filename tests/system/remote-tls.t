@@ -242,6 +242,68 @@ def test_dane(remote, dns, ca, good, wrong, stranger):
     dns.authentic.clear()
 
 
+def test_resumption(remote, dns, ca, good, wrong):
+    """A ticket is used for what it was made for, and nothing else."""
+    host, port = "mx1.exemple.org", remote.port
+    dns.a("mx2.exemple.org", "127.0.0.2")
+    s = Server("127.0.0.2", port, tls=good)
+
+    def visit(ticket=b"", to=host, **route):
+        """(how it was encrypted or why not, did the server resume, ticket)."""
+        c = remote.carrier()
+        what, reply = c.route([(10, to, port)], ticket=ticket, **route)
+        if what == "ready":
+            c.wait(c.job(["bob@exemple.org"]))
+        c.close()
+        if what == "failed":
+            return reply["text"], False, b""
+        return reply["tls"], s.messages.pop()["session"].resumed, c.ticket
+    how, resumed, plain = visit()
+    eq((resumed, len(plain) > 100), (False, True), "a server gives a ticket")
+    how, resumed, second = visit(plain)
+    ok(resumed and how.endswith(" resumed"), "the next connection resumes: " +
+       how)
+    ok(second and second != plain, "and has a ticket of its own")
+    how, resumed, _ = visit(second)
+    ok(resumed, "which serves, too")
+    how, resumed, verified = visit(tls=TLS_VERIFY)
+    how, resumed, _ = visit(verified, tls=TLS_VERIFY)
+    ok(resumed and "verified=policy" in how, "where the name is verified: " +
+       how)
+    eq([visit(t, **more)[1] for t, more in (
+        (plain, dict(tls=TLS_VERIFY)), (verified, {}),
+        (plain, dict(tls=TLS_ENCRYPT)), (plain, dict(to="mx2.exemple.org")),
+        (plain, dict(authentic=True)),
+        (plain, dict(domain="other.org")))], [False] * 6,
+       "not for another policy, host or domain")
+    for name, bad in (("cut short", plain[:60]), ("empty", plain[:32]),
+                      ("of another malle-remote", b"x" * 32 + plain[32:]),
+                      ("damaged", plain[:40] + bytes(400)),
+                      ("too long", plain[:32] + b"\xff" * 4000)):
+        how, resumed, _ = visit(bad)
+        eq((how.startswith("TLSv1.3"), resumed), (True, False), name +
+           ": then a handshake as any other")
+    s.tls = wrong
+    how, resumed, loose = visit()
+    ok(loose, "a server with a wrong name gives one, too")
+    how = visit(loose, tls=TLS_VERIFY)[0]
+    ok("mismatch" in how, "which does not make its name right: " + how)
+    s.tls = good
+    dns.authentic.add("*")
+    dns.tlsa(host, port, 3, 1, 1, ca.digest(good[0], 1))
+    how, resumed, dane = visit(authentic=True)
+    how, resumed, _ = visit(dane, authentic=True)
+    ok(resumed and "verified=dane resumed" in how, "with DANE: " + how)
+    dns.forget("_%d._tcp.%s" % (port, host), "TLSA")
+    dns.tlsa(host, port, 3, 1, 1, bytes(32))
+    how, resumed, _ = visit(dane, authentic=True)
+    ok(not resumed and "failed" in how, "but not when its records have "
+       "changed: " + how)
+    dns.forget("_%d._tcp.%s" % (port, host), "TLSA")
+    dns.authentic.clear()
+    s.close()
+
+
 def test_idle(remote, good):
     """Session tickets are no good-bye; what is said later is."""
     s = Server("127.0.0.2", remote.port, tls=good)
@@ -300,6 +362,7 @@ def main():
             test_broken(remote, good)
             test_verify(remote, good, wrong, stranger)
             test_dane(remote, dns, ca, good, wrong, stranger)
+            test_resumption(remote, dns, ca, good, wrong)
             test_idle(remote, good)
             test_implicit(remote, good)
             log = remote.log()

@@ -13,7 +13,7 @@ from localworker import Reader, pack_bytes
 
 RESOLVER, CARRIER = 1, 2
 R_LOOKUP, R_ROUTE, R_JOB = 1, 2, 3
-R_FOUND, R_READY, R_FAILED, R_RESULT, R_CLOSED = 32, 33, 34, 35, 36
+R_FOUND, R_READY, R_FAILED, R_RESULT, R_CLOSED, R_TICKET = range(32, 38)
 NAMES = {R_FOUND: "found", R_READY: "ready", R_FAILED: "failed",
          R_RESULT: "result", R_CLOSED: "closed"}
 RESULTS = ("ok", "temporary", "permanent")
@@ -43,11 +43,12 @@ class Carrier:
         self.results = {}       # (tag, number) -> [reply]
         self.ended = {}         # tag -> True when more was 0
         self.closed = None
+        self.ticket = b""       # what the next route may bring
 
     def route(self, hosts, domain="exemple.org", helo="mail.exemple.test",
               user="", password="", tls=TLS_MAY, implicit=False,
               authentic=False, broken=False, sts=STS_NONE, sts_mx="",
-              timeout=5):
+              timeout=5, ticket=b""):
         """Sends the route; what comes of it: ("ready" or "failed", reply)."""
         body = (pack_bytes(domain) + pack_bytes(helo) + pack_bytes(user) +
                 pack_bytes(password) + bytes([tls, implicit, authentic,
@@ -56,6 +57,7 @@ class Carrier:
                 pack_bytes(sts_mx) + struct.pack("<H", len(hosts)))
         for preference, name, port in hosts:
             body += struct.pack("<HH", preference, port) + pack_bytes(name)
+        body += pack_bytes(ticket)
         self.socket.send(struct.pack("<H", R_ROUTE) + body)
         return self.receive()
 
@@ -66,6 +68,9 @@ class Carrier:
             return None
         kind = struct.unpack("<H", data[:2])[0]
         r = Reader(data[2:])
+        if kind == R_TICKET:
+            self.ticket = data[6:]
+            return "ticket", self.ticket
         if kind != R_RESULT:
             reply = read_reply(r)
             if kind == R_CLOSED:
@@ -83,7 +88,7 @@ class Carrier:
 
     def job(self, recipients, content=b"Subject: x\n\nBonjour\n",
             sender="alice@exemple.test", flags=0, verp=False, envid="",
-            tag=None, length=None, before=b"envelope"):
+            tag=None, length=None, before=b"envelope", forwarder=""):
         """Sends a job; recipients: addresses or (address, notify, orcpt)."""
         self.tag += 1
         tag = self.tag if tag is None else tag
@@ -91,7 +96,7 @@ class Carrier:
         body = (struct.pack("<Q", tag) + pack_bytes("id-%d" % tag) +
                 struct.pack("<QQI", len(before), len(content) if length is
                             None else length, flags) +
-                pack_bytes(sender) + bytes([verp]) + pack_bytes(envid) +
+                pack_bytes(sender) + pack_bytes(forwarder) + bytes([verp]) + pack_bytes(envid) +
                 struct.pack("<H", len(rows)))
         for i, (address, notify, orcpt) in enumerate(rows):
             body += (struct.pack("<I", i) + pack_bytes(address) +
@@ -99,10 +104,13 @@ class Carrier:
         with tempfile.TemporaryFile() as f:
             f.write(before + content)
             f.flush()
-            self.socket.sendmsg(
-                [struct.pack("<H", R_JOB) + body],
-                [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
-                  array.array("i", [f.fileno()]).tobytes())])
+            try:
+                self.socket.sendmsg(
+                    [struct.pack("<H", R_JOB) + body],
+                    [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                      array.array("i", [f.fileno()]).tobytes())])
+            except BrokenPipeError:
+                pass    # it has left; why, it has said
         return tag
 
     def wait(self, *tags):
