@@ -12,6 +12,15 @@
 enum registry_result limits_judge(struct request *q,
     const struct object *before, const struct object *after);
 
+/* Gives a new mailbox u of the domain d its quota: the default one, and where
+ * storage is limited a small one to what a domain must have. */
+enum registry_result limits_give_quota(struct request *q,
+    const struct object *d, struct object *u, bool is_structural);
+/* Before d is changed: when its storage is limited now, the mailboxes that have
+ * no quota get the default one, if there is one. */
+enum registry_result limits_give_quotas(struct request *q,
+    const struct object *d);
+
 /* What the fields of limits_row() point into. */
 struct limits_text {
 	char name[USED_WHAT][32], value[USED_WHAT][24];

@@ -34,6 +34,7 @@
 
 #define META_ID SLICE("meta/id")
 #define META_USAGE SLICE("meta/usage")
+#define USAGE_COUNTED SLICE("2")	/* raised when more is counted */
 
 struct sockets {
 	int listening, auth;
@@ -168,24 +169,26 @@ take_id(struct registry *r)
 	return store_commit(r->store);
 }
 
-/* A registry of a time before there were counts: counts once. */
+/* A registry of a time when less was counted: counts once. */
 static int
 count_usage(struct registry *r)
 {
 	struct str value = STR_INIT(4096);
 	uint64_t wrong;
+	bool known;
 	int found;
 
 	if (store_begin(r->store) == -1)
 		return -1;
 	found = store_get(r->store, META_USAGE, &value);
+	known = found == 1 && slice_eq(str_slice(&value), USAGE_COUNTED);
 	str_free(&value);
-	if (found == 1) {
+	if (known) {
 		store_abort(r->store);
 		return 0;
 	}
 	if (found == -1 || usage_rebuild(r, &wrong) == -1 ||
-	    store_put(r->store, META_USAGE, SLICE("1")) == -1) {
+	    store_put(r->store, META_USAGE, USAGE_COUNTED) == -1) {
 		store_abort(r->store);
 		return -1;
 	}

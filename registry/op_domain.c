@@ -8,6 +8,8 @@
 
 #include "lib/date.h"
 #include "lib/num.h"
+#include "registry/folder.h"
+#include "registry/limits.h"
 #include "registry/operation.h"
 #include "registry/rights.h"
 
@@ -147,13 +149,37 @@ keep_uid(struct registry *r, uint64_t uid)
 	return uid < next ? 0 : write_uid_next(r, uid + 1);
 }
 
+/* The attributes of an address that its domain must have. */
+static enum registry_result
+fill_structural(struct request *q, struct object *o)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	char target[ADDR_TEXT_MAX], date[DATE_MAX];
+	enum registry_result result;
+	struct object d;
+
+	snprintf(target, sizeof(target), "postmaster@%s",
+	    address_domain(o->name));
+	if (object_put(o, "created", now_text(date)) == -1 ||
+	    (o->kind == &kind_alias &&
+	    object_put(o, "targets", slice_of(target)) == -1))
+		return say_failed(q);
+	if (o->kind != &kind_user)
+		return REGISTRY_OK;
+	result = fetch(q, &kind_domain, address_domain(o->name), &bytes, &d);
+	if (result == REGISTRY_OK)
+		result = limits_give_quota(q, &d, o, true);
+	str_free(&bytes);
+	return result == REGISTRY_OK ? folder_choose(q, o) : result;
+}
+
 static enum registry_result
 make_one(struct request *q, const struct kind *k, const char *local,
     const char *domain)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	char name[ADDR_TEXT_MAX], target[ADDR_TEXT_MAX], date[DATE_MAX];
-	enum registry_result result = REGISTRY_OK;
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
 	struct object o;
 	int found;
 
@@ -165,12 +191,8 @@ make_one(struct request *q, const struct kind *k, const char *local,
 	if (found == 1)
 		return REGISTRY_OK;
 	object_init(&o, k, name);
-	snprintf(target, sizeof(target), "postmaster@%s", domain);
-	if (object_put(&o, "created", now_text(date)) == -1 ||
-	    (k == &kind_alias &&
-	    object_put(&o, "targets", slice_of(target)) == -1))
-		result = say_failed(q);
-	else
+	result = fill_structural(q, &o);
+	if (result == REGISTRY_OK)
 		result = change(q, NULL, &o);
 	object_free(&o);
 	return result;
@@ -554,6 +576,8 @@ set(struct request *q, const struct object *before, struct object *after)
 		result = check_alias_of(q, after);
 	else if (was && object_get(after, "uid").p == NULL)
 		result = choose_uid(q, after);
+	if (result == REGISTRY_OK && !is)
+		result = limits_give_quotas(q, after);
 	if (result == REGISTRY_OK)
 		result = change(q, before, after);
 	if (result == REGISTRY_OK && was && !is)

@@ -9,6 +9,7 @@
 #include "lib/date.h"
 #include "registry/absence.h"
 #include "registry/folder.h"
+#include "registry/limits.h"
 #include "registry/login.h"
 #include "registry/operation.h"
 #include "registry/purge.h"
@@ -107,14 +108,11 @@ give_quota(struct request *q, struct object *u)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	struct slice quota;
 	struct object d;
 
 	result = fetch(q, &kind_domain, address_domain(u->name), &bytes, &d);
-	if (result == REGISTRY_OK &&
-	    (quota = object_get(&d, "default-quota")).p != NULL &&
-	    object_put(u, "quota-bytes", quota) == -1)
-		result = say_failed(q);
+	if (result == REGISTRY_OK)
+		result = limits_give_quota(q, &d, u, false);
 	str_free(&bytes);
 	return result;
 }

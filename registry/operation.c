@@ -677,6 +677,12 @@ judge_password(struct request *q, const char *address, struct slice password)
 	char name[256];
 	struct text why;
 
+	if (q->proving && field(q, "current").p != NULL &&
+	    strcmp(q->account, address) == 0 &&
+	    slice_eq(password, field(q, "current")))
+		return say(q, REGISTRY_INVALID,
+		    "This is the password of today: choose another one.",
+		    "C'est le mot de passe actuel : choisissez-en un autre.");
 	full_name(q, address, name, sizeof(name));
 	if (quality_check(password, address, min, &why) == 0 &&
 	    quality_names(password, name, &why) == 0)

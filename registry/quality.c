@@ -3,9 +3,9 @@
 
 /*
  * Length counts most; what everybody tries first is refused: the account's own
- * name, one character again and again, rows of a keyboard or an alphabet, and
- * the commonest words, however digits and signs are put around them or in the
- * place of letters.
+ * name, its domain's and little else, one character again and again, walks over
+ * a keyboard or an alphabet, and the commonest words, backwards and two in a row
+ * too, however digits and signs are put around them or in the place of letters.
  */
 
 #include "registry/quality.h"
@@ -20,6 +20,9 @@
 #include "registry/worst.h"
 
 #define NAME_COUNTS 3		/* shorter names are in everything */
+#define DOMAIN_COUNTS 4
+#define LETTERS_BESIDES 6	/* make a word of one's own */
+#define PART_MIN 3		/* letters of a word of two */
 
 static int
 bad(struct text *why, const char *english, const char *french)
@@ -69,6 +72,38 @@ is_word(const char *s)
 	    by_word) != NULL;
 }
 
+static bool
+is_backwards(const char *s)
+{
+	size_t len = strlen(s);
+	char word[PASSWORD_MAX + 1];
+	bool found;
+
+	for (size_t i = 0; i < len; i++)
+		word[i] = s[len - 1 - i];
+	word[len] = '\0';
+	found = is_word(word);
+	explicit_bzero(word, sizeof(word));
+	return found;
+}
+
+/* Two of them in a row; with more it is length that counts. */
+static bool
+is_pair(const char *s)
+{
+	size_t len = strlen(s);
+	char word[PASSWORD_MAX + 1];
+	bool found = false;
+
+	for (size_t i = PART_MIN; !found && i + PART_MIN <= len; i++) {
+		memcpy(word, s, i);
+		word[i] = '\0';
+		found = is_word(s + i) && is_word(word);
+	}
+	explicit_bzero(word, sizeof(word));
+	return found;
+}
+
 /* True when nothing but a worst word is left without what surrounds it. */
 static bool
 is_worst(const char *password, bool translate)
@@ -85,7 +120,7 @@ is_worst(const char *password, bool translate)
 	word[n] = '\0';
 	if (n == 0)
 		return true;	/* digits and signs only */
-	if (is_word(word))
+	if (is_word(word) || is_backwards(word) || is_pair(word))
 		return true;
 	half = n / 2;		/* twice the same */
 	if (n % 2 == 0 && memcmp(word, word + half, half) == 0) {
@@ -111,6 +146,53 @@ is_row(const char *s)
 			best = n;
 	}
 	return len > 1 && best * 3 >= (len - 1) * 2;
+}
+
+/* True when most steps are to a key beside or to the same one, in a row or down
+ * a column of a French, English or German keyboard. */
+static bool
+is_walk(const char *s)
+{
+	static const char *const rows[] = { "1234567890", "azertyuiop",
+		"qsdfghjklm", "wxcvbn", "qwertyuiop", "asdfghjkl", "zxcvbnm",
+		"qwertzuiop", "yxcvbnm", "1aqw2zsx3edc4rfv5tgb6yhn7ujk8iol9opm",
+		"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ikl9olp" };
+	size_t steps = 0, near = 0;
+	const char *at;
+	bool is_near;
+
+	for (; s[0] != '\0' && s[1] != '\0'; s++, steps++) {
+		is_near = s[0] == s[1];
+		for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+			if ((at = strchr(rows[i], s[0])) == NULL)
+				continue;
+			is_near = is_near || at[1] == s[1] ||
+			    (at > rows[i] && at[-1] == s[1]);
+		}
+		near += is_near;
+	}
+	return steps > 0 && near * 4 >= steps * 3;
+}
+
+/* The name of its domain, and few letters besides. */
+static bool
+is_domain(const char *password, const char *address)
+{
+	const char *domain = strchr(address, '@'), *end;
+	char label[ADDR_DOMAIN_MAX + 1];
+	size_t letters = 0;
+
+	if (domain == NULL)
+		return false;
+	end = domain + 1 + strcspn(domain + 1, ".");
+	if (end - domain - 1 < DOMAIN_COUNTS || slice_to_cstr(slice_make(
+	    domain + 1, (size_t)(end - domain - 1)), label,
+	    sizeof(label)) == -1 ||
+	    strstr(password, label) == NULL)
+		return false;
+	for (size_t i = 0; password[i] != '\0'; i++)
+		letters += is_letter(password[i]);
+	return letters < strlen(label) + LETTERS_BESIDES;
 }
 
 static size_t
@@ -147,7 +229,10 @@ judge(const char *s, const char *address, struct text *why)
 	if (different(s) < 5)
 		return bad(why, "repeats too few different characters",
 		    "répète trop peu de caractères différents");
-	if (is_row(s))
+	if (is_domain(s, address))
+		return bad(why, "is the name of the domain and little else",
+		    "est le nom du domaine, à peu de chose près");
+	if (is_row(s) || is_walk(s))
 		return bad(why, "is a row of neighbouring characters",
 		    "est une suite de caractères voisins");
 	if (is_worst(s, false) || is_worst(s, true))

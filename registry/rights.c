@@ -219,6 +219,40 @@ rights_have(struct request *q, enum right right, const struct kind *k)
 	return result;
 }
 
+/* True when nothing but a new password is asked for. */
+static bool
+is_password_only(const struct request *q)
+{
+	if (q->op->act != op_user_passwd)
+		return false;
+	for (size_t i = 0; i < q->f.n; i++)
+		if (kind_attribute(&kind_user, q->f.v[i].name) != -1)
+			return false;
+	return true;
+}
+
+/* Who must choose another password may do nothing else before. */
+static enum registry_result
+judge_must_change(struct request *q)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct object me;
+
+	if (q->role != ROLE_OWNER || is_password_only(q))
+		return REGISTRY_OK;
+	result = fetch(q, &kind_user, q->account, &bytes, &me);
+	if (result == REGISTRY_OK && object_is(&me, "must-change", "yes"))
+		result = say(q, REGISTRY_REFUSED,
+		    "First choose another password: malle user passwd %s --own",
+		    "Choisissez d'abord un autre mot de passe : malle user "
+		    "passwd %s --own", q->account);
+	if (bytes.p != NULL)
+		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+	return result;
+}
+
 enum registry_result
 rights_judge(struct request *q)
 {
@@ -227,6 +261,8 @@ rights_judge(struct request *q)
 
 	if (!(q->op->roles & q->role))
 		return rights_refuse(q);
+	if ((result = judge_must_change(q)) != REGISTRY_OK)
+		return result;
 	if (q->role & (ADMINS | ROLE_AUTHD | ROLE_HOOKS) || q->op->kind == NULL)
 		return REGISTRY_OK;
 	result = rights_have(q, q->op->right, q->op->kind);

@@ -110,7 +110,7 @@ static const struct attribute domain_attributes[] = {
 	    "@domain for the same name there",
 	    "courrier aux noms inexistants : refuse (refuser), discard "
 	    "(supprimer), une adresse, ou @domaine pour le même nom là-bas" } },
-	{ "default-quota", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_size,
+	{ "default-quota", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_quota,
 	  { "quota of new mailboxes for which none is said",
 	    "quota des nouvelles boîtes pour lesquelles rien n'est dit" } },
 	{ "alias-of", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_domain,
@@ -131,7 +131,7 @@ static const struct attribute user_attributes[] = {
 	{ "state", ATTR_SET | ATTR_MANAGER, "active", valid_state,
 	  { "active; suspended: try later; disabled: refused",
 	    "active ; suspended : plus tard ; disabled : refusé" } },
-	{ "quota-bytes", ATTR_SET | ATTR_MANAGER, "0", valid_size,
+	{ "quota-bytes", ATTR_SET | ATTR_MANAGER, "0", valid_quota,
 	  { "size of the mailbox, 0: no limit",
 	    "taille de la boîte, 0 : sans limite" } },
 	{ "quota-messages", ATTR_SET | ATTR_MANAGER, "0", valid_count,

@@ -13,11 +13,8 @@
 #include "lib/num.h"
 #include "registry/valid.h"
 
-/* More than this of one mailbox is not added up: the sum must not overflow. */
-#define QUOTA_COUNTED ((uint64_t)1 << 43)
-
 const char *const usage_names[USED_WHAT] = { "domains", "mailboxes",
-	"aliases", "forwards", "robots", "bytes" };
+	"aliases", "forwards", "robots", "bytes", "without-quota" };
 
 static struct slice
 key_of(const struct kind *k, const char *name, char *key)
@@ -41,8 +38,10 @@ usage_get(struct registry *r, const struct kind *k, const char *name,
 	found = store_get(r->store, key_of(k, name, key), &bytes);
 	rest = str_slice(&bytes);
 	for (int i = 0; found == 1 && i < USED_WHAT; i++) {
-		if (rest.p == NULL || num_parse(slice_cut(&rest, ' '), 0,
-		    INT64_MAX, &n) == -1) {
+		if (rest.p == NULL)
+			break;	/* written when less was counted */
+		if (num_parse(slice_cut(&rest, ' '), 0, INT64_MAX,
+		    &n) == -1) {
 			errno = EBADMSG;
 			found = -1;
 		} else {
@@ -112,7 +111,8 @@ count(const struct object *o, int sign, struct usage *u)
 		u->n[USED_MAILBOXES] += sign;
 		quota = object_number(o, "quota-bytes");
 		u->n[USED_BYTES] += sign *
-		    (int64_t)(quota < QUOTA_COUNTED ? quota : QUOTA_COUNTED);
+		    (int64_t)(quota < QUOTA_MAX ? quota : QUOTA_MAX);
+		u->n[USED_NO_QUOTA] += quota == 0 ? sign : 0;
 	} else if (o->kind == &kind_alias) {
 		targets = object_get(o, "targets");
 		u->n[targets.p != NULL && memchr(targets.p, '\n', targets.len) !=

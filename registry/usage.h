@@ -13,6 +13,7 @@ enum usage_of {
 	USED_FORWARDS,		/* that lead to several */
 	USED_ROBOTS,
 	USED_BYTES,		/* sum of the quotas */
+	USED_NO_QUOTA,		/* mailboxes that have none */
 	USED_WHAT
 };
 

@@ -99,6 +99,19 @@ valid_size(struct slice in, struct str *out, struct text *why)
 }
 
 int
+valid_quota(struct slice in, struct str *out, struct text *why)
+{
+	uint64_t n;
+
+	if (num_parse_size(in, 0, QUOTA_MAX, &n) == -1)
+		return wrong(why, "must be a size such as 500M or 2G, of 8192G "
+		    "at most; 0 is no limit", "doit être une taille comme 500M "
+		    "ou 2G, de 8192G au plus ; 0 : sans limite");
+	str_printf(out, "%" PRIu64, n);
+	return 0;
+}
+
+int
 valid_count(struct slice in, struct str *out, struct text *why)
 {
 	uint64_t n;

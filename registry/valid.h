@@ -25,6 +25,9 @@ attribute_valid valid_kinds;
 attribute_valid valid_senders;
 /* "refuse", "discard", an address, or "@domain". */
 attribute_valid valid_catch_all;
+/* A size of a mailbox: at most QUOTA_MAX, so that sums do not overflow. */
+#define QUOTA_MAX ((uint64_t)1 << 43)
+attribute_valid valid_quota;
 /* Lines of UTF-8 text. */
 attribute_valid valid_body;
 /* As valid_time, or "now". */

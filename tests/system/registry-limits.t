@@ -60,19 +60,104 @@ def table(r, kind, name):
                   address=one(n)["address"])
 
 
+def quota(r, name):
+    return int(r.ask("user.show", address=name)[0][0]["quota-bytes"])
+
+
+def used(r, kind, name):
+    row = show(r, kind + ".show", name)
+    return int(row["used-bytes"]), int(row["used-without-quota"])
+
+
 def storage(r):
+    small = 100 << 20
     r.ask("domain.set", name="a.test", max_bytes="10G", default_quota="4G")
+    eq(quota(r, "postmaster@a.test"), small,
+       "1.8: what a domain must have gets a little of its storage")
     rows = r.ask("user.add", address="q1@a.test", hash=HASH)[0]
     eq(rows[0]["quota-bytes"], str(4 << 30), "the domain's default quota")
-    eq(r.ask("user.add", address="q2@a.test", hash=HASH, quota_bytes="6G")[1],
+    eq(r.ask("user.add", address="q2@a.test", hash=HASH,
+             quota_bytes=str((6 << 30) - small))[1],
        "ok", "the quotas add up to the limit")
+    eq(used(r, "domain", "a.test"), (10 << 30, 0), "exactly")
     eq(r.ask("user.add", address="q3@a.test", hash=HASH, quota_bytes="1")[1],
        "refused", "not above it")
     eq(r.ask("user.set", address="q1@a.test", quota_bytes="5G")[1], "refused",
        "nor by a change")
+    for how in ({"address": "q3@a.test", "hash": HASH, "quota_bytes": "0"},
+                {"address": "q1@a.test", "quota_bytes": "0"}):
+        operation = "user.add" if "hash" in how else "user.set"
+        rows, verdict, text = r.ask(operation, **how)
+        ok(verdict == "refused" and "default-quota" in text,
+           "1.8: none without a quota by " + operation)
+    eq(r.ask("domain.set", name="a.test", default_quota="")[1], "ok",
+       "without a default")
+    eq(r.ask("user.add", address="q3@a.test", hash=HASH)[1], "refused",
+       "1.8: a quota must be said")
     eq(r.ask("user.set", address="q1@a.test", quota_bytes="3G")[1], "ok",
        "a smaller one makes room")
     eq(show(r, "domain.show", "a.test")["used-bytes"], str(9 << 30), "counted")
+    eq(r.ask("domain.set", name="a.test", max_bytes="8G")[1], "refused",
+       "1.8: a limit below the quotas is refused")
+    eq(r.ask("domain.set", name="a.test", max_bytes="9G")[1], "ok",
+       "1.8: down to them it may be")
+    eq(r.ask("user.add", address="q9@a.test", hash=HASH,
+             quota_bytes="9000G")[1], "invalid", "a quota beyond all sense")
+
+
+def storage_later(r):
+    """A limit that is set when mailboxes are there."""
+    r.ask("domain.add", name="s.test")
+    for name in ("u1", "u2"):
+        r.ask("user.add", address=name + "@s.test", hash=HASH)
+    eq(used(r, "domain", "s.test"), (0, 3), "1.8: three without a quota")
+    rows, verdict, text = r.ask("domain.set", name="s.test", max_bytes="1G")
+    ok(verdict == "refused" and "2 would have none" in text,
+       "1.8: a limit waits for quotas: " + text)
+    eq(quota(r, "postmaster@s.test"), 0, "and changes nothing")
+    eq(r.ask("domain.set", name="s.test", max_bytes="1G",
+             default_quota="900M")[1], "refused", "1.8: that do not fit")
+    eq(r.ask("domain.set", name="s.test", max_bytes="1G",
+             default_quota="400M")[1], "ok", "1.8: that fit")
+    eq([quota(r, n + "@s.test") for n in ("u1", "u2", "postmaster")],
+       [400 << 20, 400 << 20, 100 << 20], "1.8: each has one now")
+    last = r.ask("journal")[0][-1]
+    eq(r.ask("undo", id=last["id"])[1], "ok", "1.8: undone")
+    eq(used(r, "domain", "s.test"), (0, 3), "1.8: all of it")
+    eq(r.ask("undo", id=r.ask("journal")[0][-1]["id"])[1], "ok",
+       "1.8: and done again")
+    eq(used(r, "domain", "s.test"), (900 << 20, 0), "1.8: all of it")
+
+    # of a customer: the sum over its domains
+    r.ask("client.add", name="store")
+    r.ask("domain.set", name="s.test", client="store")
+    r.ask("domain.add", name="s2.test", client="store")
+    eq(used(r, "client", "store"), (900 << 20, 1), "1.8: of both domains")
+    rows, verdict, text = r.ask("client.set", name="store", max_bytes="2G")
+    ok(verdict == "refused" and "1 would have none" in text,
+       "1.8: a customer's limit waits for quotas too")
+    r.ask("user.set", address="postmaster@s2.test", quota_bytes="24M")
+    eq(r.ask("client.set", name="store", max_bytes="900M")[1], "refused",
+       "1.8: nor below the sum")
+    eq(r.ask("client.set", name="store", max_bytes="1G")[1], "ok",
+       "1.8: the sum fits")
+    eq(r.ask("user.add", address="u@s2.test", hash=HASH)[1], "refused",
+       "1.8: no quota, no mailbox in any of its domains")
+    eq(r.ask("user.add", address="u@s2.test", hash=HASH,
+             quota_bytes="101M")[1], "refused", "1.8: nor above the sum")
+    eq(r.ask("user.add", address="u@s2.test", hash=HASH,
+             quota_bytes="100M")[1], "ok", "1.8: up to it")
+    r.ask("domain.add", name="s3.test")
+    eq(r.ask("domain.set", name="s3.test", client="store")[1], "refused",
+       "1.8: a domain with mailboxes without quota does not come to it")
+    eq(r.ask("domain.add", name="s4.test", client="store")[1], "refused",
+       "1.8: nor a new one when all is given away")
+    rows, verdict, text = r.ask("user.add", address="v@s2.test", hash=HASH,
+                                language_of_answer="fr")
+    ok(verdict == "refused" and "chaque boîte doit avoir un quota" in text,
+       "1.8: in French")
+    for name in ("s.test", "s2.test", "s3.test"):
+        r.ask("domain.delete", name=name, all="yes")
 
 
 def customers(r):
@@ -141,6 +226,7 @@ with registryd.Registry() as r:
     table(r, "domain", "a.test")
     table(r, "client", "acme")
     storage(r)
+    storage_later(r)
     customers(r)
     rows = [json.loads(line) for line in
             r.malle("client", "list", "--json").stdout.splitlines()]

@@ -303,6 +303,24 @@ def owners(r):
     eq(own("user.show")[1], "refused", "the old one proves nothing any more")
     ok(time.monotonic() - start >= 1.9, "a wrong one costs two seconds")
     eq(own("user.show", current=OTHER + " two")[1], "ok", "the new one does")
+    r.ask("user.set", address=MINE, must_change="yes")
+    two, three = OTHER + " two", OTHER + " three"
+    for operation, fields in (
+            ("user.show", {}), ("user.set", {"full-name": "X"}),
+            ("mailbox.measure", {}), ("mailbox.open", {}),
+            ("user.passwd", {"password": three, "full-name": "X"})):
+        got = own(operation, current=two, **fields)
+        ok(got[1] == "refused" and "user passwd" in got[2],
+           "1-06: who must change the password may not %s before" % operation)
+    eq(own("user.passwd", current=two, password=two)[1], "invalid",
+       "1-06: the same one is no change")
+    eq(r.ask("user.show", address=MINE)[0][0]["must-change"], "yes",
+       "1-06: and it is still asked for")
+    eq(own("user.passwd", current=two, password=three)[1], "ok",
+       "1-06: another one is")
+    eq(own("user.show", current=three)[0][0]["must-change"], "no",
+       "1-06: and all is allowed again")
+    r.ask("user.passwd", address=MINE, password=two)
     r.ask("user.set", address=MINE, state="disabled")
     eq(own("user.show", current=OTHER + " two")[1], "refused",
        "a disabled account proves nothing")

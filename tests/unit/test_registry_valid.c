@@ -149,6 +149,14 @@ static const struct {
 	{ "abcdefghijklmnop", false },
 	{ "ponmlkjihgfedcba", false },
 	{ "azertyuiop12", false },
+	{ "azertqsdfgwx", false },		/* walks over keys */
+	{ "1qaz2wsx3edc", false },
+	{ "poiuytrezalkj", false },
+	{ "poire aux dames", true },
+	{ "essapedtom2026", false },		/* backwards */
+	{ "Soleil!Marseille13", true },
+	{ "soleilmarseille13", false },		/* two in a row */
+	{ "jesaispasmotdepasse", false },
 	{ "Motdepasse2026!", false },
 	{ "m0tdep@sse2026!", false },
 	{ "2026passwordpassword", false },
@@ -213,6 +221,11 @@ test_passwords(void)
 		    &why) == 0) == passwords[i].good, "password %zu is %s", i,
 		    passwords[i].good ? "good" : "bad");
 	}
+	ok(quality_check(SLICE("Boulangerie2026!"), "x@boulangerie.fr", 12,
+	    &why) == -1 && quality_check(SLICE("la Boulangerie au coin"),
+	    "x@boulangerie.fr", 12, &why) == 0 &&
+	    quality_check(SLICE("Boulangerie2026!"), "chief", 12, &why) ==
+	    0, "1-06: the name of the domain needs more beside it");
 	ok(quality_names(SLICE("a big DURAND battery"), "Élise Durand", &why) ==
 	    -1 && quality_names(SLICE("a big battery"), "Li Durand", &why) == 0,
 	    "no word of the person's name");
