@@ -81,6 +81,14 @@ class Days:
         return all(s.attempts and all(d > now for d in s.due.values())
                    for s in self.stories.values())
 
+    def all_told(self, names):
+        """True when their senders know that they have failed, and the notices
+        have arrived; that comes after the last attempt."""
+        self.look()
+        return all([k for _, k in self.stories[n].notices][-1:] == ["failure"]
+                   and bounce_of(self.lab, self.stories[n], "failure")[0]
+                   for n in names)
+
     def due(self):
         return [d for s in self.stories.values() for d in s.due.values()]
 
@@ -284,6 +292,8 @@ def main():
         days.until(days.begun + 3 * DAY)
         lab.m.kill("malle-queued")
         days.until(days.begun + 5 * DAY + 2 * HOUR)
+        until(lambda: days.all_told(("dead", "endless", "wrongtls",
+                                     "cleartext", "busy", "never")), 20)
         lasting(lab, days, "dead", "4.4.7", "cannot be reached")
         lasting(lab, days, "endless", "4.4.7", "mx.endless.test")
         lasting(lab, days, "wrongtls", "4.7.5", "mx.wrongtls.test",
