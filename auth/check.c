@@ -71,7 +71,7 @@ check_free(struct check *c)
 	free(c);
 }
 
-/* A better hash or missing SCRAM keys: asked for now and then only. */
+/* A better hash or missing SCRAM keys: asked for once in a while only. */
 static bool
 wants_upgrade(struct authd *a, const struct login *l)
 {

@@ -52,7 +52,7 @@ line_kind(struct slice in, struct slice *name)
 	return LINE_FIELD;
 }
 
-/* At the start of a line. False when nothing more can be said for now. */
+/* At the start of a line. False until there is more of it. */
 static bool
 begin_line(struct header *h, struct slice in)
 {

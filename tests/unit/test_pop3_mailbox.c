@@ -18,6 +18,7 @@
 
 #include "lib/log.h"
 #include "lib/maildir.h"
+#include "lib/num.h"
 #include "lib/sandbox.h"
 #include "pop3d/mailbox.h"
 #include "pop3d/maildrop.h"
@@ -279,7 +280,9 @@ main(int argc, char **argv)
 			who.leftover = slice_of(optarg);
 			break;
 		case 'e':
-			m.errors_max = (uint64_t)atoi(optarg);
+			if (num_parse(slice_of(optarg), 0, 1000000,
+			    &m.errors_max) == -1)
+				return 64;
 			break;
 		case 't':
 			m.tls = true;

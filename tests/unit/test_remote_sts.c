@@ -53,9 +53,11 @@ test_many(void)
 	struct sts_policy p = { .max_age = 42 };
 	size_t n = 0;
 
-	n += (size_t)sprintf(text, HEAD "mode: enforce\nmax_age: 1\n");
+	n += (size_t)snprintf(text, sizeof(text),
+	    HEAD "mode: enforce\nmax_age: 1\n");
 	while (n < 3000)
-		n += (size_t)sprintf(text + n, "mx: a-host%zu.example\n", n);
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    "mx: a-host%zu.example\n", n);
 	ok(sts_policy_parse(slice_of(text), &p) == -1 && p.max_age == 42,
 	    "too many patterns");
 }
