@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "deliver/answer_memory.h"
 #include "lib/fsx.h"
 
 #define PURGE_DEPTH 64
@@ -172,6 +173,21 @@ remove_aside(struct box *b, bool all)
 	return r;
 }
 
+/* Whom the account has answered by itself is beside the mailboxes. */
+static int
+forget_answers(const struct box *b)
+{
+	int fd = fsx_open_dir(b->domain, ANSWER_FOLDER), r, saved;
+
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	r = unlinkat(fd, b->name, 0) == -1 && errno != ENOENT ? -1 : 0;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return r;
+}
+
 int
 box_purge(struct box *b, struct ipc_msg *request)
 {
@@ -181,7 +197,8 @@ box_purge(struct box *b, struct ipc_msg *request)
 		errno = EBADMSG;
 		return -1;
 	}
-	if ((!all && put_aside(b) == -1) || remove_aside(b, all) == -1)
+	if ((!all && (put_aside(b) == -1 || forget_answers(b) == -1)) ||
+	    remove_aside(b, all) == -1)
 		return box_failed(b);
 	return box_done(b, BOX_OK, "");
 }

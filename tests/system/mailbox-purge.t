@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Deleted mail: kept for 30 days, then gone, and the name free again."""
 import os
+import smtplib
 import sys
 import time
 
@@ -159,6 +160,28 @@ def test_domain(m):
     ok(True, "and the domain can be made again")
 
 
+def test_answers(m):
+    """Whom an absence has answered goes with the mailbox, and with the domain."""
+    m.domain("absent.test")
+    for name in ("gus", "iris"):
+        m.user(name + "@absent.test", SECRET, "vacation=yes", "vacation-text=x")
+        with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test") as s:
+            s.sendmail("zoe@free.test", [name + "@absent.test"], "To: %s@absent.test\r\n\r\nx\r\n" % name)
+    where = os.path.join(m.base, "mail", "absent.test", ".answers")
+    ok(until(lambda: m.log().count(" answered to=") == 2) and sorted(os.listdir(where)) == ["gus", "iris"],
+       "two who are away have answered")
+    m.malle("user", "delete", "gus@absent.test")
+    m.malle("mailbox", "purge", "gus@absent.test")
+    ok(until(lambda: "gus@absent.test" not in records(m)), "one of them goes")
+    eq(os.listdir(where), ["iris"], "and whom he has answered")
+    m.malle("domain", "delete", "absent.test", "--all")
+    gone = [n for n in records(m) if n.endswith("absent.test")]
+    make_old(m, *gone)
+    m.kill("malle-registryd")
+    ok("absent.test" in gone and until(lambda: not os.path.exists(os.path.dirname(where))),
+       "the folder of a domain goes, with what was answered in it")
+
+
 class Instance(malle.Instance):
     def user_fails(self, address):
         r = self.malle("user", "add", address, "--password-stdin",
@@ -175,5 +198,6 @@ with Instance() as m:
     test_grace(m)
     test_in_use(m)
     test_domain(m)
+    test_answers(m)
     eq(m.violations(), [], "no call outside a role")
 malle.done()
