@@ -139,6 +139,7 @@ take_job(struct ipc_msg *m)
 	for (uint16_t i = 0; i < w->job.n; i++)
 		if (remote_recipient_unpack(&m->body, &w->recipients[i]) == -1)
 			goto bad;
+	w->n = w->job.n;
 	if (!unpack_end(&m->body) || (w->fd = ipc_take_fd(m, 0)) == -1)
 		goto bad;
 	return w;

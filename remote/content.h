@@ -12,7 +12,8 @@
 /* A job while it is worked on. */
 struct work {
 	struct remote_job job;
-	struct remote_recipient *recipients;	/* job.n, owned */
+	struct remote_recipient *recipients;	/* n, owned */
+	size_t n;		/* job.n, and those that are said once more */
 	size_t next;		/* the first recipient without a transaction */
 	int fd;			/* owned: the queue file */
 

@@ -26,7 +26,7 @@ transaction_next(const struct carrier *c, struct work *w,
 {
 	uint64_t max = c->session.ext.rcpt_max;
 
-	if (w->next == w->job.n)
+	if (w->next == w->n)
 		return false;
 	if (max == 0 || max > RCPT_MAX_DEFAULT)
 		max = RCPT_MAX_DEFAULT;
@@ -35,7 +35,7 @@ transaction_next(const struct carrier *c, struct work *w,
 	memset(out, 0, sizeof(*out));
 	out->work = w;
 	out->first = w->next;
-	out->n = w->job.n - w->next < max ? w->job.n - w->next : (size_t)max;
+	out->n = w->n - w->next < max ? w->n - w->next : (size_t)max;
 	w->next += out->n;
 	return true;
 }
@@ -358,6 +358,38 @@ read_mail(struct carrier *c, struct transaction *t, bool *is_begun,
 	return 0;
 }
 
+/*
+ * RFC 5321 4.5.3.1.10: more recipients than the server takes at a time are no
+ * failure; those that it has not taken go by the next transaction, and from now
+ * on no more go than it did take. 452 has other meanings, and some say 552.
+ */
+static bool
+is_too_many(const struct transaction *t, const struct reply_parser *r)
+{
+	return (r->code == 452 || r->code == 552) && t->accepted > 0 &&
+	    (strcmp(r->enhanced + 1, ".5.3") == 0 ||
+	    strcasestr(r->text, "too many recipients") != NULL);
+}
+
+/* Says a recipient once more, behind all others. False: no memory. */
+static bool
+say_again(struct carrier *c, struct transaction *t, size_t i)
+{
+	struct work *w = t->work;
+	struct remote_recipient *v = reallocarray(w->recipients, w->n + 1,
+	    sizeof(*v));
+	uint64_t *max = &c->session.ext.rcpt_max;
+
+	if (v == NULL)
+		return false;
+	w->recipients = v;
+	v[w->n++] = v[t->first + i];
+	t->has_result[i] = true;
+	if (*max == 0 || *max > t->accepted)
+		*max = t->accepted;
+	return true;
+}
+
 static int
 read_rcpt(struct carrier *c, struct transaction *t, size_t i,
     struct remote_reply *why)
@@ -374,6 +406,8 @@ read_rcpt(struct carrier *c, struct transaction *t, size_t i,
 		t->accepted++;
 		return 0;
 	}
+	if (is_too_many(t, &r) && say_again(c, t, i))
+		return 0;
 	session_told(&c->session, &r, CAUSE_REPLY, &told);
 	/* RFC 5321 4.5.3.1.10: said of too many recipients, it is a 452. */
 	if (r.code == 552 && t->accepted > 0)

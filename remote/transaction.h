@@ -11,7 +11,7 @@ struct transaction {
 	struct work *work;
 	size_t first, n;
 	size_t accepted;	/* recipients with a 2yz */
-	bool has_result[REMOTE_RECIPIENTS_MAX];
+	bool has_result[REMOTE_RECIPIENTS_MAX];	/* or goes by another one */
 };
 
 /* Called once for each recipient that is decided. */

@@ -184,8 +184,54 @@ def test_refusals(remote):
            kind + ": nobody is left, but the server wants the content")
         end(c, s)
     c, s, (tag,) = exchange(remote, three, hooks={
-        "RCPT": lambda x, line: "552 Too many" if "<c@" in line else None})
-    eq(c.of(tag)[2], [(TEMP, 552)], "552 of too many recipients is temporary")
+        "RCPT": lambda x, line: "552 Enough" if "<c@" in line else None})
+    eq(c.of(tag)[2], [(TEMP, 552)], "552 behind one that was taken may be of "
+       "too many recipients: temporary")
+    end(c, s)
+
+
+def test_too_many(remote):
+    """More recipients than a server takes at a time: the rest goes at once."""
+    many = ["b%d@x.org" % i for i in range(25)]
+    all_ok = {i: [(OK, 250)] for i in range(25)}
+    for ext in (("PIPELINING",), (), ("PIPELINING", "CHUNKING")):
+        for reply in ("452 4.5.3 Enough of them", "452 Too many recipients",
+                      "552 5.5.3 Too many recipients"):
+            c, s, tags = exchange(remote, many, 2, extensions=ext, hooks={
+                "RCPT": lambda x, line: reply if len(x.rcpts) >= 10 else
+                None})
+            eq([c.of(t) for t in tags], [all_ok, all_ok],
+               "%s %s: all have it" % (" ".join(ext), reply))
+            eq([len(m["rcpts"]) for m in s.messages], [10, 10, 5] * 2,
+               "ten at a time, each once")
+            eq((sorted(set(s.recipients())), len(s.sessions)),
+               (sorted(many), 1), "over one connection")
+            end(c, s)
+    c, s, (tag,) = exchange(remote, many[:6], hooks={
+        "RCPT": lambda x, line: "550 5.1.1 No" if "<b1@" in line else
+        "452 4.2.2 Full" if "<b2@" in line else
+        "452 4.5.3 Two only" if len(x.rcpts) >= 2 else None})
+    eq(c.of(tag), {0: [(OK, 250)], 1: [(PERM, 550)], 2: [(TEMP, 452)],
+                   3: [(OK, 250)], 4: [(OK, 250)], 5: [(OK, 250)]},
+       "beside refusals of other kinds")
+    eq([m["rcpts"] for m in s.messages], [["b0@x.org", "b3@x.org"],
+                                          ["b4@x.org", "b5@x.org"]],
+       "two at a time")
+    end(c, s)
+    c, s, (tag,) = exchange(remote, many[:3], hooks={
+        "RCPT": "452 4.5.3 None at all"})
+    eq(c.of(tag), {i: [(TEMP, 452)] for i in range(3)},
+       "a server that takes nobody is not asked without end")
+    end(c, s)
+
+    def drop(session, line):
+        if session.messages == 1:
+            raise Drop()
+    c, s, (tag,) = exchange(remote, many[:3], hooks={
+        "RCPT": lambda x, line: "452 4.5.3 One" if x.rcpts else None,
+        "MAIL": drop})
+    eq(c.of(tag), {0: [(OK, 250)]}, "lost before the next: they have no "
+       "result, and go elsewhere")
     end(c, s)
 
 
@@ -549,7 +595,7 @@ def main():
                                remote_port=port)) as remote:
         remote.port = port
         for test in (test_plain, test_pipelined, test_no_pipelining,
-                     test_refusals, test_lost, test_verp, test_parameters,
+                     test_refusals, test_too_many, test_lost, test_verp, test_parameters,
                      test_content, test_hosts, test_hostile, test_idle,
                      test_auth, test_one_by_one, test_gone):
             note(test.__name__)
