@@ -8,7 +8,7 @@ malle-authd_SRC := auth/authd.c auth/loop.c auth/login.c auth/check.c \
 malle-authd_LIBS := -lcrypto -lcrypt -lm
 
 malle-tls_SRC := auth/tls.c auth/tls_keys.c auth/tls_session.c auth/tls_relay.c \
-	auth/tls_memory.c
+	auth/tls_memory.c auth/tls_random.c
 # The linker warns of getaddrinfo in a static program; nothing here calls it.
 malle-tls_LIBS := -Wl,--no-warnings -lssl -lcrypto
 malle-tls_STATIC := 1

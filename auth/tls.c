@@ -264,7 +264,8 @@ start(struct server *s, const struct conf *c)
 	 * allowed, they are at least not dumped. */
 	(void)CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_HEAP_PIECE);
 	if (s->children == NULL ||
-	    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1) {
+	    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
+	    tls_random_init() == -1) {
 		log_error(NULL, "start-failed", "reason=%s",
 		    LOGS("out of memory"));
 		return -1;

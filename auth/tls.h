@@ -42,6 +42,10 @@ int tls_keys_warm_up(const struct tls_keys *keys)
 /* The last error of OpenSSL as text, for the log. */
 const char *tls_error(void);
 
+/* tls_random.c: random numbers come from the kernel. Before any is asked for;
+ * 0 or -1. */
+int tls_random_init(void) __attribute__((warn_unused_result));
+
 /* tls_session.c: all of one connection, in a process of its own. */
 void tls_session(const struct tls_keys *keys, int fd);
 

@@ -30,7 +30,7 @@ buf_init(struct buf *b, int fd, int timeout)
 	b->fd = fd;
 	b->timeout = timeout;
 	b->end = 0;
-	b->start = b->len = b->outlen = 0;
+	b->start = b->len = b->high = b->outlen = 0;
 	b->error = 0;
 }
 
@@ -154,6 +154,8 @@ fill(struct buf *b)
 		n = recv(b->fd, b->in + b->len, BUF_IN - b->len, MSG_DONTWAIT);
 		if (n >= 0) {
 			b->len += (size_t)n;
+			if (b->len > b->high)
+				b->high = b->len;
 			return n;
 		}
 		if (errno == EAGAIN) {

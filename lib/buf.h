@@ -20,6 +20,7 @@ struct buf {
 	int timeout;		/* seconds for any one wait */
 	int64_t end;		/* monotonic ms after which nothing waits; 0: none */
 	size_t start, len;	/* input: in[start .. start + len) */
+	size_t high;		/* nothing was ever read behind in[high - 1] */
 	size_t outlen;
 	int error;		/* sticky errno of a failed write; 0 */
 	char in[BUF_IN];

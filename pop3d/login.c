@@ -58,6 +58,7 @@ struct login {
 	struct buf io;
 	char space[IPC_MAX];	/* of the dialogue with malle-authd */
 	char message[AUTH_MESSAGE_MAX];	/* decoded */
+	size_t message_used;
 	char text[BASE64_LEN(AUTH_MESSAGE_MAX) + 1];
 };
 
@@ -93,14 +94,27 @@ leftover(const struct login *l)
 	return slice_make(l->io.in + l->io.start, l->io.len);
 }
 
-/* Wipes what was obeyed: there may be a password in it. */
+/* Wipes what was obeyed: there may be a password in it. No more than that:
+ * each page touched is one to be made and freed. */
 static void
 forget_input(struct login *l)
 {
-	explicit_bzero(l->io.in,
-	    l->io.len == 0 ? sizeof(l->io.in) : l->io.start);
-	explicit_bzero(l->message, sizeof(l->message));
+	explicit_bzero(l->io.in, l->io.len == 0 ? l->io.high : l->io.start);
+	explicit_bzero(l->message, l->message_used);
+	l->message_used = 0;
 	l->line = l->arg = SLICE_EMPTY;
+}
+
+/* Base64 into l->message. Its length, or -1. */
+static ssize_t
+decode(struct login *l, struct slice text)
+{
+	ssize_t len = base64_decode(text, l->message, sizeof(l->message));
+	size_t used = len == -1 ? sizeof(l->message) : (size_t)len;
+
+	if (used > l->message_used)
+		l->message_used = used;
+	return len;
 }
 
 static void
@@ -277,8 +291,7 @@ challenge(struct login *l, struct slice bytes, struct slice *out)
 		put(l, "-ERR the login was cancelled\r\n");
 		return false;
 	}
-	len = got != BUF_LINE ? -1 :
-	    base64_decode(line, l->message, sizeof(l->message));
+	len = got != BUF_LINE ? -1 : decode(l, line);
 	if (len == -1) {
 		put(l, "-ERR this is not base64\r\n");
 		return false;
@@ -394,7 +407,7 @@ act_auth(void *session)
 	}
 	/* "=" is an initial response that is empty. */
 	if (has_initial && !slice_eq(initial, SLICE("=")))
-		len = base64_decode(initial, l->message, sizeof(l->message));
+		len = decode(l, initial);
 	if (len == -1) {
 		put(l, "-ERR this is not base64\r\n");
 		return;
