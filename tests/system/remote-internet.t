@@ -7,6 +7,7 @@ import json
 import os
 import re
 import smtplib
+import subprocess
 import sys
 import time
 
@@ -54,6 +55,24 @@ def by_email(raw):
             blocks = [b for b in blocks if b]
             return m, blocks[0], blocks[1:]
     return m, None, []
+
+
+READER = """
+use Mail::DeliveryStatus::BounceParser;
+local $/;
+my $m = Mail::DeliveryStatus::BounceParser->new(<STDIN>);
+print $m->is_bounce ? "bounce" : "none", "\\n";
+print join("|", $_->get("email"), $_->get("std_reason")), "\\n"
+    for $m->reports;
+"""
+
+
+def by_perl(raw):
+    """What a program that reads bounces for lists makes of it: (it is one,
+    [(address, reason in its words)])."""
+    out = subprocess.run(["perl", "-e", READER], input=raw, check=True,
+                         capture_output=True).stdout.decode().split("\n")
+    return out[0] == "bounce", [tuple(l.split("|")) for l in out[1:] if l]
 
 
 class World:
@@ -133,6 +152,11 @@ class World:
         m, head, rcpts = by_email(raw)
         head2, rcpts2 = dsn_fields(raw)
         eq((head, rcpts), (head2, rcpts2), what + ": two parsers agree")
+        seen = by_perl(raw)
+        eq((seen[0], sorted(a for a, _ in seen[1])),
+           (True, sorted(x["final-recipient"].split("; ")[1]
+                         for x in rcpts)), what + ": and a third one")
+        note("%s: %s" % (what, [why for _, why in seen[1]]))
         r = [x for x in rcpts if x["final-recipient"].endswith(address)]
         ok(len(r) == 1 and r[0]["action"] == "failed" and
            r[0]["status"] == status, "%s: failed, %s" % (what, status))
