@@ -24,6 +24,7 @@ struct malle {
 int cmd_domain(struct malle *m, int argc, char **argv);
 int cmd_user(struct malle *m, int argc, char **argv);
 int cmd_mailbox(struct malle *m, int argc, char **argv);
+int cmd_migrate(struct malle *m, int argc, char **argv);
 int cmd_alias(struct malle *m, int argc, char **argv);
 int cmd_client(struct malle *m, int argc, char **argv);
 int cmd_manager(struct malle *m, int argc, char **argv);

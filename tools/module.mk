@@ -8,6 +8,8 @@ malle_SRC += tools/account.c tools/secret.c tools/cmd_domain.c tools/cmd_user.c 
 malle_SRC += tools/cmd_queue.c queue/filter.c
 malle_SRC += tools/cmd_mailbox.c tools/box.c tools/backup.c tools/restore.c tools/member.c \
 	mailbox/headers.c bounce/encode.c
+malle_SRC += tools/cmd_migrate.c tools/migrate_old.c tools/migrate_parse.c tools/migrate_vpopmail.c \
+	tools/migrate_passwd.c
 malle_LIBS := -lcrypto -larchive
 
 # malle-inject: sendmail(8) for local programs, with its names.

@@ -61,3 +61,5 @@ test_routes_SRC := tests/unit/test_routes.c
 test_group_SRC := tests/unit/test_group.c queue/group.c
 TESTS_UNIT += test_outbound
 test_outbound_SRC := tests/unit/test_outbound.c queue/outbound.c queue/envelope.c
+TESTS_UNIT += test_migrate
+test_migrate_SRC := tests/unit/test_migrate.c tools/migrate_parse.c tools/member.c
