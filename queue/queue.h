@@ -98,6 +98,7 @@ struct manager {
 	struct watch listener, syncer, signals;
 	int spawn, bounce;		/* pairs, or -1 */
 	int remote_fd;			/* the pair of malle-remote, or -1 */
+	int registry_fd;		/* that of malle-registryd, or -1 */
 	int conf_fd;			/* where malle-start gives settings, or -1 */
 	struct remote_state *remote;	/* of remote.c and its neighbours */
 	uid_t net_uid, own_uid;

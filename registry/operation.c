@@ -235,6 +235,10 @@ const struct operation operations[] = {
 	{ "login", ROLE_AUTHD,
 	  RIGHT_NONE, NULL, OP_WRITE, op_login, "address",
 	  { "somebody has logged in", "quelqu'un s'est connecté" } },
+	{ "sending", ROLE_QUEUED,
+	  RIGHT_NONE, NULL, OP_WRITE, op_sending, "address",
+	  { "somebody sends too much, or no longer",
+	    "quelqu'un envoie trop, ou plus trop" } },
 	{ NULL, 0, RIGHT_NONE, NULL, 0, NULL, NULL, { NULL, NULL } }
 };
 

@@ -57,7 +57,7 @@ struct conn {
 	enum state state;
 	int fd;
 	uint64_t id;
-	bool is_pair;		/* malle-authd's: never answered */
+	bool is_pair;		/* to a program of ours: never answered */
 	bool refused;		/* a long request: read to its end all the same */
 	unsigned role;		/* of the peer */
 	uid_t uid;
@@ -717,6 +717,18 @@ prepare_poll(struct service *s, struct pollfd *p)
 			.events = events };
 		left = c->deadline - now;
 		if (c->state == CONN_FREE || c->state == CONN_HASHING ||
+static void
+add_pair(struct service *s, int fd, unsigned role)
+{
+	struct conn *pair;
+
+	if (fd == -1 || (pair = conn_new(s, fd)) == NULL)
+		return;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	pair->is_pair = true;
+	pair->role = role;
+}
+
 		    c->is_pair)
 			continue;
 		if (left < wait)
@@ -807,12 +819,11 @@ service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd)
 {
 	static struct service s;
 	sigset_t unblocked;
-	struct conn *pair;
 
 	s.r = r;
 	s.purge = PURGE_INIT;
-	s.listen_fd = listen_fd;
-	s.etc_fd = etc_fd;
+	s.listen_fd = fds->listening;
+	s.etc_fd = fds->etc;
 	watch_signals(&unblocked);
 	if (compile_at_start(r) == -1) {
 		log_error(NULL, "start", "error=%s",
@@ -823,11 +834,8 @@ service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd)
 		log_error(NULL, "start", "error=%s", LOGS(strerror(errno)));
 		return EX_OSERR;
 	}
-	if (auth_fd != -1 && (pair = conn_new(&s, auth_fd)) != NULL) {
-		fcntl(auth_fd, F_SETFL, fcntl(auth_fd, F_GETFL) | O_NONBLOCK);
-		pair->is_pair = true;
-		pair->role = ROLE_AUTHD;
-	}
+	add_pair(&s, fds->auth, ROLE_AUTHD);
+	add_pair(&s, fds->queue, ROLE_QUEUED);
 	if (r->spawn_fd != -1)
 		fcntl(r->spawn_fd, F_SETFL,
 		    fcntl(r->spawn_fd, F_GETFL) | O_NONBLOCK);

@@ -88,6 +88,36 @@ ask_one(struct malle *m, const char *operation, bool attributes, int argc,
 	return status;
 }
 
+/* "held messages 9 4 2026-11-22T02:00:00Z", as a person says it. */
+static void
+sending_text(const struct malle *m, struct slice value, char *out, size_t cap)
+{
+	static const char *const states[][3] = {
+		{ "slowed", "slowed", "ralentie" },
+		{ "held", "held", "retenue" },
+		{ "refused", "refused", "refusée" },
+	};
+	struct slice rest = value, state = slice_cut(&rest, ' ');
+	struct slice what, used, max;
+	const char *word = NULL;
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (slice_eq(state, slice_of(states[i][0])))
+			word = states[i][m->french ? 2 : 1];
+	what = slice_cut(&rest, ' ');
+	used = slice_cut(&rest, ' ');
+	max = slice_cut(&rest, ' ');
+	if (word == NULL || rest.p == NULL) {
+		snprintf(out, cap, "%.*s", SLICE_FMT(value));
+		return;
+	}
+	snprintf(out, cap, m->french ? "%s depuis %.*s : %.*s %s en une heure, "
+	    "%.*s permis" : "%s since %.*s: %.*s %s in an hour, %.*s allowed",
+	    word, SLICE_FMT(rest), SLICE_FMT(used),
+	    slice_eq(what, SLICE("messages")) ? "messages" :
+	    m->french ? "destinataires" : "recipients", SLICE_FMT(max));
+}
+
 /* The account's row with what malle-mailbox has counted. */
 struct counted {
 	const struct malle *m;
@@ -100,7 +130,7 @@ show_counted(void *arg, const struct registry_fields *row)
 {
 	struct registry_fields all = *row;
 	const struct counted *c = arg;
-	char messages[24], bytes[24], percent[24];
+	char messages[24], bytes[24], percent[24], sending[200];
 	uint64_t quota;
 
 	snprintf(messages, sizeof(messages), "%" PRIu64, c->messages);
@@ -114,6 +144,12 @@ show_counted(void *arg, const struct registry_fields *row)
 		snprintf(percent, sizeof(percent), "%.0f",
 		    (double)c->bytes * 100 / (double)quota);
 		registry_add(&all, "used-percent", slice_of(percent));
+	}
+	for (size_t i = 0; i < all.n && !c->m->json; i++) {
+		if (!slice_eq(all.v[i].name, SLICE("sending")))
+			continue;
+		sending_text(c->m, all.v[i].value, sending, sizeof(sending));
+		all.v[i].value = slice_of(sending);
 	}
 	if (c->m->json)
 		row_show_json(NULL, &all);
