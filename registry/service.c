@@ -815,7 +815,7 @@ watch_signals(sigset_t *unblocked)
 }
 
 int
-service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd)
+service_run(struct registry *r, const struct service_fds *fds)
 {
 	static struct service s;
 	sigset_t unblocked;
