@@ -632,18 +632,6 @@ prepare_poll(struct service *s, struct pollfd *p)
 			.events = events };
 		left = c->deadline - now;
 		if (c->state == CONN_FREE || c->state == CONN_HASHING ||
-static void
-add_pair(struct service *s, int fd, unsigned role)
-{
-	struct conn *pair;
-
-	if (fd == -1 || (pair = conn_new(s, fd)) == NULL)
-		return;
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	pair->is_pair = true;
-	pair->role = role;
-}
-
 		    c->is_pair)
 			continue;
 		if (left < wait)
@@ -727,6 +715,18 @@ watch_signals(sigset_t *unblocked)
 	sigaction(SIGTERM, &a, NULL);
 	sigaction(SIGINT, &a, NULL);
 	sigaction(SIGHUP, &a, NULL);
+}
+
+static void
+add_pair(struct service *s, int fd, unsigned role)
+{
+	struct conn *pair;
+
+	if (fd == -1 || (pair = conn_new(s, fd)) == NULL)
+		return;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	pair->is_pair = true;
+	pair->role = role;
 }
 
 int
