@@ -393,17 +393,19 @@ op_user_propose(struct request *q)
 	char address[2 * ADDR_TEXT_MAX], full[256];
 	struct registry_fields f = { .n = 0 };
 	enum registry_result result;
+	uint64_t from;
 	int is = 0;
 
-	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
+	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK ||
+	    (result = field_number(q, "number", 1, &from)) != REGISTRY_OK)
 		return result;
 	snprintf(address, sizeof(address), "x@%s", name);
 	if ((result = main_domain(q, address)) != REGISTRY_OK)
 		return result;
 	snprintf(name, sizeof(name), "%s", address_domain(address));
-	for (unsigned n = 1; is == 0 && n < NAMESAKES_MAX; n++) {
+	for (uint64_t n = from; is == 0 && n < NAMESAKES_MAX; n++) {
 		if (first.p == NULL || last.p == NULL ||
-		    login_make(first, last, n, local) == -1)
+		    login_make(first, last, (unsigned)n, local) == -1)
 			return say(q, REGISTRY_INVALID,
 			    "A first and a last name with Latin letters are "
 			    "needed.", "Il faut un prénom et un nom en lettres "
