@@ -217,7 +217,7 @@ send_message(struct session *s, struct wire_top *top)
 {
 	struct message *m = s->message;
 
-	switch (retrieve(&s->drop, m, top, &s->out)) {
+	switch (retrieve(&s->drop, m, top, s->m->who->utf8, &s->out)) {
 	case 0:
 		s->retrieved += top == NULL;
 		break;

@@ -6,6 +6,8 @@ with TLS 1.2 and 1.3; then a corpus from SMTP clients to POP3 clients, byte for
 byte; then the names sendmail and mailq of malle-inject.
 """
 import mailbox
+import email
+import email.policy
 import os
 import poplib
 import random
@@ -35,12 +37,12 @@ def context(m, version=None):
     return c
 
 
-def hand_in(m, to, content, bdat=False):
+def hand_in(m, to, content, bdat=False, smtputf8=False):
     """One message through port 25; lines of content end in LF."""
     wire = content.replace(b"\n", b"\r\n")
     with smtplib.SMTP("127.0.0.1", m.ports["smtp"], timeout=60) as s:
         s.ehlo("client.test")
-        s.mail("x@elsewhere.test", ["BODY=8BITMIME"])
+        s.mail("x@elsewhere.test", ["BODY=8BITMIME"] + ["SMTPUTF8"] * smtputf8)
         s.rcpt(to)
         if bdat:
             s.send(b"BDAT %d LAST\r\n" % len(wire) + wire)
@@ -350,6 +352,46 @@ def test_corpus(m):
         eq(len(got), sizes[number], "and as long as LIST said")
 
 
+INTERNATIONAL = """From: José <josé@elsewhere.test>
+To: "Doe, John" <john@elsewhere.test>, Zoë <zoe@elsewhere.test>
+Subject: Cafés, and a subject that is so long that it does not fit one word: éèà
+X-Mood: joyeux été
+Message-ID: <a@elsewhere.test>
+
+.Un café.
+""".encode()
+
+
+def test_utf8(m):
+    """RFC 6856: raw UTF-8 in headers of what came by SMTPUTF8 is for clients that have said UTF8."""
+    address = "utf8@exemple.test"
+    m.user(address, SECRET)
+    eq(hand_in(m, address, INTERNATIONAL, smtputf8=True), 250, "a message with SMTPUTF8 is taken")
+    m.wait_messages(address, 1, 60)
+    eq(hand_in(m, address, INTERNATIONAL), 250, "the same, as 8-bit bytes that nobody announced")
+    m.wait_messages(address, 2, 60)
+    p = login(m, address, utf8=True)
+    eq([TRACE.sub(b"", retr(p, n)) == INTERNATIONAL for n in (1, 2)], [True, True], "who says UTF8 gets both as they are")
+    marked = 1 if b" with UTF8SMTP" in retr(p, 1) else 2
+    p.quit()
+    p = login(m, address)
+    eq(TRACE.sub(b"", retr(p, 3 - marked)) == INTERNATIONAL, True, "stray 8-bit bytes go to everybody")
+    header, _, body = TRACE.sub(b"", retr(p, marked)).partition(b"\n\n")
+    ok(header.isascii(), "a header of SMTPUTF8 becomes ASCII for others")
+    eq(body, ".Un café.\n".encode(), "and the body stays")
+    parsed = email.message_from_bytes(header + b"\n\n", policy=email.policy.default)
+    eq(parsed["subject"], "Cafés, and a subject that is so long that it does not fit one word: éèà", "its subject can be read")
+    eq([(a.display_name, a.addr_spec) for a in parsed["to"].addresses],
+       [("Doe, John", "john@elsewhere.test"), ("Zoë", "zoe@elsewhere.test")], "and its recipients")
+    eq([(a.display_name, a.addr_spec) for a in parsed["from"].addresses],
+       [("José <josé@elsewhere.test>", "invalid@internationalized-address-removed.invalid")],
+       "a sender whose address is not ASCII is shown")
+    eq((parsed["x-mood"], parsed["message-id"]), (None, "<a@elsewhere.test>"), "what cannot be said is left out")
+    top = p.top(marked, 1)
+    ok(top[1][-1] == ".Un café.".encode() and b"".join(top[1][:-2]).isascii(), "TOP does the same")
+    p.quit()
+
+
 def test_corpus_submitted(m):
     """From curl on port 465 to mpop; what is complete stays as it is."""
     address = "submitted@exemple.test"
@@ -430,6 +472,7 @@ with malle.Instance({"message_max": "64M", "line_max": "1M"}) as m:
     test_s_nail(m)
     test_poplib(m)
     test_corpus(m)
+    test_utf8(m)
     test_corpus_submitted(m)
     test_mailq(m, test_sendmail(m))
     eq(m.violations(), [], "no program left its role")
