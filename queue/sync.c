@@ -23,7 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROBE_EVERY 256		/* rounds between trials of the dearer way */
 #define DIRS_MAX 64		/* folders of a round worth remembering */
 
 /* Linux 5.8 is the first whose syncfs() reports errors of writing back. */
@@ -47,24 +46,16 @@ now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static uint64_t
-average(uint64_t old, uint64_t sample)
-{
-	return old == 0 ? sample : (old * 7 + sample) / 8;
-}
-
 /* Everything of the filesystem, once. */
 static void
 sync_all(struct sync *s, struct sync_items *round)
 {
-	uint64_t start = now_us();
 	struct sync_item *i;
 	int error = syncfs(s->dirfd) == -1 ? errno : 0;
 
 	STAILQ_FOREACH(i, round, link)
 		i->error = error;
 	s->syncs++;
-	s->cost_group = average(s->cost_group, now_us() - start);
 }
 
 static bool
@@ -90,9 +81,8 @@ has_changes(const struct sync_items *round)
 
 /* Each file, then each folder once. */
 static void
-sync_each(struct sync *s, struct sync_items *round, size_t n)
+sync_each(struct sync *s, struct sync_items *round)
 {
-	uint64_t start = now_us();
 	int dirs[DIRS_MAX], error = 0;
 	size_t n_dirs = 0;
 	struct sync_item *i;
@@ -114,41 +104,27 @@ sync_each(struct sync *s, struct sync_items *round, size_t n)
 	STAILQ_FOREACH(i, round, link)
 		if (error != 0)
 			i->error = error;
-	s->cost_file = average(s->cost_file, (now_us() - start) / n);
-}
-
-/* True when one syncfs() is expected to cost less than n files alone. */
-static bool
-group_is_cheaper(const struct sync *s, size_t n)
-{
-	bool cheaper = s->cost_group <= s->cost_file * n;
-
-	if (!s->has_syncfs)
-		return false;
-	if (s->cost_file == 0)
-		return n > 1;
-	if (s->cost_group == 0)
-		return true;
-	/* The other way is tried now and then, but never for a large group. */
-	if (s->groups % PROBE_EVERY == 0 && n <= 4)
-		return !cheaper;
-	return cheaper;
 }
 
 static void
 do_round(struct sync *s, struct sync_items *round)
 {
+	uint64_t start = now_us();
 	struct sync_item *i;
 	size_t n = 0;
+	bool all;
 
 	STAILQ_FOREACH(i, round, link)
 		n++;
 	s->groups++;
 	s->files += n;
-	if ((s->has_syncfs && has_changes(round)) || group_is_cheaper(s, n))
+	all = s->has_syncfs &&
+	    (has_changes(round) || sync_costs_all(&s->costs, n));
+	if (all)
 		sync_all(s, round);
 	else
-		sync_each(s, round, n);
+		sync_each(s, round);
+	sync_costs_took(&s->costs, all, n, now_us() - start);
 }
 
 /* Nobody else would tell it: tried until it is told, or knows already. */

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "queue/sync_costs.h"
+
 /* One file to be made durable; part of the caller's struct of a commit. */
 struct sync_item {
 	STAILQ_ENTRY(sync_item) link;
@@ -29,7 +31,7 @@ struct sync {
 	int dirfd;		/* of the filesystem; borrowed */
 	bool has_syncfs;	/* and it tells of errors */
 	/* of the thread, read by others for statistics only */
-	uint64_t cost_group, cost_file;	/* moving averages, microseconds */
+	struct sync_costs costs;
 	uint64_t groups, syncs, files;
 	struct sync_items next;	/* of the submitter, before sync_flush() */
 };

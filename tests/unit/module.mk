@@ -65,3 +65,5 @@ TESTS_UNIT += test_outbound
 test_outbound_SRC := tests/unit/test_outbound.c queue/outbound.c queue/envelope.c
 TESTS_UNIT += test_migrate
 test_migrate_SRC := tests/unit/test_migrate.c tools/migrate_parse.c tools/member.c
+TESTS_UNIT += test_sync_costs
+test_sync_costs_SRC := tests/unit/test_sync_costs.c queue/sync_costs.c

@@ -1,0 +1,105 @@
+/* test_sync_costs.c - one sync for all, or one for each file? */
+/* SPDX-License-Identifier: ISC */
+#include "queue/sync_costs.h"
+#include "tests/unit/tap.h"
+
+/* A disk: what a sync of all and one of a file take on it. */
+static size_t
+work(struct sync_costs *c, uint64_t all, uint64_t file, size_t n,
+    size_t rounds)
+{
+	size_t syncs = 0;
+
+	for (size_t i = 0; i < rounds; i++) {
+		bool one = sync_costs_all(c, n);
+
+		sync_costs_took(c, one, n, one ? all : file * n);
+		syncs += one ? 1 : 2 * n;
+	}
+	return syncs;
+}
+
+static void
+test_first(void)
+{
+	struct sync_costs c = { 0, 0, 0 };
+
+	ok(!sync_costs_all(&c, 1), "a file that comes alone first: by itself");
+	ok(sync_costs_all(&c, 2), "two: one sync");
+	sync_costs_took(&c, false, 1, 300);
+	ok(sync_costs_all(&c, 1), "the other way is tried once");
+	sync_costs_took(&c, true, 1, 900);
+	ok(!sync_costs_all(&c, 2), "900 us for all, 300 for a file: not for two");
+	ok(sync_costs_all(&c, 3) && sync_costs_all(&c, 50), "but for three");
+}
+
+static void
+test_alone(void)
+{
+	struct sync_costs c = { 0, 0, 0 };
+	size_t syncs;
+
+	(void)work(&c, 900, 300, 1, 10);
+	syncs = work(&c, 900, 300, 1, 10000);
+	ok(syncs > 19900, "one at a time stays with files alone: %zu", syncs);
+}
+
+static void
+test_spike(void)
+{
+	struct sync_costs c = { 0, 0, 0 };
+	size_t syncs;
+
+	(void)work(&c, 600, 300, 8, 100);
+	(void)work(&c, 600, 300, 1, 2);
+	ok(sync_costs_all(&c, 8), "groups of eight: one sync");
+	/* Somebody else writes a gigabyte. */
+	for (int i = 0; i < 20; i++)
+		sync_costs_took(&c, true, 8, 200000);
+	ok(!sync_costs_all(&c, 8), "then each alone, as that is faster now");
+	syncs = work(&c, 600, 300, 8, 200);
+	ok(syncs < 16 * 200 / 2, "and it comes back to one: %zu", syncs);
+	syncs = work(&c, 600, 300, 8, 1000);
+	ok(syncs == 1000, "for good: %zu", syncs);
+}
+
+static void
+test_busy(void)
+{
+	struct sync_costs c = { 0, 0, 0 };
+	size_t dear = 0;
+
+	(void)work(&c, 600, 300, 1, 2);
+	(void)work(&c, 600, 300, 4, 10);
+	for (size_t i = 0; i < 1000; i++) {
+		bool one = sync_costs_all(&c, 4);
+
+		sync_costs_took(&c, one, 4, one ? 50000 : 1200);
+		dear += one;
+	}
+	ok(dear < 50, "while somebody writes all the time, it is seldom tried: "
+	    "%zu of 1000", dear);
+}
+
+static void
+test_limits(void)
+{
+	struct sync_costs c = { 0, 0, 0 };
+
+	sync_costs_took(&c, false, 1, 0);
+	sync_costs_took(&c, true, 1, 0);
+	ok(c.file > 0 && c.all > 0, "no time at all is known, too");
+	(void)work(&c, 0, 0, 64, 1000);
+	ok(c.file > 0 && c.all > 0, "and stays so");
+}
+
+int
+main(void)
+{
+	test_first();
+	test_alone();
+	test_spike();
+	test_busy();
+	test_limits();
+	return done();
+}
