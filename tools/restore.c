@@ -285,9 +285,9 @@ mailbox_restore(struct malle *m, int argc, char **argv)
 		    "FILE.tar[.gz]|- [--settings] [NUMBER|ID ...]");
 	r.wanted = a.positional + 2;
 	r.nwanted = a.n - 2;
-	if ((r.a = open_archive(m, a.positional[1])) == NULL)
-		return EX_NOINPUT;
-	if (box_owner(m, a.positional[0], secret, &f) == 0)
+	/* The password first: both may come on standard input. */
+	if (box_owner(m, a.positional[0], secret, &f) == 0 &&
+	    (r.a = open_archive(m, a.positional[1])) != NULL)
 		status = box_open(&l, m, "mailbox.open", &f, false);
 	if (status == EX_OK) {
 		status = restore_mail(&r);

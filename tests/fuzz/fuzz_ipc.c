@@ -3,6 +3,7 @@
 
 #include "lib/proto_auth.h"
 #include "lib/proto_local.h"
+#include "lib/proto_mailbox.h"
 #include "lib/proto_queue.h"
 #include "lib/proto_registry.h"
 #include "lib/proto_spawn.h"
@@ -69,8 +70,16 @@ try_auth(struct unpacker *u)
 static void
 try_spawn(struct unpacker *u)
 {
+	struct unpacker copy = *u;
+	struct spawn_mailbox m;
 	struct spawn_pop3 s;
 
+	if (spawn_mailbox_unpack(&copy, &m) == 0) {
+		must(strchr(m.domain, '/') == NULL && m.domain[0] != '.');
+		must(strchr(m.mailbox, '/') == NULL && m.mailbox[0] != '.');
+		must(m.rights != 0 && m.rights <= BOX_RIGHTS);
+		must(m.mailbox[0] != '\0' || m.rights == BOX_MAY_PURGE);
+	}
 	if (spawn_pop3_unpack(u, &s) == -1)
 		return;
 	must(strchr(s.domain, '/') == NULL && s.domain[0] != '.');
@@ -96,6 +105,29 @@ try_registry(struct unpacker *u, struct packer *k)
 		must(slice_eq(f.v[i].value, again.v[i].value));
 }
 
+static void
+try_mailbox(struct unpacker *u, struct packer *k)
+{
+	struct box_message m, again;
+	struct box_headers h;
+	struct unpacker v;
+
+	if (box_message_unpack(u, &m) == -1)
+		return;
+	must(strchr(m.folder, '/') == NULL && strstr(m.folder, "..") == NULL);
+	must(m.folder[0] == '\0' || m.folder[0] == '.');
+	must(strpbrk(m.unique, "/:,\n ") == NULL && m.unique[0] != '.');
+	must(strspn(m.flags, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz") == strlen(m.flags));
+	must(m.size <= BOX_SIZE_MAX && m.time >= 0);
+	box_message_pack(k, &m);
+	unpack_init(&v, pack_slice(k));
+	must(!k->bad && box_message_unpack(&v, &again) == 0);
+	must(strcmp(m.unique, again.unique) == 0 && m.time == again.time);
+	box_headers_unpack(u, &h);
+	must(h.subject.len <= BOX_HEADER_MAX);
+}
+
 /* The first byte chooses the protocol. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -107,7 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	unpack_init(&u, slice_make(data + 1, size - 1));
 	pack_init(&k, space, sizeof(space));
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		try_queue(&u);
 		break;
@@ -122,6 +154,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 4:
 		try_registry(&u, &k);
+		break;
+	case 5:
+		try_mailbox(&u, &k);
 		break;
 	}
 	return 0;

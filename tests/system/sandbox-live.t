@@ -6,6 +6,7 @@ make a call as if somebody had taken them over, and looks at what it gives.
 """
 import ctypes
 import errno
+import io
 import os
 import platform
 import poplib
@@ -13,7 +14,9 @@ import signal
 import smtplib
 import ssl
 import struct
+import subprocess
 import sys
+import tarfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -209,6 +212,30 @@ def test_children(m):
                 ("open its domain's folder", "/"),
                 ("open another domain", "/../autre.test")])
     p.close()
+    # A restore that waits for more of its archive.
+    with subprocess.Popen(
+            [os.path.join(malle.BIN, "malle"), "-c", m.conf_path, "--as",
+             "bob@exemple.test", "mailbox", "restore", "bob@exemple.test", "-"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL) as restore:
+        restore.stdin.write(password.encode() + b"\n")
+        restore.stdin.flush()
+        restore.stdin.write(member("mail/INBOX/cur/1.x:2,S", 100000))
+        restore.stdin.flush()
+        test_child(m, "malle-mailbox", until(lambda: child("malle-mailbox")),
+                   [("open another mailbox of its domain", "/alice/Maildir/new"),
+                    ("open its domain's folder", "/"),
+                    ("open another domain", "/../autre.test")])
+
+
+def member(name, size):
+    """The beginning of an archive, with less than a member."""
+    space = io.BytesIO()
+    with tarfile.open(fileobj=space, mode="w") as t:
+        info = tarfile.TarInfo(name)
+        info.size = size
+        t.addfile(info, io.BytesIO(b"x" * size))
+    return space.getvalue()[:2048]
 
 
 def test_program(m, program, fatal):

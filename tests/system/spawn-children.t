@@ -15,7 +15,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import eq, ok, until
 
-SPAWN_LOCAL, SPAWN_POP3, AUTH_TAKEN = 1, 2, 35
+SPAWN_LOCAL, SPAWN_POP3, SPAWN_MAILBOX, SPAWN_FORGET = 1, 2, 3, 4
+AUTH_TAKEN = 35
+MEASURE, READ, PURGE = 1, 2, 16
+BOX_MEASURE, BOX_LIST, BOX_PURGE, BOX_DONE = 1, 2, 9, 35
 UID = 64300 if malle.ROOT else os.geteuid()
 
 
@@ -37,6 +40,12 @@ def local(domain="exemple.test", uid=UID):
             struct.pack("<I", uid))
 
 
+def mailbox(domain="exemple.test", uid=UID, name="bob", rights=MEASURE):
+    return (struct.pack("<H", SPAWN_MAILBOX) + text(domain) +
+            struct.pack("<I", uid) + text(name) +
+            struct.pack("<IQQ", rights, 0, 0))
+
+
 class Spawn:
     """malle-spawn alone, with the other ends of its pairs."""
 
@@ -55,17 +64,21 @@ class Spawn:
                     % (self.dir, malle.BIN))
         self.queue, a = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.auth, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.registry, d = socket.socketpair(socket.AF_UNIX,
+                                             socket.SOCK_SEQPACKET)
         ready, c = os.pipe()
         self.log_path = os.path.join(self.dir, "log")
         env = dict(os.environ, MALLE_SANDBOX_DENY="kill",
-                   MALLE_FDS="queue=%d,auth=%d,ready=%d"
-                   % (a.fileno(), b.fileno(), c))
+                   MALLE_FDS="queue=%d,auth=%d,ready=%d,registry=%d"
+                   % (a.fileno(), b.fileno(), c, d.fileno()))
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [os.path.join(malle.BIN, "malle-spawn"), "-c", conf], env=env,
-                pass_fds=(a.fileno(), b.fileno(), c), stderr=log)
+                pass_fds=(a.fileno(), b.fileno(), c, d.fileno()),
+                stderr=log)
         a.close()
         b.close()
+        d.close()
         os.close(c)
         self.ready = os.read(ready, 100)
         os.close(ready)
@@ -91,6 +104,13 @@ class Spawn:
         a.close()
         queue.settimeout(10)
         return queue
+
+    def ask_mailbox(self, message, sock=None):
+        asker, a = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        socket.send_fds(sock or self.registry, [message], [a.fileno()])
+        a.close()
+        asker.settimeout(10)
+        return asker
 
     def close(self):
         if self.process.poll() is None:
@@ -211,6 +231,56 @@ def test_local(s):
        "it ends when malle-queued does")
 
 
+def result(asker, type, body=b""):
+    """The result of a request to malle-mailbox; rows are passed over."""
+    asker.send(struct.pack("<H", type) + body)
+    while True:
+        answer = asker.recv(70000)
+        if not answer:
+            return None
+        if struct.unpack("<H", answer[:2])[0] == BOX_DONE:
+            return answer[2]
+
+
+def test_mailbox(s):
+    asker = s.ask_mailbox(mailbox())
+    eq(result(asker, BOX_MEASURE), 0, "malle-mailbox measures")
+    eq(result(asker, BOX_LIST, struct.pack("<IB", 0, 0)), 4,
+       "but lists nothing without that right")
+    eq(result(asker, BOX_PURGE), 4, "nor removes anything")
+    pid = malle.children(s.process.pid)[0]
+    st = malle.status_of(pid)
+    eq((malle._argv0(pid), st["Uid"].split(), st["CapEff"], st["NoNewPrivs"]),
+       ("malle-mailbox", [str(UID)] * 4, "0" * 16, "1"),
+       "it has the owner's uid and no capability")
+    eq(result(asker, 77), None, "what is no request ends it")
+    refused(s, "a mailbox that climbs", s.ask_mailbox(mailbox(name="../alice")))
+    refused(s, "a domain that climbs", s.ask_mailbox(mailbox("../exemple.test")))
+    refused(s, "no right at all", s.ask_mailbox(mailbox(rights=0)))
+    refused(s, "rights that there are none", s.ask_mailbox(mailbox(rights=64)))
+    refused(s, "to read a whole domain",
+            s.ask_mailbox(mailbox(name="", rights=READ)))
+    refused(s, "a mailbox asked for by malle-authd",
+            s.ask_mailbox(mailbox(), s.auth))
+    refused(s, "a mailbox asked for by the queue",
+            s.ask_mailbox(mailbox(), s.queue))
+    refused(s, "a delivery asked for by the registry",
+            s.ask_local(local(), s.registry))
+    if malle.ROOT:
+        refused(s, "another uid than the owner's",
+                s.ask_mailbox(mailbox(uid=64301)))
+    os.symlink("/etc", os.path.join(s.mail, "exemple.test", "dave"))
+    refused(s, "a mailbox that is a link", s.ask_mailbox(mailbox(name="dave")))
+    s.registry.send(struct.pack("<H", SPAWN_FORGET) + text("exemple.test"))
+    s.registry.send(struct.pack("<H", SPAWN_FORGET) + text("../mail"))
+    asker = s.ask_mailbox(mailbox())
+    eq(result(asker, BOX_MEASURE), 0, "after all of that it still works")
+    ok(os.path.isdir(os.path.join(s.mail, "exemple.test", "bob")),
+       "a folder that is not empty is not forgotten")
+    asker.close()
+    until(lambda: not malle.children(s.process.pid))
+
+
 def test_limits(s):
     sessions = [s.ask_pop3(pop3(host="2001:db8::%d" % n)) for n in range(3)]
     for client, login in sessions:
@@ -258,6 +328,7 @@ def main():
         test_session(s)
         test_local(s)
         test_refused(s)
+        test_mailbox(s)
         test_limits(s)
         test_confined(s)
         test_stop(s)
