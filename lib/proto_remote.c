@@ -171,6 +171,7 @@ remote_job_pack(struct packer *k, const struct remote_job *j)
 	pack_bytes(k, slice_of(j->sender));
 	pack_bytes(k, slice_of(j->forwarder));
 	pack_u8(k, j->verp);
+	pack_u8(k, j->is_patient);
 	pack_bytes(k, slice_of(j->envid));
 	pack_u16(k, j->n);
 }
@@ -186,6 +187,7 @@ remote_job_unpack(struct unpacker *u, struct remote_job *out)
 	unpack_cstr(u, out->sender, sizeof(out->sender));
 	unpack_cstr(u, out->forwarder, sizeof(out->forwarder));
 	out->verp = take_bool(u);
+	out->is_patient = take_bool(u);
 	unpack_cstr(u, out->envid, sizeof(out->envid));
 	out->n = unpack_u16(u);
 	if (out->n == 0 || out->n > REMOTE_RECIPIENTS_MAX)

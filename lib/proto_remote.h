@@ -138,6 +138,7 @@ struct remote_job {
 	/* VERP: the sender of each recipient is "LOCAL+USER=HOST@DOMAIN" made
 	 * from sender and the recipient's address; then each is a transaction */
 	bool verp;
+	bool is_patient;		/* of a mailing: letters go first */
 	char envid[QUEUE_ENVID_MAX + 1];
 	uint16_t n;			/* recipients that follow */
 };

@@ -186,17 +186,18 @@ report_remote(struct walk *w, const struct addr *a, size_t by,
 	bool is_new;
 
 	out->leads = true;
+	memcpy(d.domain, a->domain, sizeof(d.domain));
+	memcpy(d.local, a->local, sizeof(d.local));
 	w->is_elsewhere = by == NOBODY;
+	if (by == NOBODY)
+		return report(w, &d);
 	/* Not one of ours: nothing leads back from there in this walk. */
 	if ((v = visit(w, a->local, a->domain, 0, &step, &is_new)) != ROUTE_OK)
 		return v;
 	w->steps[step].state = STEP_LEADS;
 	if (!is_new)
 		return ROUTE_OK;
-	memcpy(d.domain, a->domain, sizeof(d.domain));
-	memcpy(d.local, a->local, sizeof(d.local));
-	if (by != NOBODY)
-		memcpy(d.by, w->steps[by].text, sizeof(d.by));
+	memcpy(d.by, w->steps[by].text, sizeof(d.by));
 	return report(w, &d);
 }
 
@@ -421,7 +422,7 @@ stop_at(struct walk *w, const struct address_record *a, struct destination *d,
 	return report(w, d);
 }
 
-/* Store, forward, answer. */
+/* Store, forward, answer. step is NOBODY for one from where nothing goes on. */
 static enum route_verdict
 serve(struct walk *w, const struct place *place,
     const struct address_record *a, size_t step, unsigned depth,
@@ -432,7 +433,8 @@ serve(struct walk *w, const struct place *place,
 	struct destination d;
 	enum route_verdict v;
 
-	w->steps[step].is_mailbox = a->kind == ADDRESS_MAILBOX;
+	if (step != NOBODY)
+		w->steps[step].is_mailbox = a->kind == ADDRESS_MAILBOX;
 	place_mailbox(&d, place, a);
 	if ((v = stop_at(w, a, &d, depth, out)) == ROUTE_OK &&
 	    a->targets.len > 0 && !(w->is_sending && out->leads))
@@ -443,7 +445,29 @@ serve(struct walk *w, const struct place *place,
 		out->leads |= is_robot;
 		v = report(w, &d);
 	}
-	return v == ROUTE_OK ? leave(w, step, begin, depth, out) : v;
+	return v == ROUTE_OK && step != NOBODY ?
+	    leave(w, step, begin, depth, out) : v;
+}
+
+/* At an address that exists and takes mail. */
+static enum route_verdict
+arrive(struct walk *w, const struct place *place,
+    const struct address_record *a, unsigned depth, struct outcome *out)
+{
+	enum route_verdict v = may_write(w, place, a);
+	size_t step = NOBODY;
+	bool is_new = true;
+
+	/* Most are a mailbox and nothing more: no walk, no memory. */
+	if (v == ROUTE_OK && (depth > 0 || a->targets.len > 0))
+		v = visit(w, place->account, place->domain, depth, &step,
+		    &is_new);
+	if (v != ROUTE_OK)
+		return v;
+	if (is_new)
+		return serve(w, place, a, step, depth, out);
+	meet(&w->steps[step], out);
+	return ROUTE_OK;
 }
 
 /* by is the step that led here; *out is that of all its targets. */
@@ -455,8 +479,6 @@ walk(struct walk *w, const struct addr *rcpt, size_t by, unsigned depth,
 	struct address_record a;
 	struct place place;
 	enum route_verdict v;
-	bool is_new;
-	size_t step;
 
 	v = place_find(w->tables, rcpt, w->default_domain, &place);
 	if (v == ROUTE_NOT_OURS)
@@ -466,14 +488,8 @@ walk(struct walk *w, const struct addr *rcpt, size_t by, unsigned depth,
 	v = place_address(w->tables, &place, &a);
 	if (v == ROUTE_UNKNOWN)
 		v = walk_missing(w, rcpt, &place, depth, &here);
-	else if (v != ROUTE_OK || (v = may_write(w, &place, &a)) != ROUTE_OK ||
-	    (v = visit(w, place.account, place.domain, depth, &step,
-	    &is_new)) != ROUTE_OK)
-		return v;
-	else if (is_new)
-		v = serve(w, &place, &a, step, depth, &here);
-	else
-		meet(&w->steps[step], &here);
+	else if (v == ROUTE_OK)
+		v = arrive(w, &place, &a, depth, &here);
 	out->leads |= here.leads;
 	if (here.back < out->back)
 		out->back = here.back;

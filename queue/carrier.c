@@ -353,7 +353,7 @@ carrier_start(struct manager *q, struct path *p)
 
 	if (c == NULL || ipc_pair(pair) == -1)
 		goto failed;
-	c->watch = (struct watch){ pair[0], on_event };
+	c->watch = (struct watch){ pair[0], on_event, true };
 	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1 ||
 	    send_route(q, p, pair[0]) == -1 ||
 	    ipc_send(q->remote_fd, REMOTE_CARRIER, NULL, &pair[1], 1) == -1 ||

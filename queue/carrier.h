@@ -19,6 +19,7 @@ struct carrier {
 	bool is_leaving;	/* gets nothing more */
 	bool is_alone;		/* has one suspect, takes no other */
 	bool is_lost;		/* it has told that its connection broke */
+	bool is_patient;	/* it has had a mailing, and steps back for others */
 };
 
 /* A connection more on a path; NULL (logged) when none can be made now. */

@@ -27,9 +27,18 @@ window_of(const struct path *p)
 	return n < WINDOW_MIN ? WINDOW_MIN : n > WINDOW_MAX ? WINDOW_MAX : n;
 }
 
+/* a before b: for a letter, one that has had no mailing; the least busy. */
+static bool
+is_better(const struct carrier *a, const struct carrier *b, bool patient)
+{
+	if (!patient && a->is_patient != b->is_patient)
+		return b->is_patient;
+	return a->running < b->running;
+}
+
 /* One that can take more. */
 static struct carrier *
-choose(struct path *p)
+choose(struct path *p, bool patient)
 {
 	struct carrier *c, *best = NULL;
 	uint32_t window = window_of(p);
@@ -38,7 +47,7 @@ choose(struct path *p)
 		if (c->is_ready && !c->is_leaving && !c->is_alone &&
 		    c->running < window &&
 		    c->served < p->group->limits.limits.messages &&
-		    (best == NULL || c->running < best->running))
+		    (best == NULL || is_better(c, best, patient)))
 			best = c;
 	return best;
 }
@@ -165,6 +174,7 @@ send_job(struct manager *q, struct carrier *c, uint32_t allowed)
 	c->served += job->messages;
 	c->last = q->now;
 	c->is_alone = a->m->is_suspect;
+	c->is_patient |= out.is_patient;
 	group_sent(&p->group->limits, job->messages);
 	return true;
 }
@@ -186,7 +196,8 @@ fill_carriers(struct manager *q, struct path *p)
 	struct sched_dest *d = p->dest;
 	struct carrier *c;
 
-	while (d->waiting > 0 && (c = choose(p)) != NULL) {
+	while (d->waiting > 0 && (c = choose(p,
+	    job_is_patient(job_active(sched_peek(d))))) != NULL) {
 		uint32_t window = window_of(p) - c->running;
 		uint32_t left = p->group->limits.limits.messages - c->served;
 		uint32_t allowed = group_may_send(&p->group->limits, q->now,

@@ -27,6 +27,7 @@
 #include "queue/told.h"
 
 #define LOADS_MAX 64		/* messages begun in one turn */
+#define BEGIN_MAX 200u		/* recipients of a message begun in one turn */
 #define TROUBLE_DELAY 60000	/* ms until a file that cannot be read is tried */
 #define WHERE_MAX 700
 #define NOTICE_DELAY 60		/* s until a notice is asked for again */
@@ -107,6 +108,8 @@ life_free_active(struct manager *q, struct active *a)
 		return;
 	if (a->is_touched)
 		TAILQ_REMOVE(&q->touched, a, touched);
+	if (a->is_beginning)
+		TAILQ_REMOVE(&q->beginning, a, beginning);
 	if (a->m->active == a) {
 		a->m->active = NULL;
 		q->n_active[a->m->lane]--;
@@ -555,7 +558,30 @@ is_in_pass(const struct manager *q, const struct recipient *r)
 	    slice_skip(tail, tail.len - want.len), want);
 }
 
-/* Schedules every recipient that is due. */
+/* Schedules the next recipients that are due; nobody waits long for those of
+ * a huge mailing. */
+static void
+begin_some(struct manager *q, struct active *a)
+{
+	struct message *m = a->m;
+	uint32_t left = a->e->n_recipients - a->begun;
+	uint32_t end = a->begun + (left < BEGIN_MAX ? left : BEGIN_MAX);
+
+	if (a->is_fresh)
+		submit_log_recipients(a, a->begun, end);
+	for (; a->begun < end; a->begun++) {
+		struct recipient *r = &a->e->recipients[a->begun];
+
+		if (r->state.status == RCPT_WAITING && is_in_pass(q, r) &&
+		    (r->state.due <= q->wall || m->is_retry))
+			begin_recipient(q, a, r);
+	}
+	if (end == a->e->n_recipients) {
+		m->is_retry = false;
+		life_touch(q, a);
+	}
+}
+
 static void
 begin(struct manager *q, struct active *a)
 {
@@ -565,17 +591,34 @@ begin(struct manager *q, struct active *a)
 	a->is_urgent = m->is_retry;
 	q->n_active[m->lane]++;
 	q->active_recipients += a->e->n_recipients;
-	life_touch(q, a);
-	for (uint32_t i = 0; i < a->e->n_recipients; i++) {
-		struct recipient *r = &a->e->recipients[i];
+	for (uint32_t i = 0; i < a->e->n_recipients; i++)
+		a->e->recipients[i].active = a;
+	begin_some(q, a);
+	if (a->begun == a->e->n_recipients)
+		return;
+	a->is_beginning = true;
+	TAILQ_INSERT_TAIL(&q->beginning, a, beginning);
+}
 
-		r->active = a;
-		if (r->state.status != RCPT_WAITING || !is_in_pass(q, r) ||
-		    (r->state.due > q->wall && !m->is_retry))
-			continue;
-		begin_recipient(q, a, r);
-	}
-	m->is_retry = false;
+/* The next part of one of those that do not fit a turn. */
+static void
+go_on_beginning(struct manager *q)
+{
+	struct active *a = TAILQ_FIRST(&q->beginning);
+
+	if (a == NULL)
+		return;
+	TAILQ_REMOVE(&q->beginning, a, beginning);
+	if (a->m->is_held || a->is_doomed) {
+		if (a->is_fresh)
+			submit_log_recipients(a, a->begun, a->e->n_recipients);
+		a->begun = a->e->n_recipients;
+		life_touch(q, a);
+	} else
+		begin_some(q, a);
+	a->is_beginning = a->begun < a->e->n_recipients;
+	if (a->is_beginning)
+		TAILQ_INSERT_TAIL(&q->beginning, a, beginning);
 }
 
 static bool
@@ -595,6 +638,7 @@ life_accept(struct manager *q, struct active *a)
 		begin(q, a);
 		return;
 	}
+	submit_log_recipients(a, 0, a->e->n_recipients);
 	str_free(&a->replies);
 	envelope_free(a->e);
 	free(a);
@@ -607,6 +651,7 @@ life_begin_due(struct manager *q)
 {
 	unsigned loads = 0;
 
+	go_on_beginning(q);
 	for (uint8_t lane = 0; lane < INDEX_LANES; lane++)
 		while (has_room(q, lane)) {
 			struct message *m = index_first(&q->index, lane);
@@ -669,7 +714,7 @@ settle(struct manager *q, struct active *a)
 			life_end(q, a->m);
 		return;
 	}
-	if (a->outstanding > 0 || a->notice != NULL) {
+	if (a->outstanding > 0 || a->notice != NULL || a->is_beginning) {
 		if (a->is_dirty)
 			life_save(q, a);
 		return;

@@ -316,7 +316,7 @@ worker_start(struct manager *q, struct sched_dest *d, uint32_t uid)
 	pack_init(&k, space, sizeof(space));
 	pack_bytes(&k, slice_of(d->key));
 	pack_u32(&k, uid);
-	w->watch = (struct watch){ pair[0], on_event };
+	w->watch = (struct watch){ pair[0], on_event, false };
 	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1 ||
 	    ipc_send(q->spawn, SPAWN_LOCAL, &k, &pair[1], 1) == -1 ||
 	    manager_watch(q, &w->watch, EPOLLIN) == -1) {

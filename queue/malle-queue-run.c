@@ -145,7 +145,7 @@ run_manager(struct manager *q, const struct options *o)
 {
 	int keep[3] = { q->spawn, q->bounce, q->remote_fd }, r;
 
-	q->listener.fd = q->conf_fd = -1;
+	q->listener.fd = q->conf_fd = q->registry_fd = -1;
 	for (size_t i = 0; i < 3; i++)
 		if (fcntl(keep[i], F_SETFL, O_NONBLOCK) == -1)
 			return EX_OSERR;

@@ -38,6 +38,7 @@ take_fds(struct manager *q)
 	q->spawn = proc_fd("spawn");
 	q->bounce = proc_fd("bounce");
 	q->remote_fd = proc_fd("remote");
+	q->registry_fd = proc_fd("registry");
 	q->conf_fd = proc_fd("conf");
 	if (q->listener.fd == -1 || q->spawn == -1) {
 		fputs("malle-queued: no descriptors named queue and spawn in "
@@ -49,6 +50,9 @@ take_fds(struct manager *q)
 		return -1;
 	if (q->remote_fd != -1 &&
 	    fcntl(q->remote_fd, F_SETFL, O_NONBLOCK) == -1)
+		return -1;
+	if (q->registry_fd != -1 &&
+	    fcntl(q->registry_fd, F_SETFL, O_NONBLOCK) == -1)
 		return -1;
 	return q->bounce == -1 ? 0 : fcntl(q->bounce, F_SETFL, O_NONBLOCK);
 }

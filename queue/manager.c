@@ -16,7 +16,8 @@
 #include "lib/log.h"
 #include "queue/sending.h"
 
-#define EVENTS 64		/* of one turn */
+#define EVENTS 512		/* of one turn */
+#define PATIENT_TIME 400	/* us of a turn for what can wait */
 #define STOP_SECONDS 5		/* for deliveries under way */
 #define HOUSEKEEPING 1000	/* ms between looks at what has expired */
 
@@ -122,6 +123,7 @@ manager_init(struct manager *q)
 	TAILQ_INIT(&q->conns);
 	TAILQ_INIT(&q->dead);
 	TAILQ_INIT(&q->touched);
+	TAILQ_INIT(&q->beginning);
 	TAILQ_INIT(&q->workers);
 	TAILQ_INIT(&q->dead_workers);
 	manager_clocks(q);
@@ -147,13 +149,24 @@ manager_init(struct manager *q)
 	return 0;
 }
 
-/* Gives out what is ready; a destination that can take no more is parked. */
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* Gives out what is ready, as much as fits a turn; a destination that can take
+ * no more is parked. */
 static void
 dispatch(struct manager *q)
 {
+	int64_t end = now_us() + PATIENT_TIME;
 	struct sched_dest *d;
 
-	while ((d = sched_next_ready(&q->sched)) != NULL)
+	while (now_us() < end && (d = sched_next_ready(&q->sched)) != NULL)
 		if (d->kind == RCPT_MAILBOX)
 			local_dispatch(q, d);
 		else
@@ -166,7 +179,8 @@ wait_time(const struct manager *q)
 {
 	int64_t left = HOUSEKEEPING;
 
-	if (!TAILQ_EMPTY(&q->touched))
+	if (!TAILQ_EMPTY(&q->touched) || !TAILQ_EMPTY(&q->beginning) ||
+	    sched_has_ready(&q->sched))
 		return 0;
 	for (uint8_t l = 0; l < INDEX_LANES; l++) {
 		const struct message *m = index_first(&q->index, l);
@@ -178,21 +192,43 @@ wait_time(const struct manager *q)
 	return left > 0 ? (int)left : 0;
 }
 
+/* One handled before it may have closed this one. */
+static void
+handle(struct manager *q, const struct epoll_event *e, bool patient)
+{
+	struct watch *w = e->data.ptr;
+
+	if (w->is_patient == patient && w->fd != -1)
+		w->ready(q, w, e->events);
+}
+
+/*
+ * Whoever submits and our own workers first. Of a mailing's many connections as
+ * many as fit a turn; the kernel tells of the others again, and each turn begins
+ * with another one.
+ */
+static void
+handle_all(struct manager *q, const struct epoll_event *events, unsigned n)
+{
+	int64_t end;
+
+	for (unsigned i = 0; i < n; i++)
+		handle(q, &events[i], false);
+	end = now_us() + PATIENT_TIME;
+	for (unsigned i = 0; i < n && now_us() < end; i++)
+		handle(q, &events[(q->turns + i) % n], true);
+}
+
 static void
 turn(struct manager *q, int timeout)
 {
-	struct epoll_event events[EVENTS];
+	static struct epoll_event events[EVENTS];
 	int n = epoll_wait(q->epoll, events, EVENTS, timeout);
 
 	manager_clocks(q);
 	q->turns++;
-	for (int i = 0; i < n; i++) {
-		struct watch *w = events[i].data.ptr;
-
-		/* One handled before it may have closed this one. */
-		if (w->fd != -1)
-			w->ready(q, w, events[i].events);
-	}
+	if (n > 0)
+		handle_all(q, events, (unsigned)n);
 	sync_flush(&q->sync);
 	life_settle(q);
 	if (!q->is_stopping)

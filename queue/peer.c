@@ -163,7 +163,7 @@ peer_new(struct manager *q, int fd, unsigned roles, uid_t uid)
 		close(fd);
 		return NULL;
 	}
-	c->watch = (struct watch){ fd, on_event };
+	c->watch = (struct watch){ fd, on_event, false };
 	c->roles = roles;
 	c->uid = uid;
 	c->last = q->now;

@@ -34,24 +34,27 @@ struct remote_state;
 struct watch {
 	int fd;
 	void (*ready)(struct manager *q, struct watch *w, uint32_t events);
+	bool is_patient;	/* one of many: others come first in a turn */
 };
 
 /* A message that is worked on: its envelope in memory, its jobs scheduled. */
 struct active {
-	TAILQ_ENTRY(active) touched;
+	TAILQ_ENTRY(active) touched, beginning;
 	struct message *m;
 	struct envelope *e;
 	struct header h;
 	uint64_t tail;		/* end of the file */
 	uint64_t reason;	/* where in it is why it is held; 0 */
 	struct str replies;	/* not yet written behind it */
+	uint32_t begun;		/* recipients that were looked at */
 	uint32_t outstanding;	/* jobs that wait or run */
 	uint32_t dirty_from, dirty_to;	/* recipients whose states changed */
 	uint64_t *dirty;	/* which of them, a bit each; NULL: all of them */
 	int64_t retry_at;	/* boottime ms: a retry sooner than by the rules */
 	struct notice *notice;	/* being written, or NULL */
 	unsigned notice_failures;
-	bool is_touched, is_dirty, is_new, is_doomed;
+	bool is_touched, is_dirty, is_new, is_doomed, is_beginning;
+	bool is_fresh;		/* just accepted: its recipients are to be logged */
 	bool is_backing_off;	/* no notice before retry_at */
 	bool is_urgent;		/* somebody has asked for it to be tried now */
 };
@@ -98,6 +101,7 @@ struct manager {
 	struct watch listener, syncer, signals;
 	int spawn, bounce;		/* pairs, or -1 */
 	int remote_fd;			/* the pair of malle-remote, or -1 */
+	int registry_fd;		/* that of malle-registryd, or -1 */
 	int conf_fd;			/* where malle-start gives settings, or -1 */
 	struct remote_state *remote;	/* of remote.c and its neighbours */
 	uid_t net_uid, own_uid;
@@ -110,6 +114,7 @@ struct manager {
 	size_t n_conns;
 	struct conns dead;		/* to be freed at the end of the turn */
 	struct actives touched;
+	struct actives beginning;	/* more recipients than fit a turn */
 	size_t n_active[INDEX_LANES], active_recipients;
 	struct workers workers;
 	struct workers dead_workers;	/* to be freed at the end of the turn */
@@ -165,6 +170,9 @@ int submit_commit(struct manager *q, struct conn *c, struct ipc_msg *m);
 int submit_reset(struct manager *q, struct conn *c, struct ipc_msg *m);
 void submit_forget(struct manager *q, struct conn *c);
 void submit_synced(struct manager *q, struct watch *w, uint32_t events);
+/* Logs recipients from from to to - 1, and with the last every other address
+ * that leads to one of them. */
+void submit_log_recipients(const struct active *a, uint32_t from, uint32_t to);
 
 /* check.c */
 int check_room(struct manager *q, struct conn *c, struct ipc_msg *m);
@@ -187,7 +195,7 @@ void control_synced(struct manager *q, struct sync_item *i);
 /* life.c: one message from acceptance to its end */
 void life_accept(struct manager *q, struct active *a);
 int life_load(struct manager *q);
-/* Begins what is due. */
+/* Begins what is due, and goes on with what was begun. */
 void life_begin_due(struct manager *q);
 void life_settle(struct manager *q);
 void life_touch(struct manager *q, struct active *a);

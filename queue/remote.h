@@ -160,6 +160,8 @@ struct slice address_domain(struct slice address);
  */
 struct job *job_gather(struct manager *q, struct sched_dest *d,
     struct packer *k, uint32_t max);
+/* True for a message to many: those to few go first. */
+bool job_is_patient(const struct active *a);
 void job_fill(struct manager *q, const struct active *a, const struct job *job,
     struct remote_job *out);
 

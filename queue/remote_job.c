@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define JOB_ROOM 60000		/* bytes of recipients in one request */
+#define LETTER_MAX 50u		/* recipients of a message that is no mailing */
 
 static void
 copy_text(char *dst, struct slice s)
@@ -61,6 +62,12 @@ rewrite_sender(struct manager *q, struct slice by, char *sender)
 		snprintf(sender, ADDR_TEXT_MAX, "postmaster@%s", domain);
 }
 
+bool
+job_is_patient(const struct active *a)
+{
+	return a->h.lane >= LANE_LIST || a->e->n_recipients > LETTER_MAX;
+}
+
 void
 job_fill(struct manager *q, const struct active *a, const struct job *job,
     struct remote_job *out)
@@ -78,6 +85,7 @@ job_fill(struct manager *q, const struct active *a, const struct job *job,
 	if (by.len > 0)
 		rewrite_sender(q, by, out->sender);
 	out->verp = (a->h.flags & QM_VERP) != 0 && out->sender[0] != '\0';
+	out->is_patient = job_is_patient(a);
 	copy_text(out->envid, a->e->envid);
 	out->n = job->n;
 }

@@ -304,7 +304,7 @@ resolver_start(struct manager *q, size_t place)
 
 	if (r == NULL || ipc_pair(pair) == -1)
 		goto failed;
-	r->watch = (struct watch){ pair[0], on_event };
+	r->watch = (struct watch){ pair[0], on_event, false };
 	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == -1 ||
 	    ipc_send(q->remote_fd, REMOTE_RESOLVER, NULL, &pair[1], 1) == -1 ||
 	    manager_watch(q, &r->watch, EPOLLIN) == -1) {

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define TABLE_FIRST 256
+#define EAGER_MAX 3		/* jobs that wait: some letters */
+#define EAGER_TURNS 8		/* that come before one with more */
 
 /* How often a lane lets better ones pass before it has a turn. */
 static const uint32_t patience[SCHED_LANES] = { 0, 8, 16, 32 };
@@ -27,6 +29,7 @@ sched_init(struct sched *s)
 {
 	memset(s, 0, sizeof(*s));
 	TAILQ_INIT(&s->ready);
+	TAILQ_INIT(&s->eager);
 	s->table = calloc(TABLE_FIRST, sizeof(*s->table));
 	if (s->table == NULL)
 		return -1;
@@ -138,6 +141,14 @@ sched_dest_next(const struct sched *s, const struct sched_dest *after)
 	return NULL;
 }
 
+static void
+unready(struct sched *s, struct sched_dest *d)
+{
+	if (d->is_ready)
+		TAILQ_REMOVE(d->is_eager ? &s->eager : &s->ready, d, ready);
+	d->is_ready = false;
+}
+
 void
 sched_dest_release(struct sched *s, struct sched_dest *d)
 {
@@ -145,8 +156,7 @@ sched_dest_release(struct sched *s, struct sched_dest *d)
 
 	if (d->waiting > 0 || d->running > 0 || d->carrier != NULL)
 		return;
-	if (d->is_ready)
-		TAILQ_REMOVE(&s->ready, d, ready);
+	unready(s, d);
 	while (*p != d)
 		p = &(*p)->next;
 	*p = d->next;
@@ -226,7 +236,8 @@ make_ready(struct sched *s, struct sched_dest *d)
 	if (d->is_ready || d->is_parked || d->waiting == 0)
 		return;
 	d->is_ready = true;
-	TAILQ_INSERT_TAIL(&s->ready, d, ready);
+	d->is_eager = d->waiting <= EAGER_MAX;
+	TAILQ_INSERT_TAIL(d->is_eager ? &s->eager : &s->ready, d, ready);
 }
 
 int
@@ -372,23 +383,32 @@ sched_next_ready(struct sched *s)
 {
 	struct sched_dest *d;
 
-	while ((d = TAILQ_FIRST(&s->ready)) != NULL) {
-		TAILQ_REMOVE(&s->ready, d, ready);
-		d->is_ready = false;
+	while (sched_has_ready(s)) {
+		bool others = !TAILQ_EMPTY(&s->ready) &&
+		    s->eager_turns >= EAGER_TURNS;
+
+		d = TAILQ_FIRST(&s->eager);
+		if (d == NULL || others)
+			d = TAILQ_FIRST(&s->ready);
+		s->eager_turns = d->is_eager ? s->eager_turns + 1 : 0;
+		unready(s, d);
 		if (d->waiting > 0)
 			return d;
 	}
 	return NULL;
 }
 
+bool
+sched_has_ready(const struct sched *s)
+{
+	return !TAILQ_EMPTY(&s->eager) || !TAILQ_EMPTY(&s->ready);
+}
+
 void
 sched_park(struct sched *s, struct sched_dest *d)
 {
 	d->is_parked = true;
-	if (d->is_ready) {
-		TAILQ_REMOVE(&s->ready, d, ready);
-		d->is_ready = false;
-	}
+	unready(s, d);
 }
 
 void

@@ -67,7 +67,7 @@ struct sched_dest {
 	uint64_t running;	/* jobs taken and not done */
 	int64_t not_before;	/* ms: no job before then; 0 */
 	unsigned failures;	/* in a row, for the back-off */
-	bool is_ready, is_parked;
+	bool is_ready, is_eager, is_parked;
 	uint8_t kind;
 	void *carrier;		/* of whoever delivers there; not ours */
 	uint32_t hash;
@@ -78,7 +78,9 @@ TAILQ_HEAD(sched_dests, sched_dest);
 struct sched {
 	struct sched_dest **table;
 	size_t table_size, dests;
-	struct sched_dests ready;	/* something waits, nobody works on it */
+	/* something waits, nobody works on it: of eager ones little waits */
+	struct sched_dests ready, eager;
+	unsigned eager_turns;		/* taken since one of the others was */
 	uint64_t sequence;
 	uint64_t waiting;		/* jobs everywhere */
 };
@@ -112,8 +114,10 @@ void sched_done(struct sched_dest *d);
 /* Takes a waiting job out; does nothing when it is not waiting. */
 void sched_cancel(struct sched *s, struct sched_job *job);
 
-/* The next destination to work on, taken out of the ready list. */
+/* The next destination to work on, taken out of the ready list: one that has
+ * only some letters before one that has a mailing, mostly. */
 struct sched_dest *sched_next_ready(struct sched *s);
+bool sched_has_ready(const struct sched *s);
 /* Not now: no worker, or it has enough; until sched_wake(). */
 void sched_park(struct sched *s, struct sched_dest *d);
 void sched_wake(struct sched *s, struct sched_dest *d);

@@ -18,6 +18,7 @@
 
 #include "lib/fsx.h"
 #include "lib/log.h"
+#include "lib/proto_registry.h"
 #include "queue/sending.h"
 
 #define FILE_NAME "outbound"
@@ -207,9 +208,44 @@ sending_allowed(struct manager *q, const struct conn *c,
 	return false;
 }
 
-/* One line when the state of an account changes, not one for each message. */
+/*
+ * The registry shows it to the owner of a mailbox and to those who manage it.
+ * One way: what does not fit now is dropped, the log has it.
+ */
 static void
-tell_change(const struct sender *s, const struct outbound_answer *a)
+tell_registry(const struct manager *q, const struct sender *s,
+    const struct outbound_answer *a, const char *state)
+{
+	static unsigned char space[2048];
+	struct registry_fields f = { .n = 0 };
+	char used[24], max[24], when[24];
+	struct packer k;
+
+	if (q->registry_fd == -1 || s->domain[0] == '\0' ||
+	    strchr(s->key, ' ') != NULL)
+		return;
+	snprintf(used, sizeof(used), "%ju", (uintmax_t)a->used);
+	snprintf(max, sizeof(max), "%ju", (uintmax_t)a->max);
+	snprintf(when, sizeof(when), "%jd", (intmax_t)q->wall);
+	registry_add(&f, "address", slice_of(s->key));
+	registry_add(&f, "state", slice_of(state));
+	registry_add(&f, "what", slice_of(what_word(a->what)));
+	registry_add(&f, "used", slice_of(used));
+	registry_add(&f, "max", slice_of(max));
+	registry_add(&f, "time", slice_of(when));
+	pack_init(&k, space, sizeof(space));
+	pack_u16(&k, REGISTRY_PROTOCOL);
+	pack_bytes(&k, SLICE("sending"));
+	registry_fields_pack(&k, &f);
+	if (ipc_send(q->registry_fd, REG_REQUEST, &k, NULL, 0) == -1)
+		log_debug(NULL, "registry-not-told", "error=%s",
+		    LOGS(strerror(errno)));
+}
+
+/* Once when the state of an account changes, not for each message. */
+static void
+tell_change(const struct manager *q, const struct sender *s,
+    const struct outbound_answer *a)
 {
 	static const char *const states[] = {
 		"normal", "slowed", "held", "refused"
@@ -217,6 +253,7 @@ tell_change(const struct sender *s, const struct outbound_answer *a)
 
 	if (a->verdict == a->before)
 		return;
+	tell_registry(q, s, a, states[a->verdict]);
 	if (a->verdict == OUTBOUND_PASS)
 		log_notice(NULL, "outbound", "account=%s state=normal",
 		    LOGS(s->key));
@@ -242,7 +279,7 @@ sending_take(struct manager *q, const struct conn *c,
 	if (!days_have_room(q, &s, &t, out))
 		return false;
 	a = outbound_take(&q->outbound, s.key, &s.hour, recipients, q->now);
-	tell_change(&s, &a);
+	tell_change(q, &s, &a);
 	if (a.verdict == OUTBOUND_REFUSE) {
 		say_hour(&s, a.what, a.max, out);
 		return false;

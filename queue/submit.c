@@ -674,7 +674,7 @@ active_new(struct manager *q, const struct submission *s)
 	a->m->recipients = (uint16_t)(s->draft.n < UINT16_MAX ? s->draft.n :
 	    UINT16_MAX);
 	a->m->is_held = s->sending.is_held;
-	a->is_new = true;
+	a->is_new = a->is_fresh = true;
 	return a;
 }
 
@@ -810,14 +810,14 @@ log_left_out(const struct commit *k)
 
 /* Every address that was given, those that share a mailbox too: trace finds a
  * message by any of them. */
-static void
-log_recipients(const struct active *a)
+void
+submit_log_recipients(const struct active *a, uint32_t from, uint32_t to)
 {
 	const struct envelope *e = a->e;
 
-	for (uint32_t i = 0; i < e->n_recipients; i++)
+	for (uint32_t i = from; i < to; i++)
 		log_recipient(a, i, e->recipients[i].original);
-	for (uint32_t i = 0; i < e->n_alsos; i++)
+	for (uint32_t i = 0; to == e->n_recipients && i < e->n_alsos; i++)
 		log_recipient(a, e->alsos[i].recipient, e->alsos[i].original);
 }
 
@@ -854,7 +854,6 @@ accept_commit(struct manager *q, struct commit *k)
 	    (uintmax_t)k->a->h.content_length, e->n_recipients,
 	    LOGQ(e->account), LOGQ(e->client), (int)k->a->h.lane);
 	answer(q, k->c, QUEUE_OK, id, "2.6.0", "Message accepted");
-	log_recipients(k->a);
 	log_left_out(k);
 	log_waiting(k);
 	if (k->c->notice != NULL)

@@ -36,10 +36,6 @@
 #define META_USAGE SLICE("meta/usage")
 #define USAGE_COUNTED SLICE("2")	/* raised when more is counted */
 
-struct sockets {
-	int listening, auth;
-};
-
 static int
 usage(FILE *out, int status)
 {
@@ -217,7 +213,7 @@ open_registry(struct registry *r, int etc_fd)
 }
 
 static int
-start(struct registry *r, struct sockets *s, int *etc_fd)
+start(struct registry *r, struct service_fds *s)
 {
 	int registry_fd = -1;
 	gid_t gid;
@@ -228,16 +224,17 @@ start(struct registry *r, struct sockets *s, int *etc_fd)
 		    "malle-start");
 	}
 	s->auth = proc_fd("auth");
+	s->queue = proc_fd("queue");
 	r->spawn_fd = proc_fd("spawn");
 	/* Without hooks there need not be such a user. */
 	if (proc_user(r->conf.user_hook, &r->hooks_uid, &gid) == -1)
 		r->hooks_uid = (uid_t)-1;
-	if ((*etc_fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+	if ((s->etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return complain("/etc");
 	if (open_folders(r, &registry_fd) == -1 ||
-	    confine(r, registry_fd, *etc_fd) == -1)
+	    confine(r, registry_fd, s->etc) == -1)
 		return -1;
-	return open_registry(r, *etc_fd);
+	return open_registry(r, s->etc);
 }
 
 int
@@ -245,8 +242,8 @@ main(int argc, char **argv)
 {
 	static struct registry r;
 	const char *conf_file = NULL;
-	struct sockets s = { -1, -1 };
-	int ch, etc_fd = -1, status;
+	struct service_fds s = { -1, -1, -1, -1 };
+	int ch, status;
 
 	log_open("malle-registryd");
 	while ((ch = getopt(argc, argv, "c:hR")) != -1) {
@@ -271,9 +268,9 @@ main(int argc, char **argv)
 	if (conf_load(&r.conf, conf_file, stderr) == -1)
 		return EX_CONFIG;
 	signal(SIGPIPE, SIG_IGN);
-	if (start(&r, &s, &etc_fd) == -1)
+	if (start(&r, &s) == -1)
 		return EX_OSERR;
-	status = service_run(&r, s.listening, s.auth, etc_fd);
+	status = service_run(&r, &s);
 	store_close(r.store);
 	return status;
 }

@@ -393,17 +393,19 @@ op_user_propose(struct request *q)
 	char address[2 * ADDR_TEXT_MAX], full[256];
 	struct registry_fields f = { .n = 0 };
 	enum registry_result result;
+	uint64_t from;
 	int is = 0;
 
-	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
+	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK ||
+	    (result = field_number(q, "number", 1, &from)) != REGISTRY_OK)
 		return result;
 	snprintf(address, sizeof(address), "x@%s", name);
 	if ((result = main_domain(q, address)) != REGISTRY_OK)
 		return result;
 	snprintf(name, sizeof(name), "%s", address_domain(address));
-	for (unsigned n = 1; is == 0 && n < NAMESAKES_MAX; n++) {
+	for (uint64_t n = from; is == 0 && n < NAMESAKES_MAX; n++) {
 		if (first.p == NULL || last.p == NULL ||
-		    login_make(first, last, n, local) == -1)
+		    login_make(first, last, (unsigned)n, local) == -1)
 			return say(q, REGISTRY_INVALID,
 			    "A first and a last name with Latin letters are "
 			    "needed.", "Il faut un prénom et un nom en lettres "
@@ -469,6 +471,56 @@ put_quietly(struct registry *r, const struct object *u)
 		    object_key(u->kind, u->name, key)), str_slice(&bytes));
 	if (bytes.p != NULL)
 		explicit_bzero(bytes.p, bytes.len);
+	str_free(&bytes);
+	return result;
+}
+
+/* "held messages 9 4 2026-11-22T02:00:00Z", or nothing: all is well. */
+static enum registry_result
+note_sending(struct request *q, struct object *u)
+{
+	struct slice state = field(q, "state");
+	struct slice what = field(q, "what");
+	char text[200], date[DATE_MAX];
+	uint64_t used, max, when;
+
+	if (state.p == NULL || what.p == NULL)
+		return REGISTRY_INVALID;
+	if (slice_eq(state, SLICE("normal"))) {
+		object_clear(u, "sending");
+		return REGISTRY_OK;
+	}
+	if (field_number(q, "used", 0, &used) != REGISTRY_OK ||
+	    field_number(q, "max", 0, &max) != REGISTRY_OK ||
+	    field_number(q, "time", 0, &when) != REGISTRY_OK)
+		return REGISTRY_INVALID;
+	snprintf(text, sizeof(text), "%.20s %.20s %" PRIu64 " %" PRIu64 " %s",
+	    slice_eq(state, SLICE("slowed")) ? "slowed" :
+	    slice_eq(state, SLICE("held")) ? "held" : "refused",
+	    slice_eq(what, SLICE("messages")) ? "messages" : "recipients",
+	    used, max, date_iso((time_t)when, date));
+	return object_put(u, "sending", slice_of(text)) == -1 ?
+	    say_failed(q) : REGISTRY_OK;
+}
+
+/* As op_login(): no change that a person made. */
+enum registry_result
+op_sending(struct request *q)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
+	struct object u;
+
+	if ((result = field_name(q, &kind_user, name)) != REGISTRY_OK)
+		return result;
+	result = fetch(q, &kind_user, name, &bytes, &u);
+	if (result == REGISTRY_OK) {
+		result = note_sending(q, &u);
+		if (result == REGISTRY_OK && put_quietly(q->r, &u) == -1)
+			result = say_failed(q);
+		object_free(&u);
+	}
 	str_free(&bytes);
 	return result;
 }

@@ -235,6 +235,10 @@ const struct operation operations[] = {
 	{ "login", ROLE_AUTHD,
 	  RIGHT_NONE, NULL, OP_WRITE, op_login, "address",
 	  { "somebody has logged in", "quelqu'un s'est connecté" } },
+	{ "sending", ROLE_QUEUED,
+	  RIGHT_NONE, NULL, OP_WRITE, op_sending, "address",
+	  { "somebody sends too much, or no longer",
+	    "quelqu'un envoie trop, ou plus trop" } },
 	{ NULL, 0, RIGHT_NONE, NULL, 0, NULL, NULL, { NULL, NULL } }
 };
 
@@ -243,6 +247,7 @@ static const char *const controls[] = {
 	"language-of-answer", "name", "address", "net", "current", "password",
 	"force", "all", "after", "limit", "check", "update", "domain", "kind",
 	"id", "as", "redirect", "first", "last", "to",
+	"number",
 	NULL
 };
 /* clang-format on */
@@ -466,7 +471,9 @@ set_password(struct request *q, struct object *o)
 bool
 has_password(const struct request *q)
 {
+	/* One that is only checked is not hashed. */
 	return (q->hash != NULL && q->hash->password_len > 0) ||
+	    (field_yes(q, "check") && field(q, "password").p != NULL) ||
 	    field(q, "hash").p != NULL;
 }
 
@@ -724,6 +731,8 @@ prepare_job(struct request *q, struct hash_job *j)
 		return q->proving ? rights_refuse(q) : result;
 	if ((result = judge_password(q, name, password)) != REGISTRY_OK)
 		return result;
+	if (field_yes(q, "check"))
+		return REGISTRY_OK;
 	return copy_secret(password, j->password, &j->password_len) == -1 ?
 	    say(q, REGISTRY_INVALID, "This password cannot be used.",
 	    "Ce mot de passe est inutilisable.") : REGISTRY_OK;

@@ -16,6 +16,7 @@
 #define ROLE_AUTHD 16u	/* the pair to malle-authd, and nothing else */
 #define ROLE_MANAGER 32u	/* gave the password of a manager */
 #define ROLE_HOOKS 64u	/* malle-hooks */
+#define ROLE_QUEUED 128u	/* the pair to malle-queued, and nothing else */
 
 /* What a manager must have been given for the operation's kind. */
 enum right {
@@ -143,7 +144,7 @@ operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
     op_alias_delete;
 operation_act op_object_add, op_object_list, op_object_show, op_object_set,
     op_object_passwd, op_object_delete;
-operation_act op_dump, op_load, op_journal, op_journal_follow, op_check, op_login, op_recompile,
+operation_act op_dump, op_load, op_journal, op_journal_follow, op_check, op_login, op_sending, op_recompile,
     op_schema, op_removed_list, op_undo;
 operation_act op_mailbox_measure, op_mailbox_open, op_mailbox_fill,
     op_mailbox_purge;

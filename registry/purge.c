@@ -20,12 +20,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/log.h"
 #include "lib/proto_mailbox.h"
+#include "registry/journal.h"
 #include "registry/operation.h"
+#include "registry/settle.h"
 #include "registry/valid.h"
 
 #define LOOK_MS (3600 * 1000)
+#define FAILED_MS 60000		/* after the registry itself has failed */
 #define DAY 86400
 
 int
@@ -55,7 +59,7 @@ purge_spawn(const struct registry *r, const struct spawn_mailbox *who)
 }
 
 /* What a look at the records finds. */
-struct look {
+struct due {
 	struct registry *r;
 	bool found;
 	char name[ADDR_TEXT_MAX];
@@ -104,7 +108,7 @@ domain_must_wait(struct registry *r, const char *name)
 static int
 look_at(void *arg, struct slice key, struct slice value)
 {
-	struct look *l = arg;
+	struct due *l = arg;
 	struct object o;
 	int wait = 0;
 
@@ -153,7 +157,7 @@ uses_folder(void *arg, struct slice key, struct slice value)
 
 /* Whether a mailbox of today has this folder. 1, 0, -1. */
 static int
-is_in_use(struct registry *r, const struct look *l)
+is_in_use(struct registry *r, const struct due *l)
 {
 	struct folder_use u = { l->folder };
 	char prefix[STORE_KEY_MAX];
@@ -183,7 +187,7 @@ drop_record(struct registry *r, const char *name)
 }
 
 static int
-begin(struct purge *p, struct registry *r, const struct look *l)
+begin(struct purge *p, struct registry *r, const struct due *l)
 {
 	struct spawn_mailbox who = { .uid = (uint32_t)l->uid,
 		.rights = BOX_MAY_PURGE };
@@ -205,10 +209,12 @@ begin(struct purge *p, struct registry *r, const struct look *l)
 	return 0;
 }
 
-int
-purge_look(struct purge *p, struct registry *r, int64_t now)
+/* In a transaction: begins with the next record whose time is over, if none is
+ * under way and now is the time to look. 0 or -1. */
+static int
+look(struct purge *p, struct registry *r, int64_t now)
 {
-	struct look l = { .r = r, .found = false };
+	struct due l = { .r = r, .found = false };
 	char key[STORE_KEY_MAX];
 	struct slice after = SLICE_EMPTY;
 	int in_use;
@@ -282,8 +288,9 @@ take_answer(int fd, const char *name)
 	return false;
 }
 
-int
-purge_end(struct purge *p, struct registry *r)
+/* In a transaction: drops the record of what has gone. 0 or -1. */
+static int
+end(struct purge *p, struct registry *r)
 {
 	char name[ADDR_TEXT_MAX];
 	bool gone = take_answer(p->fd, r->purging);
@@ -299,4 +306,31 @@ purge_end(struct purge *p, struct registry *r)
 		forget_domain_folder(r, name);
 	p->again = true;
 	return drop_record(r, name);
+}
+
+void
+purge_turn(struct purge *p, struct registry *r, bool answered)
+{
+	uint64_t next = r->journal_next;
+	int64_t now = clock_ms();
+	bool failed;
+
+	if (!answered && (p->fd != -1 || (now < p->next && !r->purge_wanted)))
+		return;
+	failed = store_begin(r->store) == -1;
+	if (!failed) {
+		failed = (answered && end(p, r) == -1) ||
+		    look(p, r, now) == -1;
+		if (failed)
+			store_abort(r->store);
+		else
+			failed = settle(r, false) == -1;
+	}
+	if (failed) {
+		log_error(NULL, "purge-failed", "of=- reason=%s",
+		    LOGS(strerror(errno)));
+		journal_forget(r, next, 0);
+		p->next = now + FAILED_MS;
+		r->purge_wanted = false;
+	}
 }

@@ -23,13 +23,8 @@ struct purge {
 
 #define PURGE_INIT ((struct purge){ .fd = -1 })
 
-/* In a transaction: begins with the next record whose time is over, if none is
- * under way and now is the time to look. 0, or -1 with errno. */
-int purge_look(struct purge *p, struct registry *r, int64_t now)
-    __attribute__((warn_unused_result));
-/* In a transaction, when p->fd can be read: drops the record of what has gone.
- * 0, or -1 with errno. */
-int purge_end(struct purge *p, struct registry *r)
-    __attribute__((warn_unused_result));
+/* Begins with what is due; answered: p->fd can be read, malle-mailbox has ended
+ * a purge. In a transaction of its own, once in each turn. */
+void purge_turn(struct purge *p, struct registry *r, bool answered);
 
 #endif

@@ -173,6 +173,7 @@ rights_see(struct request *q, const struct kind *k, const char *name)
 	case ROLE_ADMIN:
 	case ROLE_AUTHD:
 	case ROLE_HOOKS:
+	case ROLE_QUEUED:
 		return 1;
 	case ROLE_MANAGER:
 		return manager_sees(q, k, name);
@@ -263,7 +264,7 @@ rights_judge(struct request *q)
 		return rights_refuse(q);
 	if ((result = judge_must_change(q)) != REGISTRY_OK)
 		return result;
-	if (q->role & (ADMINS | ROLE_AUTHD | ROLE_HOOKS) || q->op->kind == NULL)
+	if (q->role & (ADMINS | ROLE_AUTHD | ROLE_HOOKS | ROLE_QUEUED) || q->op->kind == NULL)
 		return REGISTRY_OK;
 	result = rights_have(q, q->op->right, q->op->kind);
 	if (result != REGISTRY_OK || q->op->needs == NULL)
@@ -299,7 +300,7 @@ rights_print(void)
 		{ ROLE_ROOT, "root" }, { ROLE_ADMIN, "admin" },
 		{ ROLE_MANAGER, "manager" }, { ROLE_OWNER, "owner" },
 		{ ROLE_ANY, "anybody" }, { ROLE_AUTHD, "authd" },
-		{ ROLE_HOOKS, "hooks" },
+		{ ROLE_HOOKS, "hooks" }, { ROLE_QUEUED, "queued" },
 	};
 	const size_t n = sizeof(columns) / sizeof(*columns);
 	const struct operation *op;

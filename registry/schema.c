@@ -194,6 +194,11 @@ static const struct attribute user_attributes[] = {
 	  { "when it was made", "date de création" } },
 	{ "last-login", ATTR_QUIET, NULL, valid_time,
 	  { "last good login", "dernière connexion" } },
+	{ "sending", ATTR_QUIET | ATTR_CLEAR, NULL, valid_line,
+	  { "that it sends too much: slowed, held or refused; what, how many in "
+	    "an hour, how many are allowed, since when",
+	    "qu'elle envoie trop : ralentie, retenue ou refusée ; quoi, combien "
+	    "en une heure, combien sont permis, depuis quand" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }
 };
 

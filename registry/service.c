@@ -35,6 +35,7 @@
 #include "registry/journal.h"
 #include "registry/operation.h"
 #include "registry/purge.h"
+#include "registry/settle.h"
 
 #define CONNS_MAX 128
 #define PER_USER 8
@@ -57,7 +58,7 @@ struct conn {
 	enum state state;
 	int fd;
 	uint64_t id;
-	bool is_pair;		/* malle-authd's: never answered */
+	bool is_pair;		/* to a program of ours: never answered */
 	bool refused;		/* a long request: read to its end all the same */
 	unsigned role;		/* of the peer */
 	uid_t uid;
@@ -438,46 +439,6 @@ take_hashes(struct service *s)
 
 /* The group. */
 
-static void
-die(const char *what)
-{
-	log_error(NULL, "fatal", "what=%s error=%s", what,
-	    LOGS(strerror(errno)));
-	exit(EX_OSERR);		/* the next start recovers and compiles */
-}
-
-/*
- * Makes what the open transaction holds durable and visible. 0, or -1: it is
- * given up and nothing has changed.
- */
-static int
-settle(struct registry *r, bool lazy)
-{
-	int result;
-
-	if (compile_stage(r) == -1) {
-		log_error(NULL, "compile", "error=%s", LOGS(strerror(errno)));
-		store_abort(r->store);
-		compile_discard(r);
-		return -1;
-	}
-	result = lazy && r->stale_n == 0 && r->journal_text.len == 0 ?
-	    store_commit_lazy(r->store) : store_commit(r->store);
-	if (result == -1) {
-		/* A sync that failed is never tried again: what is on the
-		 * disk is known by recovery only. A full disk kept all out. */
-		if (errno != ENOSPC && errno != ENOMEM)
-			die("store");
-		log_error(NULL, "commit", "error=%s", LOGS(strerror(errno)));
-		compile_discard(r);
-		return -1;
-	}
-	if (compile_publish(r) == -1)
-		die("publish");
-	journal_flush(r);
-	return 0;
-}
-
 /* Does every request that is ready. True when something is to be settled. */
 static bool
 run_ready(struct service *s, bool *lazy)
@@ -556,36 +517,6 @@ run_group(struct service *s)
 		    LOGS(strerror(errno)));
 }
 
-/* Mail whose time is over; answered: malle-mailbox has ended a purge. */
-static void
-run_purge(struct service *s, bool answered)
-{
-	struct registry *r = s->r;
-	uint64_t next = r->journal_next;
-	int64_t now = clock_ms();
-	bool failed;
-
-	if (!answered && (s->purge.fd != -1 ||
-	    (now < s->purge.next && !r->purge_wanted)))
-		return;
-	failed = store_begin(r->store) == -1;
-	if (!failed) {
-		failed = (answered && purge_end(&s->purge, r) == -1) ||
-		    purge_look(&s->purge, r, now) == -1;
-		if (failed)
-			store_abort(r->store);
-		else
-			failed = settle(r, false) == -1;
-	}
-	if (failed) {
-		log_error(NULL, "purge-failed", "reason=%s",
-		    LOGS(strerror(errno)));
-		journal_forget(r, next, 0);
-		s->purge.next = now + IDLE_MS;
-		r->purge_wanted = false;
-	}
-}
-
 /* Vacations that are over, in a transaction of their own. */
 static void
 end_absences(struct service *s)
@@ -614,22 +545,6 @@ end_absences(struct service *s)
 }
 
 /* The loop. */
-
-static int
-compile_at_start(struct registry *r)
-{
-	if (store_begin(r->store) == -1)
-		return -1;
-	/* The access table tells when its next permission ends. */
-	if (compile_find_stale(r, false) == -1 ||
-	    registry_stale(r, "", STALE_ACCESS) == -1) {
-		store_abort(r->store);
-		return -1;
-	}
-	if (r->stale_n > 1)
-		log_notice(NULL, "stale", "domains=%zu", r->stale_n - 1);
-	return settle(r, false);
-}
 
 static void
 reload(struct service *s)
@@ -761,7 +676,7 @@ turn(struct service *s, const sigset_t *unblocked)
 	take_hashes(s);
 	run_group(s);
 	end_absences(s);
-	run_purge(s, p[2].revents != 0);
+	purge_turn(&s->purge, s->r, p[2].revents != 0);
 	now = clock_ms();
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		look_at_clock(&s->conns[i], now);
@@ -802,19 +717,30 @@ watch_signals(sigset_t *unblocked)
 	sigaction(SIGHUP, &a, NULL);
 }
 
+static void
+add_pair(struct service *s, int fd, unsigned role)
+{
+	struct conn *pair;
+
+	if (fd == -1 || (pair = conn_new(s, fd)) == NULL)
+		return;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	pair->is_pair = true;
+	pair->role = role;
+}
+
 int
-service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd)
+service_run(struct registry *r, const struct service_fds *fds)
 {
 	static struct service s;
 	sigset_t unblocked;
-	struct conn *pair;
 
 	s.r = r;
 	s.purge = PURGE_INIT;
-	s.listen_fd = listen_fd;
-	s.etc_fd = etc_fd;
+	s.listen_fd = fds->listening;
+	s.etc_fd = fds->etc;
 	watch_signals(&unblocked);
-	if (compile_at_start(r) == -1) {
+	if (settle_at_start(r) == -1) {
 		log_error(NULL, "start", "error=%s",
 		    LOGS("the tables cannot be compiled"));
 		return EX_OSERR;
@@ -823,11 +749,8 @@ service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd)
 		log_error(NULL, "start", "error=%s", LOGS(strerror(errno)));
 		return EX_OSERR;
 	}
-	if (auth_fd != -1 && (pair = conn_new(&s, auth_fd)) != NULL) {
-		fcntl(auth_fd, F_SETFL, fcntl(auth_fd, F_GETFL) | O_NONBLOCK);
-		pair->is_pair = true;
-		pair->role = ROLE_AUTHD;
-	}
+	add_pair(&s, fds->auth, ROLE_AUTHD);
+	add_pair(&s, fds->queue, ROLE_QUEUED);
 	if (r->spawn_fd != -1)
 		fcntl(r->spawn_fd, F_SETFL,
 		    fcntl(r->spawn_fd, F_GETFL) | O_NONBLOCK);

@@ -5,12 +5,18 @@
 
 #include "registry/registry.h"
 
+struct service_fds {
+	int listening;
+	int auth, queue;	/* pairs to malle-authd, malle-queued; -1: none */
+	int etc;		/* the folder with the groups */
+};
+
 /*
- * Serves the listening socket and the pair to malle-authd (-1: none) until
- * SIGTERM; SIGHUP reads the administrators' group again from etc_fd. What is
+ * Serves the listening socket and the pairs until SIGTERM; SIGHUP reads the
+ * administrators' group again. What is
  * stale at the start is compiled first, then proc_ready(). Returns the exit
  * status.
  */
-int service_run(struct registry *r, int listen_fd, int auth_fd, int etc_fd);
+int service_run(struct registry *r, const struct service_fds *fds);
 
 #endif

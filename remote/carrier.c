@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #include "remote/transaction.h"
 
 #define WORKS_MAX 64
+#define PATIENT_NICE 15		/* of one that carries a mailing */
 #define RESULTS_ROOM 48000	/* bytes of results that wait for company */
 
 struct entry {
@@ -142,6 +144,8 @@ take_job(struct ipc_msg *m)
 	w->n = w->job.n;
 	if (!unpack_end(&m->body) || (w->fd = ipc_take_fd(m, 0)) == -1)
 		goto bad;
+	if (w->job.is_patient)
+		(void)setpriority(PRIO_PROCESS, 0, PATIENT_NICE);
 	return w;
 bad:
 	work_free(w);

@@ -105,6 +105,10 @@ struct slice take_field(struct registry_fields *f, const char *name);
  * password goes into the field current. 0 or -1. */
 int add_current(const struct malle *m, struct registry_fields *f,
     struct secrets *s) __attribute__((warn_unused_result));
+/* One request: the name goes into the field, the password comes as the fields
+ * say. Returns the exit status. */
+int ask_for_name(struct malle *m, const char *operation, const char *field,
+    struct registry_fields *f, const char *name);
 /* A whole command: one positional argument goes into the field, the password
  * comes as the options say. Returns the exit status. */
 int ask_with_password(struct malle *m, const char *operation,

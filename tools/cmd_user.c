@@ -9,6 +9,7 @@
 
 #include "lib/num.h"
 #include "tools/backup.h"
+#include "tools/import.h"
 
 /* clang-format off */
 static const struct option_field options[] = {
@@ -24,6 +25,8 @@ static const struct option_field options[] = {
 	{ "--random",         PASSWORD_HOW,              "random" },
 	{ "--locked",         PASSWORD_HOW,              "locked" },
 	{ "--must-change",    "must-change",    "yes" },
+	{ "--first",          "first",          NULL },
+	{ "--last",           "last",           NULL },
 	{ "--redirect",       "redirect",       NULL },
 	{ "--own",            "own",            "yes" },
 	{ NULL, NULL, NULL }
@@ -35,11 +38,67 @@ static const struct option_field list_options[] = {
 };
 /* clang-format on */
 
+/* What the registry proposes for a person. */
+struct proposal {
+	char address[ADDR_TEXT_MAX], full_name[256];
+};
+
+static void
+keep_proposal(void *arg, const struct registry_fields *row)
+{
+	struct proposal *p = arg;
+
+	if (slice_to_cstr(registry_field(row, "name"), p->address,
+	    sizeof(p->address)) == -1 || slice_to_cstr(registry_field(row,
+	    "full-name"), p->full_name, sizeof(p->full_name)) == -1)
+		p->address[0] = '\0';
+}
+
+/* The login is shown before anything is made (inventory 3-07). */
+static int
+add_person(struct malle *m, struct arguments *a, struct slice first,
+    struct slice last)
+{
+	struct registry_fields f = { .n = 0 };
+	struct proposal p = { .address = "" };
+	struct malle quiet = *m;
+	int status;
+
+	registry_add(&f, "name", slice_of(a->positional[0]));
+	registry_add(&f, "first", first);
+	registry_add(&f, "last", last);
+	quiet.json = false;	/* the row is for us */
+	status = registry_ask(&quiet, "user.propose", &f, keep_proposal, &p);
+	explicit_bzero(&quiet, sizeof(quiet));
+	if (status != EX_OK || p.address[0] == '\0')
+		return status != EX_OK ? status : EX_UNAVAILABLE;
+	fprintf(m->json ? stderr : stdout, tr(m, "login: %s\n",
+	    "identifiant : %s\n"), p.address);
+	fflush(stdout);
+	if (registry_field(&a->f, "full-name").p == NULL)
+		registry_add(&a->f, "full-name", slice_of(p.full_name));
+	return ask_for_name(m, "user.add", "address", &a->f, p.address);
+}
+
 static int
 user_add(struct malle *m, int argc, char **argv)
 {
-	return ask_with_password(m, "user.add", "address", options, argc, argv,
-	    "user add ADDRESS [--name NAME] [--quota SIZE] [--messages N] "
+	static struct arguments a;
+	struct slice first, last;
+
+	if (arguments_parse(m, options, true, argc, argv, &a) == -1 || a.n != 1)
+		goto wrong;
+	first = take_field(&a.f, "first");
+	last = take_field(&a.f, "last");
+	if (first.p != NULL && last.p != NULL)
+		return add_person(m, &a, first, last);
+	if (first.p == NULL && last.p == NULL)
+		return ask_for_name(m, "user.add", "address", &a.f,
+		    a.positional[0]);
+wrong:
+	return arguments_wrong(m,
+	    "user add (ADDRESS | --first NAME --last NAME DOMAIN) "
+	    "[--name NAME] [--quota SIZE] [--messages N] "
 	    "[--random | --password-stdin | --hash-stdin | --locked] "
 	    "[--must-change] [--force]");
 }
@@ -88,6 +147,36 @@ ask_one(struct malle *m, const char *operation, bool attributes, int argc,
 	return status;
 }
 
+/* "held messages 9 4 2026-11-22T02:00:00Z", as a person says it. */
+static void
+sending_text(const struct malle *m, struct slice value, char *out, size_t cap)
+{
+	static const char *const states[][3] = {
+		{ "slowed", "slowed", "ralentie" },
+		{ "held", "held", "retenue" },
+		{ "refused", "refused", "refusée" },
+	};
+	struct slice rest = value, state = slice_cut(&rest, ' ');
+	struct slice what, used, max;
+	const char *word = NULL;
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (slice_eq(state, slice_of(states[i][0])))
+			word = states[i][m->french ? 2 : 1];
+	what = slice_cut(&rest, ' ');
+	used = slice_cut(&rest, ' ');
+	max = slice_cut(&rest, ' ');
+	if (word == NULL || rest.p == NULL) {
+		snprintf(out, cap, "%.*s", SLICE_FMT(value));
+		return;
+	}
+	snprintf(out, cap, m->french ? "%s depuis %.*s : %.*s %s en une heure, "
+	    "%.*s permis" : "%s since %.*s: %.*s %s in an hour, %.*s allowed",
+	    word, SLICE_FMT(rest), SLICE_FMT(used),
+	    slice_eq(what, SLICE("messages")) ? "messages" :
+	    m->french ? "destinataires" : "recipients", SLICE_FMT(max));
+}
+
 /* The account's row with what malle-mailbox has counted. */
 struct counted {
 	const struct malle *m;
@@ -100,7 +189,7 @@ show_counted(void *arg, const struct registry_fields *row)
 {
 	struct registry_fields all = *row;
 	const struct counted *c = arg;
-	char messages[24], bytes[24], percent[24];
+	char messages[24], bytes[24], percent[24], sending[200];
 	uint64_t quota;
 
 	snprintf(messages, sizeof(messages), "%" PRIu64, c->messages);
@@ -114,6 +203,12 @@ show_counted(void *arg, const struct registry_fields *row)
 		snprintf(percent, sizeof(percent), "%.0f",
 		    (double)c->bytes * 100 / (double)quota);
 		registry_add(&all, "used-percent", slice_of(percent));
+	}
+	for (size_t i = 0; i < all.n && !c->m->json; i++) {
+		if (!slice_eq(all.v[i].name, SLICE("sending")))
+			continue;
+		sending_text(c->m, all.v[i].value, sending, sizeof(sending));
+		all.v[i].value = slice_of(sending);
 	}
 	if (c->m->json)
 		row_show_json(NULL, &all);
@@ -224,11 +319,17 @@ cmd_user(struct malle *m, int argc, char **argv)
 	/* clang-format off */
 	static const struct action actions[] = {
 		{ "add", user_add,
-		  "ADDRESS [--name NAME] [--quota SIZE] [--messages N]\n"
+		  "(ADDRESS | --first NAME --last NAME DOMAIN)\n"
+		  "\t[--name NAME] [--quota SIZE] [--messages N]\n"
 		  "\t[--random | --password-stdin | --hash-stdin | --locked]\n"
 		  "\t[--must-change] [--force]",
 		  "make a mailbox; the password is asked for, or as the option says",
 		  "créer une boîte ; le mot de passe est demandé, ou selon l'option" },
+		{ "import", user_import,
+		  "FILE.csv [--dry-run] [--all-or-nothing] [--domain DOMAIN]\n"
+		  "\t[--random] [--must-change] [--force]",
+		  "make the mailboxes of a file; a report for each line",
+		  "créer les boîtes d'un fichier ; un compte rendu par ligne" },
 		{ "list", user_list, "[DOMAIN] [--after ADDRESS] [--limit N]",
 		  "address, name, state, quota, password set or locked, last login",
 		  "adresse, nom, état, quota, mot de passe (set) ou verrou (locked), dernière connexion" },

@@ -66,6 +66,7 @@ static const struct {
 	{ AUTHD,  "registry", REGISTRYD, "auth" },
 	{ REGISTRYD, "spawn", SPAWN,     "registry" },
 	{ QUEUED, "bounce",   BOUNCE,    "queue" },
+	{ QUEUED, "registry", REGISTRYD, "queue" },
 	{ QUEUED, "remote",   REMOTE,    "queue" },
 	{ REMOTE, "sts",      STS,       "remote" },
 };

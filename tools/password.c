@@ -78,22 +78,30 @@ show_password(const struct malle *m, const char *address,
 }
 
 int
+ask_for_name(struct malle *m, const char *operation, const char *field,
+    struct registry_fields *f, const char *name)
+{
+	struct secrets s = { .show = false };
+	int status = EX_NOINPUT;
+
+	registry_add(f, field, slice_of(name));
+	if (add_current(m, f, &s) == 0 && add_password(m, f, &s) == 0) {
+		status = registry_ask(m, operation, f, NULL, NULL);
+		if (status == EX_OK && s.show)
+			show_password(m, name, &s);
+	}
+	explicit_bzero(&s, sizeof(s));
+	return status;
+}
+
+int
 ask_with_password(struct malle *m, const char *operation, const char *field,
     const struct option_field *options, int argc, char **argv,
     const char *usage)
 {
 	static struct arguments a;
-	struct secrets s = { .show = false };
-	int status = EX_NOINPUT;
 
 	if (arguments_parse(m, options, true, argc, argv, &a) == -1 || a.n != 1)
 		return arguments_wrong(m, usage);
-	registry_add(&a.f, field, slice_of(a.positional[0]));
-	if (add_current(m, &a.f, &s) == 0 && add_password(m, &a.f, &s) == 0) {
-		status = registry_ask(m, operation, &a.f, NULL, NULL);
-		if (status == EX_OK && s.show)
-			show_password(m, a.positional[0], &s);
-	}
-	explicit_bzero(&s, sizeof(s));
-	return status;
+	return ask_for_name(m, operation, field, &a.f, a.positional[0]);
 }

@@ -9,6 +9,8 @@ with which words; what a restart keeps; how held mail is found and released.
 import json
 import os
 import signal
+import smtplib
+import ssl
 import subprocess
 import sys
 
@@ -243,4 +245,58 @@ with Lab("outbound_messages_hour = 0\noutbound_recipients_hour = 0\n") as lab:
     c = lab.client()
     sends(c, 50, "alice@exemple.test")
     eq(lab.logged("slowed account") + lab.logged("held by"), 0, "0 is no limit")
+
+# The whole service: what the owner and the manager of the account see.
+with malle.Instance(conf={"outbound_messages_hour": "2", "resolver":
+                          "127.0.0.1:1"}) as m:
+    m.domain("exemple.test")
+    m.user("marie@exemple.test", "a good secret 1")
+    m.malle("manager", "add", "chef", "--password-stdin",
+            "domains=exemple.test", input="another good secret\n")
+
+    def show(*args, secret, lang="C"):
+        return subprocess.run(
+            [malle.BIN + "/malle", "-c", m.conf_path, "user", "show",
+             "marie@exemple.test", *args], input=secret + "\n", text=True,
+            capture_output=True, env=dict(m.env, LC_ALL=lang)).stdout
+
+    def send(n):
+        context = ssl.create_default_context(cafile=m.ca)
+        with smtplib.SMTP_SSL("localhost", m.ports["submissions"], timeout=20,
+                              context=context) as s:
+            s.login("marie@exemple.test", "a good secret 1")
+            for _ in range(n):
+                s.sendmail("marie@exemple.test", "x@elsewhere.example",
+                           "Subject: x\r\n\r\nhello\r\n")
+
+    def owner(lang="C"):
+        return show("--own", secret="a good secret 1", lang=lang)
+
+    send(2)
+    ok("sending" not in owner(), "1-06: within the limit nothing is said")
+    send(1)
+    ok(malle.until(lambda: "slowed since 20" in owner()),
+       "1-06: the owner sees that the account is slowed")
+    send(2)
+    ok(malle.until(lambda: ": 5 messages in an hour, 2 allowed" in owner() and
+                   "held since 20" in owner()),
+       "1-06: or held, and why: " + owner())
+    ok("retenue depuis 20" in owner("fr_FR.UTF-8") and
+       " : 5 messages en une heure, 2 permis" in owner("fr_FR.UTF-8"),
+       "1-06: in French")
+    seen = show("--as", "chef", secret="another good secret")
+    ok("held since 20" in seen, "1-06: and so does the manager: " + seen)
+    eq(m.malle("queue", "release", "--account", "marie@exemple.test",
+               "--held").stdout, "1 messages released\n",
+       "1-06: the administrator lets it go")
+    m.malle("user", "set", "marie@exemple.test", "messages-hour=100")
+
+    def passes():
+        send(1)
+        return "sending" not in owner()
+    ok(malle.until(passes, step=0.5),
+       "1-06: given more, the account is as it was")
+    journal = m.malle("--json", "journal").stdout
+    ok('"sending"' not in journal, "it is no change of the journal")
+    eq(m.violations(), [], "within the sandbox")
 done()

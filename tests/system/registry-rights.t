@@ -71,7 +71,7 @@ def on(domain, other):
         "mailbox.purge": {"name": "never@" + domain}, "removed.list": {},
         "journal": {}, "journal.follow": {}, "undo": {"id": "999999"}, "check": {},
         "recompile": {}, "dump": {}, "load": {}, "schema": {},
-        "login": {"address": who},
+        "login": {"address": who}, "sending": {"address": who},
     }
 
 
@@ -96,7 +96,7 @@ LOGINS = {"admin": ("admin", None), "manager-a": ("manager", "a"),
 
 
 def may(operation, role, own):
-    if operation == "login":
+    if operation in ("login", "sending"):
         return False
     if operation in OWNER_ONLY and role != "owner":
         return False

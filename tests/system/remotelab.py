@@ -96,7 +96,7 @@ class Carrier:
         body = (struct.pack("<Q", tag) + pack_bytes("id-%d" % tag) +
                 struct.pack("<QQI", len(before), len(content) if length is
                             None else length, flags) +
-                pack_bytes(sender) + pack_bytes(forwarder) + bytes([verp]) + pack_bytes(envid) +
+                pack_bytes(sender) + pack_bytes(forwarder) + bytes([verp, 0]) + pack_bytes(envid) +
                 struct.pack("<H", len(rows)))
         for i, (address, notify, orcpt) in enumerate(rows):
             body += (struct.pack("<I", i) + pack_bytes(address) +

@@ -105,10 +105,10 @@ def test_given(m):
             ("malle-smtpd", "smtp,submission,submissions"),
             ("malle-pop3d", "pop3,pop3s"), ("malle-tls", "tls"),
             ("malle-authd", "auth,registry,spawn"),
-            ("malle-queued", "bounce,conf,queue,remote,spawn"),
+            ("malle-queued", "bounce,conf,queue,registry,remote,spawn"),
             ("malle-remote", "queue,sts"), ("malle-sts", "conf,remote"),
-            ("malle-spawn", "auth,queue"), ("malle-bounce", "queue"),
-            ("malle-registryd", "auth,conf,registry")):
+            ("malle-spawn", "auth,queue,registry"), ("malle-bounce", "queue"),
+            ("malle-registryd", "auth,conf,queue,registry,spawn")):
         ok(said(m, program, "fds=" + fds + "\n") >= 0,
            "%s is given %s" % (program, fds))
         count = len(fds.split(",")) + 4

@@ -1,4 +1,4 @@
-/* test_route_graph.c - random graphs of addresses: nobody lost, nobody twice. */
+/* test_route_graph.c - random graphs of addresses: none lost, none twice. */
 /* SPDX-License-Identifier: ISC */
 
 /*
@@ -217,12 +217,12 @@ put_node(struct table_writer *w, const struct graph *g, const struct node *n)
 		.folder = SLICE_EMPTY, .senders = slice_of(n->rule)
 	};
 	struct packer k;
+	size_t len = 0;
 
-	for (int e = 0; e < n->n_edges; e++) {
-		strcat(targets, e > 0 ? "\n" : "");
-		strcat(targets, written(&g->nodes[n->edges[e]], one,
-		    sizeof(one)));
-	}
+	for (int e = 0; e < n->n_edges; e++)
+		len += (size_t)snprintf(targets + len, sizeof(targets) - len,
+		    "%s%s", e > 0 ? "\n" : "", written(&g->nodes[n->edges[e]],
+		    one, sizeof(one)));
 	a.targets = slice_of(targets);
 	pack_init(&k, space, sizeof(space));
 	address_record_pack(&k, &a);
@@ -580,7 +580,8 @@ main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) :
 	    (uint64_t)time(NULL), letters = 0, good = 0;
-	int graphs = argc > 2 ? atoi(argv[2]) : GRAPHS, done_graphs = 0;
+	int graphs = argc > 2 ? (int)strtol(argv[2], NULL, 10) : GRAPHS;
+	int done_graphs = 0;
 	int dir = scratch_open();
 	static struct graph g;
 
