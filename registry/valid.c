@@ -327,7 +327,7 @@ valid_kinds(struct slice in, struct str *out, struct text *why)
 
 	if (one_of(in, none, out))
 		return 0;
-	while ((one = target_next(&rest)).p != NULL)
+	while (target_next(&rest).p != NULL)
 		given++;
 	/* In one order, each once. */
 	for (size_t i = 0; words[i] != NULL; i++) {

@@ -125,9 +125,8 @@ resolver_run(struct remote *remote, int pair, int sts)
 {
 	static unsigned char space[IPC_MAX];
 	struct ipc_msg m;
-	int r;
 
-	while ((r = ipc_recv(pair, space, &m)) == 1) {
+	while (ipc_recv(pair, space, &m) == 1) {
 		ipc_close_fds(&m);
 		if (answer(remote, pair, sts, &m) == -1) {
 			log_error(NULL, "request", "error=%s", "malformed");
