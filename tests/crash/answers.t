@@ -58,13 +58,17 @@ class Trial:
             found.setdefault(a["To"].strip("<>"), []).append(a["Message-ID"])
         return found
 
+    def unanswered(self):
+        there = self.answers()
+        return [s for s, state in self.sent.items() if state == "kept" and s not in there]
+
     def settle(self, seconds=40):
-        """Waits until every letter that was taken is answered and nothing is left to do."""
-        def still():
-            there = self.answers()
-            return crash.queue_files(self.m) == [] and not [
-                s for s, state in self.sent.items() if state == "kept" and s not in there]
-        return malle.until(still, seconds, 0.1)
+        """Waits until nothing is left to do. A letter that has no answer then never gets one."""
+        done = malle.until(lambda: crash.queue_files(self.m) == [], seconds, 0.1)
+        for sender in self.unanswered() if done else ():
+            self.bad.append("not answered: %s" % sender)
+            self.sent[sender] = "lost"
+        return done
 
     def once(self, robot, n, pid, follow):
         """One life of an answer with the killer at its side; its calls."""
@@ -90,8 +94,7 @@ class Trial:
         twice = [s for s, ids in there.items() if len(ids) > 1]
         other = [s for s in twice if len(set(there[s])) > 1]
         more = [s for s in twice if len(there[s]) > 2]
-        lost = [s for s, state in self.sent.items() if state == "kept" and s not in there]
-        wrong = self.bad + ["not answered: %s" % s for s in lost] + \
+        wrong = self.bad + \
             ["two answers that are not the same letter: %s" % s for s in other] + \
             ["more than two: %s" % s for s in more]
         kills = sum(self.hits.values())
