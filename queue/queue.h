@@ -169,6 +169,7 @@ int submit_data(struct manager *q, struct conn *c, struct ipc_msg *m);
 int submit_commit(struct manager *q, struct conn *c, struct ipc_msg *m);
 int submit_reset(struct manager *q, struct conn *c, struct ipc_msg *m);
 void submit_forget(struct manager *q, struct conn *c);
+/* commit.c: what the sync thread has done. */
 void submit_synced(struct manager *q, struct watch *w, uint32_t events);
 /* Logs recipients from from to to - 1, and with the last every other address
  * that leads to one of them. */

@@ -264,7 +264,8 @@ rights_judge(struct request *q)
 		return rights_refuse(q);
 	if ((result = judge_must_change(q)) != REGISTRY_OK)
 		return result;
-	if (q->role & (ADMINS | ROLE_AUTHD | ROLE_HOOKS | ROLE_QUEUED) || q->op->kind == NULL)
+	if (q->role & (ADMINS | ROLE_AUTHD | ROLE_HOOKS | ROLE_QUEUED) ||
+	    q->op->kind == NULL)
 		return REGISTRY_OK;
 	result = rights_have(q, q->op->right, q->op->kind);
 	if (result != REGISTRY_OK || q->op->needs == NULL)
