@@ -23,7 +23,7 @@ if malle.SANITIZED:
 
 HASH = "$6$saltsalt$" + "a" * 86
 # How many places of one kind of call are tried: all, or some of many.
-MOST = int(os.environ.get("MALLE_CRASH_MOST", "8"))
+MOST = int(os.environ.get("MALLE_CRASH_MOST", "6"))
 
 
 def parse_dump(text):
@@ -75,6 +75,10 @@ def faults(r):
         for local, a in users.items():
             if registryd.record(secrets[local])[11].decode() != a["hash"]:
                 bad.append("hash of %s" % local)
+            folders = {registryd.record(t[local]).get(24, b"").decode()
+                       for t in (table, secrets)}
+            if folders != {a.get("folder", "")}:
+                bad.append("folder of %s: %r" % (local, folders))
     for folder in ("public/tables", "public/tables/domains", "auth"):
         for name in os.listdir(r.path(folder)):
             if name.endswith(".next") or name.startswith("."):
@@ -123,6 +127,11 @@ def places(count, most=MOST):
             yield call, i
 
 
+def to_rename(r, i):
+    r.ask("user.add", address="o%d@a.test" % i, hash=HASH)
+    return "user.rename", {"address": "o%d@a.test" % i, "to": "n%d" % i}
+
+
 CHANGES = [
     # what, request, and the object that tells whether it was done
     ("a mailbox is added", lambda r, i: (
@@ -130,6 +139,7 @@ CHANGES = [
      lambda i: ("user", "u%d@a.test" % i)),
     ("a domain is added", lambda r, i: ("domain.add", {"name": "d%d.test" % i}),
      lambda i: ("domain", "d%d.test" % i)),
+    ("a mailbox is renamed", to_rename, lambda i: ("user", "n%d@a.test" % i)),
 ]
 
 
@@ -159,7 +169,12 @@ def one(r, i, change, call, n):
         r.stop(signal.SIGKILL)
         r.start()
     bad = faults(r)
-    there = change[2](i) in parse_dump(r.malle("dump").stdout)
+    objects = parse_dump(r.malle("dump").stdout)
+    there = change[2](i) in objects
+    if operation == "user.rename" and (
+            (("user", "o%d@a.test" % i) in objects) == there or
+            (("alias", "o%d@a.test" % i) in objects) != there):
+        bad.append("half a rename")
     if answer is not None and answer[1] == "ok" and not there:
         bad.append("acknowledged, and lost")
     if there and change[2](i)[0] == "domain" and len(
@@ -169,8 +184,8 @@ def one(r, i, change, call, n):
 
 
 def enumerate_change(r, change, first):
-    p, out = strace(r)
     operation, fields = change[1](r, first)
+    p, out = strace(r)
     malle.eq(r.ask(operation, **fields)[1], "ok", change[0] + ": once, whole")
     p.terminate()
     p.wait()

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -187,6 +188,113 @@ def matrix(r):
                    "%s on %s by %s: %s" % (operation, domain, who,
                                            "refused" if refused else
                                            "allowed"))
+
+
+# The columns of malle-registryd -R, and who of the test stands in each.
+COLUMNS = {"root": "root", "admin": "admin", "manager": "manager",
+           "owner": "owner", "anybody": "stranger"}
+# Done for who owns the thing and was given the kind: the test's managers were
+# not given domains.
+NOT_GIVEN = {"domain.add", "domain.delete"}
+
+
+def printed_table():
+    lines = subprocess.run([registryd.PROGRAM, "-R"], text=True,
+                           capture_output=True).stdout.split("\n")[:-1]
+    heads = lines[0].split()[1:]
+    # A cell may have a space: columns are by place.
+    at = [lines[0].index(" " + h) + 1 for h in heads]
+    for line in lines[1:]:
+        cells = [line[a:b].strip() for a, b in
+                 zip(at, at[1:] + [len(line)])]
+        yield line.split()[0], dict(zip(heads, cells))
+
+
+def compare(r):
+    """What is printed against what was tried: the matrix asked may()."""
+    for operation, cells in printed_table():
+        for column, role in COLUMNS.items():
+            if role == "manager" and operation in NOT_GIVEN:
+                continue
+            eq(cells[column] != "-", may(operation, role, True),
+               "9-01: %s for %s is as printed: %s" % (
+                   operation, role, cells[column]))
+
+
+def out_of_date(r):
+    """Managers whose time is over, or who are suspended: nothing at all. Each
+    request as another user of the machine, as a wrong password costs time."""
+    r.ask("manager.add", name="past-a", client="a", domains="a.test",
+          create="all", change="all", delete="all", until="2020-01-01",
+          password=PASSWORD)
+    r.ask("manager.add", name="shut-a", client="a", domains="a.test",
+          create="all", change="all", delete="all", state="suspended",
+          password=PASSWORD)
+    tried, got = [], {}
+
+    def one(k, who, operation, fields):
+        got[who, operation] = r.ask_as(50000 + k, operation, current=PASSWORD,
+                                       **dict(fields, **{"as": who}))
+
+    for who in ("past-a", "shut-a"):
+        for operation, fields in on("a.test", "b.test").items():
+            if operation in ("load", "login"):
+                continue  # long; not for anybody who connects
+            tried.append(threading.Thread(target=one, args=(
+                len(tried), who, operation, fields)))
+    for t in tried:
+        t.start()
+    for t in tried:
+        t.join()
+    eq(len(got), len(tried), "9-01: each was answered")
+    for (who, operation), answer in sorted(got.items()):
+        ok(answer is not None and answer[1] == "refused" and not answer[0],
+           "9-01: %s by %s: %s" % (operation, who, answer and answer[1]))
+    for who in ("past-a", "shut-a"):
+        r.ask("manager.delete", name=who)
+
+
+# One right, one operation: everything else of that kind is refused.
+SINGLE = [
+    ("create", "user.add", {"address": "one@a.test", "hash": "!"}),
+    ("change", "user.set", {"address": "mine@a.test", "full-name": "Me"}),
+    ("change", "user.passwd", {"address": "mine@a.test",
+                               "password": PASSWORD}),
+    ("change", "user.rename", {"address": "mine@a.test", "to": "two"}),
+    ("delete", "user.delete", {"address": "one@a.test"}),
+    ("create", "alias.add", {"address": "al@a.test", "targets": "mine"}),
+    ("change", "alias.set", {"address": "al@a.test",
+                             "targets": "postmaster"}),
+    ("delete", "alias.delete", {"address": "al@a.test"}),
+    ("create", "robot.add", {"address": "ro@a.test", "subject": "s",
+                             "text": "t"}),
+    ("change", "robot.set", {"address": "ro@a.test", "text": "u"}),
+    ("delete", "robot.delete", {"address": "ro@a.test"}),
+    ("change", "domain.set", {"name": "a.test", "language": "fr"}),
+]
+
+
+def single_rights(r):
+    r.ask("manager.add", name="single", domains="a.test", password=PASSWORD)
+    for right in ("create", "change", "delete"):
+        for kind in ("user", "alias", "robot", "domain"):
+            rights = {"create": "none", "change": "none", "delete": "none"}
+            r.ask("manager.set", name="single", **dict(rights,
+                                                       **{right: kind}))
+            for needs, operation, fields in SINGLE:
+                if (operation.split(".")[0] != kind and
+                        operation not in ("user.set", "alias.add")):
+                    continue  # each costs a password verified
+                answer = r.ask_as(STRANGER, operation, current=PASSWORD,
+                                  check="yes",
+                                  **dict(fields, **{"as": "single"}))
+                want = (needs, operation.split(".")[0]) == (right, kind)
+                # A rename also makes an alias.
+                want = want and operation != "user.rename"
+                ok((answer[1] != "refused") == want,
+                   "9-01: %s with the right to %s %s only: %s" % (
+                       operation, right, kind, answer[1]))
+    r.ask("manager.delete", name="single")
 
 
 def lists(r):
@@ -391,6 +499,9 @@ with registryd.Registry({"admin_group": "malle-test-admin"}) as r:
           change="none", delete="none", password=PASSWORD)
     r.ask("manager.add", name="admin", password=PASSWORD)
     matrix(r)
+    compare(r)
+    out_of_date(r)
+    single_rights(r)
     lists(r)
     r.ask("manager.set", name="manager-a", client="")
     managers(r)
