@@ -153,6 +153,120 @@ test_records(void)
 	free(space);
 }
 
+/* What of an object goes into the record of its address. */
+static void
+test_address_records(void)
+{
+	/* clang-format off */
+	static const struct {
+		const struct kind *kind;
+		const char *set[12];	/* attribute, value, ... */
+		enum address_kind want;
+		bool keep, discard, answers;
+		int64_t from, until;
+		const char *targets, *senders;
+	} rows[] = {
+		{ &kind_user, { NULL }, ADDRESS_MAILBOX, true, false, false, 0, 0, "", "" },
+		{ &kind_user, { "forward", "a@b.test\nc@d.test", "keep", "no", NULL },
+		  ADDRESS_MAILBOX, false, false, false, 0, 0, "a@b.test\nc@d.test", "" },
+		{ &kind_user, { "discard", "yes", "senders", "everybody", NULL },
+		  ADDRESS_MAILBOX, true, true, false, 0, 0, "", "" },
+		{ &kind_user, { "senders", "domain", NULL },
+		  ADDRESS_MAILBOX, true, false, false, 0, 0, "", "domain" },
+		/* A day is all of it: from its first second to its last. */
+		{ &kind_user, { "vacation", "yes", "vacation-text", "x", "vacation-start",
+		    "1970-01-03", "vacation-end", "1970-01-04", NULL },
+		  ADDRESS_MAILBOX, true, false, true, 2 * 86400, 4 * 86400, "", "" },
+		{ &kind_user, { "vacation", "yes", "vacation-start", "1970-01-03T01:00:00Z",
+		    "vacation-end", "1970-01-03T02:00:00Z", NULL },
+		  ADDRESS_MAILBOX, true, false, true, 2 * 86400 + 3600,
+		  2 * 86400 + 7201, "", "" },
+		{ &kind_user, { "vacation", "yes", NULL },
+		  ADDRESS_MAILBOX, true, false, true, 0, 0, "", "" },
+		{ &kind_user, { "vacation", "no", "vacation-start", "1970-01-03", NULL },
+		  ADDRESS_MAILBOX, true, false, false, 0, 0, "", "" },
+		{ &kind_alias, { "targets", "a@b.test", "senders", "@c.test", NULL },
+		  ADDRESS_ALIAS, true, false, false, 0, 0, "a@b.test", "@c.test" },
+		{ &kind_robot, { "subject", "s", "text", "t", NULL },
+		  ADDRESS_ROBOT, true, false, true, 0, 0, "", "" },
+		{ &kind_robot, { "copy", "a@b.test", NULL },
+		  ADDRESS_ROBOT, true, false, true, 0, 0, "a@b.test", "" },
+	};
+	/* clang-format on */
+	static unsigned char space[RECORD_MAX];
+	struct address_record a;
+	struct object o;
+	struct packer k;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		object_init(&o, rows[i].kind, "bob@a.test");
+		for (size_t j = 0; rows[i].set[j] != NULL; j += 2)
+			if (object_put(&o, rows[i].set[j],
+			    slice_of(rows[i].set[j + 1])) == -1)
+				ok(false, "row %zu: %s", i, rows[i].set[j]);
+		pack_init(&k, space, sizeof(space));
+		record_address(&k, &o);
+		ok(address_record_unpack(pack_slice(&k), &a) == 0 &&
+		    a.kind == rows[i].want && a.keep == rows[i].keep &&
+		    a.discard == rows[i].discard &&
+		    a.answers == rows[i].answers &&
+		    record_answers(&o) == rows[i].answers &&
+		    a.answer_from == rows[i].from &&
+		    a.answer_until == rows[i].until &&
+		    slice_eq(a.targets, slice_of(rows[i].targets)) &&
+		    slice_eq(a.senders, slice_of(rows[i].senders)),
+		    "address record: row %zu: %jd to %jd", i,
+		    (intmax_t)a.answer_from, (intmax_t)a.answer_until);
+		object_free(&o);
+	}
+}
+
+static void
+test_domain_records(void)
+{
+	/* clang-format off */
+	static const struct {
+		const char *state, *since, *after, *catch_all;
+		int64_t refuse_from;
+		const char *want;
+	} rows[] = {
+		{ "active", "1970-01-03T00:00:00Z", "7", "refuse", 0, "" },
+		{ "suspended", "1970-01-03T00:00:10Z", "7", "discard", 9 * 86400 + 10,
+		  "discard" },
+		{ "suspended", "1970-01-03T00:00:00Z", "0", "@b.test", 0, "@b.test" },
+		{ "disabled", "1970-01-03T00:00:00Z", "7", "x@b.test", 0, "x@b.test" },
+	};
+	/* clang-format on */
+	static unsigned char space[RECORD_MAX];
+	struct domain_record rec;
+	struct object d, other;
+	struct packer k;
+
+	object_init(&other, &kind_domain, "b.test");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		object_init(&d, &kind_domain, "a.test");
+		if (object_put(&d, "uid", SLICE("64300")) == -1 ||
+		    object_put(&d, "state", slice_of(rows[i].state)) == -1 ||
+		    object_put(&d, "since", slice_of(rows[i].since)) == -1 ||
+		    object_put(&d, "refuse-after",
+		    slice_of(rows[i].after)) == -1 || object_put(&d,
+		    "catch-all", slice_of(rows[i].catch_all)) == -1)
+			ok(false, "row %zu", i);
+		for (int alias = 0; alias < 2; alias++) {
+			pack_init(&k, space, sizeof(space));
+			record_domain(&k, alias ? &other : &d, &d, NULL);
+			ok(domain_record_unpack(pack_slice(&k), &rec) == 0 &&
+			    rec.refuse_from == rows[i].refuse_from &&
+			    strcmp(rec.catch_all, rows[i].want) == 0,
+			    "%s: row %zu: refused from %jd, caught: %s",
+			    alias ? "domain alias" : "domain", i,
+			    (intmax_t)rec.refuse_from, rec.catch_all);
+		}
+		object_free(&d);
+	}
+	object_free(&other);
+}
+
 /* In memory and through a file, taken in the order they were put. */
 static void
 test_spool(size_t messages, size_t size)
@@ -195,6 +309,8 @@ main(void)
 	test_damage();
 	test_keys();
 	test_records();
+	test_address_records();
+	test_domain_records();
 	test_spool(0, 10);
 	test_spool(10, 0);
 	test_spool(100, 100);
