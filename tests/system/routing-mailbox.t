@@ -14,8 +14,11 @@ from malle import eq, ok, until
 dns = internet.DNS()
 dns.mx("out.test", 10, "mx.out.test")
 dns.a("mx.out.test", "127.0.3.1")
-port = internet.shared_port(["127.0.3.1"])
+dns.mx("free.test", 10, "mx.free.test")
+dns.a("mx.free.test", "127.0.3.5")
+port = internet.shared_port(["127.0.3.1", "127.0.3.5"])
 out = internet.Server("127.0.3.1", port, name="mx.out.test")
+free = internet.Server("127.0.3.5", port, name="mx.free.test")
 
 with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
     m.domain("exemple.test")
@@ -116,6 +119,19 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
             input="Bien recu.\n")
     reaches("Auto@alias.test", [BOB], "2-31: the copy of a robot")
 
+    user(EVE, "forward=bob", "keep=yes", "vacation-text=Absente.", "vacation-start=now", "vacation=yes")
+    reaches(EVE, [BOB, EVE], "8-02: stored, forwarded")
+    ok(until(lambda: m.malle("queue", "list").stdout.strip() == "" and "eve@exemple.test" in
+             m.malle("trace", EVE).stdout) and "may be answered by eve@exemple.test" in m.malle("trace", EVE).stdout,
+       "8-02: and then answered")
+    def answered(by):
+        """How often an address has answered zoe."""
+        return sum(x["sender"] == "" and x["rcpts"] == ["zoe@free.test"] and b"Auto-Submitted: auto-replied" in x["data"]
+                   and ("From: %s\r\n" % by).encode().lower() in x["data"].lower() for x in free.messages)
+    ok(until(lambda: answered(EVE) == 1), "8-02: her sender has it")
+    eq(answered("auto@alias.test"), 1, "2-30: and that of the robot, from the address that he wrote to")
+    user(EVE, "vacation=no")
+
     m.malle("domain", "set", "exemple.test", "state=suspended")
     until(lambda: send(BOB)[0] == 450, 5)
     eq(send(BOB)[:1], (450,), "a suspended domain: try again later")
@@ -136,5 +152,6 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
     eq(send("bob@autre.test")[0], 450, "or never")
     eq(m.violations(), [], "no program left its role")
 out.close()
+free.close()
 dns.close()
 malle.done()
