@@ -92,7 +92,7 @@ later(struct manager *q, struct recipient *r, const char *why)
 static const char *
 look_up(struct manager *q, const struct recipient *r, struct answering *out)
 {
-	struct address_record address;
+	struct address_record address = { .answers = false };
 	int found;
 
 	if (slice_to_cstr(r->domain, out->name, sizeof(out->name)) == -1 ||

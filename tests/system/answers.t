@@ -303,6 +303,14 @@ def test_dsn():
     got = malle.until(lambda: mails(ZOE)[have:])
     eq(len(got), 1, "one report, on the mailbox")
     eq(got[0].as_string().count("Final-Recipient"), 1, "of one recipient")
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s:
+        s.ehlo()
+        s.mail("yves@voisin.test")
+        s.rcpt("noreply@exemple.test", ["NOTIFY=SUCCESS"])
+        text = s.data("To: x@y.test\r\n\r\nx\r\n")[1]
+    id = re.search(r"[0-9a-z]+-[0-9a-z]+", text.decode()).group(0)
+    eq(verdict(id), "answered", "a robot without copies, and a report asked for")
+    ok(m.wait_log("%s done " % id) and " %s bounced " % id not in m.log(), "the answer says enough")
     id = submit(stranger(), BOB, "To: %s\n" % BOB)
     eq(verdict(id), "answered", "an answer to somebody who is nobody")
     answer = malle.until(lambda: [x[4] for x in EVENT.findall(m.log()) if x[0] == id])[0]
