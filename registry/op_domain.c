@@ -557,6 +557,27 @@ become_alias(struct request *q, struct object *d)
 	return delete_addresses(q, d->name, false);
 }
 
+/* Inventory 0-41, 2-14: what whoever sets a catch-all should know. */
+static enum registry_result
+warn_catch_all(struct request *q, const struct object *d)
+{
+	struct slice to = object_get(d, "catch-all");
+
+	if (to.p == NULL || slice_eq(to, SLICE("refuse")))
+		return REGISTRY_OK;
+	if (slice_eq(to, SLICE("discard")))
+		return say(q, REGISTRY_OK, "Done. But whoever mistypes an "
+		    "address of %s will never know: \"refuse\" tells him.",
+		    "C'est fait. Mais qui se trompe d'adresse dans %s n'en "
+		    "saura rien : « refuse » le lui dit.", d->name);
+	return say(q, REGISTRY_OK, "Done. But all the spam to invented names of "
+	    "%s comes too: see to it that this is read and emptied, or come "
+	    "back to \"refuse\".", "C'est fait. Mais tout le courrier "
+	    "indésirable aux noms inventés de %s arrivera aussi : faites-le "
+	    "relever et vider régulièrement, ou revenez à « refuse ».",
+	    d->name);
+}
+
 static enum registry_result
 set(struct request *q, const struct object *before, struct object *after)
 {
@@ -584,6 +605,8 @@ set(struct request *q, const struct object *before, struct object *after)
 		result = make_structural(q, after->name);
 	if (result == REGISTRY_OK && field(q, "catch-all").p != NULL)
 		result = check_catch_all(q, after);
+	if (result == REGISTRY_OK && field(q, "catch-all").p != NULL)
+		result = warn_catch_all(q, after);
 	return result;
 }
 

@@ -120,6 +120,14 @@ def catch_alls(r):
                            ("nobody@a.test", "invalid"), ("bob", "invalid"),
                            ("@a.test", "invalid"), ("refuse", "ok")):
         eq(to(value), verdict, "catch-all: " + value)
+    for value, french, word in (
+            ("bob@a.test", False, "spam"), ("bob@a.test", True, "relever"),
+            ("discard", False, "will never know"),
+            ("discard", True, "n'en saura rien"), ("refuse", False, "")):
+        text = r.ask("domain.set", name="a.test", catch_all=value, **(
+            {"language_of_answer": "fr"} if french else {}))[2]
+        ok(word in text and bool(text) == bool(word),
+           "0-41, 2-14: a warning of what it brings: " + text)
     r.ask("domain.add", name="b.test")
     eq(to("@b.test"), "ok", "the same name at another domain")
     eq(to("@a.test", "b.test"), "invalid", "but not back")
