@@ -183,6 +183,17 @@ const struct operation operations[] = {
 	  { "forget such an end",
 	    "oublier une terminaison" } },
 
+	{ "own.add", ROLE_OWNER,
+	  RIGHT_CHANGE, &kind_user, OP_WRITE, op_own_add, "address",
+	  { "add an alias to one's own mailbox",
+	    "ajouter un alias à sa propre boîte" } },
+	{ "own.list", ROLE_OWNER,
+	  RIGHT_SEE, &kind_user, 0, op_own_list, "address",
+	  { "list the aliases that one has made",
+	    "lister les alias que l'on a créés" } },
+	{ "own.delete", ROLE_OWNER,
+	  RIGHT_CHANGE, &kind_user, OP_WRITE, op_own_delete, "address",
+	  { "delete such an alias", "supprimer un tel alias" } },
 	{ "mailbox.measure", ADMINS | MANAGERS | ROLE_OWNER,
 	  RIGHT_SEE, &kind_user, 0, op_mailbox_measure, "address",
 	  { "count the mail of a mailbox",
@@ -246,7 +257,7 @@ const struct operation operations[] = {
 static const char *const controls[] = {
 	"language-of-answer", "name", "address", "net", "current", "password",
 	"force", "all", "after", "limit", "check", "update", "domain", "kind",
-	"id", "as", "redirect", "first", "last", "to",
+	"id", "as", "redirect", "first", "last", "to", "alias",
 	"number",
 	NULL
 };

@@ -148,6 +148,7 @@ operation_act op_dump, op_load, op_journal, op_journal_follow, op_check, op_logi
     op_schema, op_removed_list, op_undo;
 operation_act op_mailbox_measure, op_mailbox_open, op_mailbox_fill,
     op_mailbox_purge;
+operation_act op_own_add, op_own_list, op_own_delete;
 
 /* Shared between the acts. */
 

@@ -187,6 +187,9 @@ static const struct attribute user_attributes[] = {
 	{ "recipients-hour", ATTR_SET, "0", valid_count,
 	  { "recipients of what is sent in an hour; 0: as the configuration says",
 	    "destinataires par heure au plus ; 0 : selon la configuration" } },
+	{ "own-aliases", ATTR_SET | ATTR_MANAGER, "0", valid_count,
+	  { "aliases that the owner may make",
+	    "alias que le titulaire peut créer lui-même" } },
 	{ "folder", 0, NULL, valid_login,
 	  { "where its mail is, when not below its name",
 	    "dossier de son courrier, s'il n'a pas son nom" } },
@@ -213,6 +216,9 @@ static const struct attribute alias_attributes[] = {
 	  { "who may write: everybody, domain, or addresses and @domains",
 	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
 	    "adresses et des @domaines" } },
+	{ "made-by", 0, NULL, valid_targets,
+	  { "the mailbox whose owner has made it",
+	    "la boîte dont le titulaire l'a créé" } },
 	{ "created", 0, NULL, valid_time,
 	  { "when it was made", "date de création" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }

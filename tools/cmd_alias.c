@@ -2,10 +2,12 @@
 /* SPDX-License-Identifier: ISC */
 
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "lib/str.h"
-#include "tools/account.h"
+#include "tools/box.h"
 
 /* clang-format off */
 static const struct option_field options[] = {
@@ -103,6 +105,58 @@ alias_delete(struct malle *m, int argc, char **argv)
 	    NULL);
 }
 
+/* The owner's own aliases: an address, a password, a name. */
+static int
+ask_own(struct malle *m, const char *operation, bool name, int argc,
+    char **argv, const char *usage, row_show *show, void *columns)
+{
+	struct registry_fields f = { .n = 0 };
+	char secret[SECRET_MAX + 1], text[1024] = "";
+	static struct arguments a;
+	int fd, status = EX_NOINPUT;
+
+	if (arguments_parse(m, NULL, false, argc, argv, &a) == -1 ||
+	    a.n != 1 + name)
+		return arguments_wrong(m, usage);
+	if (name)
+		registry_add(&f, "alias", slice_of(a.positional[1]));
+	if (box_owner(m, a.positional[0], secret, &f) == 0 &&
+	    (fd = malle_connect(m, "registry.sock")) != -1) {
+		if (m->french)
+			registry_add(&f, "language-of-answer", SLICE("fr"));
+		status = registry_verdict(m, registry_call(fd, operation, &f,
+		    m->json && show != NULL ? row_show_json : show, columns,
+		    text, sizeof(text)), text);
+		close(fd);
+	}
+	explicit_bzero(secret, sizeof(secret));
+	return status;
+}
+
+static int
+own_list(struct malle *m, int argc, char **argv)
+{
+	static const char *const columns[] = { "name", "state", NULL };
+
+	return ask_own(m, "own.list", false, argc, argv,
+	    "alias own-list ADDRESS", row_show_columns,
+	    (void *)(uintptr_t)columns);
+}
+
+static int
+own_add(struct malle *m, int argc, char **argv)
+{
+	return ask_own(m, "own.add", true, argc, argv,
+	    "alias own-add ADDRESS ALIAS", NULL, NULL);
+}
+
+static int
+own_delete(struct malle *m, int argc, char **argv)
+{
+	return ask_own(m, "own.delete", true, argc, argv,
+	    "alias own-delete ADDRESS ALIAS", NULL, NULL);
+}
+
 int
 cmd_alias(struct malle *m, int argc, char **argv)
 {
@@ -122,6 +176,14 @@ cmd_alias(struct malle *m, int argc, char **argv)
 		  "écrire" },
 		{ "delete", alias_delete, "ADDRESS",
 		  "delete an alias", "supprimer un alias" },
+		{ "own-list", own_list, "ADDRESS",
+		  "the aliases that you have made for your mailbox",
+		  "les alias que vous avez créés pour votre boîte" },
+		{ "own-add", own_add, "ADDRESS ALIAS",
+		  "an alias for your mailbox, if some are granted to it",
+		  "un alias pour votre boîte, s'il lui en est accordé" },
+		{ "own-delete", own_delete, "ADDRESS ALIAS",
+		  "delete one of them", "supprimer l'un d'eux" },
 		{ NULL, NULL, NULL, NULL, NULL }
 	};
 	/* clang-format on */

@@ -278,6 +278,37 @@ def test_remove(m):
     eq(r.returncode, 67, "once")
 
 
+def test_own_aliases(m):
+    r = owner(m, "alias", "own-add", BOB, "bobby", check=False)
+    eq(r.returncode, 77, "3-08: no alias of one's own unless granted")
+    m.malle("user", "set", BOB, "own-aliases=2")
+    owner(m, "alias", "own-add", BOB, "bobby")
+    owner(m, "alias", "own-add", BOB, "rob@exemple.test")
+    eq(owner(m, "alias", "own-list", BOB).stdout,
+       "bobby@exemple.test\tactive\nrob@exemple.test\tactive\n", "two are")
+    r = owner(m, "alias", "own-add", BOB, "third", check=False)
+    ok(r.returncode == 77 and "2" in r.stderr, "and no third")
+    ok("targets: " + BOB in m.malle("alias", "show", "rob@exemple.test").stdout,
+       "they lead to the mailbox")
+    owner(m, "alias", "own-delete", BOB, "bobby")
+    for alias, why in (("postmaster", "the one that must be there"),
+                       ("eve@exemple.test", "somebody else's mailbox"),
+                       ("support", "the name of a function"),
+                       ("x@autre.test", "in another domain"),
+                       ("a b", "no name")):
+        r = owner(m, "alias", "own-add", BOB, alias, check=False)
+        ok(r.returncode != 0, "not " + why)
+    r = owner(m, "alias", "own-delete", BOB, "abuse", check=False)
+    eq(r.returncode, 77, "nor are others' aliases deleted")
+    r = m.malle("--as", "eve@exemple.test", "alias", "own-delete", BOB, "rob",
+                input="another fine secret 9\n", check=False)
+    eq(r.returncode, 77, "nor theirs by others")
+    m.malle("--as", BOB, "user", "set", BOB, "own-aliases=9",
+            input=SECRET + "\n", check=False)
+    ok("own-aliases: 2" in m.malle("user", "show", BOB).stdout,
+       "the number is not the owner's to set")
+
+
 def test_interrupted(m):
     """A restore whose program dies is repeated."""
     path = os.path.join(m.dir, "many.tar")
@@ -315,6 +346,7 @@ with malle.Instance() as m:
     test_quota(m, archive)
     test_hostile(m)
     test_remove(m)
+    test_own_aliases(m)
     test_interrupted(m)
     eq(m.violations(), [], "no call outside a role")
 malle.done()

@@ -67,6 +67,9 @@ def on(domain, other):
         "suffix.list": {}, "suffix.show": {"name": "never.test"},
         "suffix.set": {"name": "never.test", "mandatory": "abuse"},
         "suffix.delete": {"name": "never.test"},
+        "own.add": {"address": who, "alias": "aka"},
+        "own.list": {"address": who},
+        "own.delete": {"address": who, "alias": "never"},
         "mailbox.measure": {"address": who}, "mailbox.open": {"address": who},
         "mailbox.fill": {"address": who},
         "mailbox.purge": {"name": "never@" + domain}, "removed.list": {},
@@ -77,10 +80,10 @@ def on(domain, other):
 
 
 OWNERS = {"user.show", "user.set", "user.passwd", "mailbox.measure",
-          "mailbox.open"}
+          "mailbox.open", "own.add", "own.list", "own.delete"}
 ROOT_ONLY = {"dump", "load", "mailbox.fill", "journal.follow"}
 # Promise 3: not even root and administrators read mail.
-OWNER_ONLY = {"mailbox.open"}
+OWNER_ONLY = {"mailbox.open", "own.add", "own.list", "own.delete"}
 # Done whoever owns what: the rows are sorted out.
 SORTED = {"client.list", "manager.list", "domain.list", "removed.list",
           "journal", "undo"}
@@ -487,8 +490,9 @@ with registryd.Registry({"admin_group": "malle-test-admin"}) as r:
     for x in "ab":
         r.ask("client.add", name=x)
         r.ask("domain.add", name=x + ".test", client=x)
-        r.ask("user.add", address="mine@%s.test" % x, password=PASSWORD)
-    r.ask("user.add", address=THEIRS, password=OTHER)
+        r.ask("user.add", address="mine@%s.test" % x, password=PASSWORD,
+              own_aliases="5")
+    r.ask("user.add", address=THEIRS, password=OTHER, own_aliases="5")
     r.ask("user.delete", address=THEIRS)
     eq(r.ask("manager.add", name="manager-a", domains="a.test",
              password=PASSWORD)[1], "ok", "a manager of a domain")
