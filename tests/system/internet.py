@@ -524,11 +524,15 @@ class Server:
         except OSError:
             pass
         self.socket.close()
+        # Its own thread closes a connection: TLS would read on from whatever
+        # has the number of the descriptor next.
         for s in self.sessions:
             try:
-                s.conn.close()
+                socket.socket.shutdown(s.conn, socket.SHUT_RDWR)
             except OSError:
                 pass
+        for s in self.sessions:
+            s.ended.wait(0.5)
 
 
 def shared_port(ips):
