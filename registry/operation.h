@@ -134,6 +134,10 @@ enum registry_result list(struct request *q, const struct kind *k,
 /* "2026-11-21T22:35:01Z", in out[40]. Returns it as a slice. */
 struct slice now_text(char *out);
 
+/* A new password of an account, before it is hashed. */
+enum registry_result judge_password(struct request *q, const char *address,
+    struct slice password);
+
 /* The acts; see operations[]. */
 operation_act op_domain_add, op_domain_list, op_domain_show, op_domain_set,
     op_domain_delete;
