@@ -148,7 +148,8 @@ operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
     op_alias_delete;
 operation_act op_object_add, op_object_list, op_object_show, op_object_set,
     op_object_passwd, op_object_delete;
-operation_act op_dump, op_load, op_journal, op_journal_follow, op_check, op_login, op_sending, op_recompile,
+operation_act op_dump, op_load, op_journal, op_journal_follow, op_check,
+    op_login, op_sending, op_recompile,
     op_schema, op_removed_list, op_undo;
 operation_act op_mailbox_measure, op_mailbox_open, op_mailbox_fill,
     op_mailbox_purge;
