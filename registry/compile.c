@@ -150,9 +150,7 @@ same_value(const struct object *a, const struct object *b, const char *name)
 {
 	struct slice x = object_get(a, name), y = object_get(b, name);
 
-	if (x.p == NULL || y.p == NULL)
-		return x.p == y.p;
-	return slice_eq(x, y);
+	return (x.p == NULL) == (y.p == NULL) && slice_eq(x, y);
 }
 
 static int

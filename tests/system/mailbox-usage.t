@@ -309,29 +309,6 @@ def test_own_aliases(m):
        "the number is not the owner's to set")
 
 
-def test_self_service(m):
-    """3-08: what the owner of a mailbox does with nobody's help."""
-    def own(*argv, secret=SECRET, more=""):
-        return m.malle("--as", BOB, *argv, input=secret + "\n" + more,
-                       check=False)
-    eq(own("user", "set", BOB, "forward=bob@ailleurs.test",
-           "keep=yes").returncode, 0, "3-08: forwards")
-    eq(own("user", "set", BOB, "vacation-text=Bye.", "vacation=yes",
-           "vacation-start=now").returncode, 0, "3-08: is absent")
-    shown = own("user", "show", BOB).stdout
-    ok("forward: bob@ailleurs.test" in shown and "vacation: yes" in shown and
-       "used-messages: " in shown, "3-08: sees it, and the disk usage")
-    eq(own("user", "set", BOB, "quota-bytes=0").returncode, 77,
-       "but gives itself no room")
-    fresh = "seven oranges on a staple"
-    eq(own("user", "passwd", BOB, "--password-stdin",
-           more=fresh + "\n").returncode, 0, "3-08: changes the password")
-    eq(own("mailbox", "list", BOB).returncode, 77, "the old one is over")
-    eq(own("mailbox", "list", BOB, secret=fresh).returncode, 0,
-       "the new one opens the mailbox")
-    m.malle("user", "passwd", BOB, "--password-stdin", input=SECRET + "\n")
-
-
 def test_interrupted(m):
     """A restore whose program dies is repeated."""
     path = os.path.join(m.dir, "many.tar")
@@ -370,7 +347,6 @@ with malle.Instance() as m:
     test_hostile(m)
     test_remove(m)
     test_own_aliases(m)
-    test_self_service(m)
     test_interrupted(m)
     eq(m.violations(), [], "no call outside a role")
 malle.done()
