@@ -142,6 +142,7 @@ main(int argc, char **argv)
 	int c, tables_fd;
 
 	log_open("malle-smtpd");
+	proc_huge_text();
 	while ((c = getopt(argc, argv, "c:h")) != -1) {
 		if (c == 'h') {
 			usage(stdout);

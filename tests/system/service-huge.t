@@ -13,7 +13,7 @@ from malle import ok
 
 HUGE = 2 << 20
 MADV_COLLAPSE = 25
-PROGRAMS = ("malle-pop3d", "malle-spawn", "malle-tls")
+PROGRAMS = ("malle-pop3d", "malle-smtpd", "malle-spawn", "malle-tls")
 
 if malle.SANITIZED:
     malle.skip_all("the sanitizers know where the code was loaded")
