@@ -106,7 +106,7 @@ look_up(struct manager *q, const struct recipient *r, struct answering *out)
 		return "account-off";
 	if (found == -1)
 		return "tables";
-	if (found == 0 || (address.kind != ADDRESS_ROBOT && !address.answers))
+	if (found != 1 || (address.kind != ADDRESS_ROBOT && !address.answers))
 		return "not-set";
 	if (address.state != ACCOUNT_ACTIVE)
 		return "account-off";

@@ -150,7 +150,9 @@ same_value(const struct object *a, const struct object *b, const char *name)
 {
 	struct slice x = object_get(a, name), y = object_get(b, name);
 
-	return (x.p == NULL) == (y.p == NULL) && slice_eq(x, y);
+	if (x.p == NULL || y.p == NULL)
+		return x.p == y.p;
+	return slice_eq(x, y);
 }
 
 static int

@@ -39,14 +39,14 @@ def records(m):
             m.malle("mailbox", "deleted").stdout.splitlines()]
 
 
-def make_old(m, *names):
-    """The records of these say that they were deleted long ago."""
+def make_old(m, *names, date=OLD):
+    """The records of these say that they were deleted then."""
     out, mine = [], False
     for line in m.malle("dump").stdout.splitlines():
         if not line.startswith("\t"):
             mine = line.split() in [["removed", n] for n in names]
         if mine and line.startswith("\tdate="):
-            line = "\tdate=" + OLD
+            line = "\tdate=" + date
         out.append(line)
     m.malle("load", "--update", input="\n".join(out) + "\n")
 
@@ -110,6 +110,8 @@ def test_grace(m):
         put(m, name + "@exemple.test")
         m.malle("user", "delete", name + "@exemple.test")
     make_old(m, "dave@exemple.test")
+    make_old(m, "eve@exemple.test", date=time.strftime(
+        "%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 29 * 86400)))
     # A purge that was cut short has left something.
     left = os.path.join(m.base, "mail", "exemple.test", ".purged.1.2")
     os.mkdir(left)

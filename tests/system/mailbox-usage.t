@@ -309,6 +309,29 @@ def test_own_aliases(m):
        "the number is not the owner's to set")
 
 
+def test_self_service(m):
+    """3-08: what the owner of a mailbox does with nobody's help."""
+    def own(*argv, secret=SECRET, more=""):
+        return m.malle("--as", BOB, *argv, input=secret + "\n" + more,
+                       check=False)
+    eq(own("user", "set", BOB, "forward=bob@ailleurs.test",
+           "keep=yes").returncode, 0, "3-08: forwards")
+    eq(own("user", "set", BOB, "vacation-text=Bye.", "vacation=yes",
+           "vacation-start=now").returncode, 0, "3-08: is absent")
+    shown = own("user", "show", BOB).stdout
+    ok("forward: bob@ailleurs.test" in shown and "vacation: yes" in shown and
+       "used-messages: " in shown, "3-08: sees it, and the disk usage")
+    eq(own("user", "set", BOB, "quota-bytes=0").returncode, 77,
+       "but gives itself no room")
+    fresh = "seven oranges on a staple"
+    eq(own("user", "passwd", BOB, "--password-stdin",
+           more=fresh + "\n").returncode, 0, "3-08: changes the password")
+    eq(own("mailbox", "list", BOB).returncode, 77, "the old one is over")
+    eq(own("mailbox", "list", BOB, secret=fresh).returncode, 0,
+       "the new one opens the mailbox")
+    m.malle("user", "passwd", BOB, "--password-stdin", input=SECRET + "\n")
+
+
 def test_interrupted(m):
     """A restore whose program dies is repeated."""
     path = os.path.join(m.dir, "many.tar")
@@ -333,6 +356,51 @@ def test_interrupted(m):
        "with nothing left in tmp")
 
 
+def test_killed(m):
+    """malle-mailbox killed in the middle of a restore."""
+    dave = "dave@exemple.test"
+    m.user(dave, SECRET)
+    space = io.BytesIO()
+    with tarfile.open(fileobj=space, mode="w") as t:
+        for i in range(400):
+            info = tarfile.TarInfo("mail/INBOX/cur/%d.k:2,S" % i)
+            info.size = len(mail("k", 3000))
+            t.addfile(info, io.BytesIO(mail("k", 3000)))
+    whole = space.getvalue()
+
+    def worker():
+        for pid in malle.children(m.pid("malle-spawn")):
+            if malle._argv0(pid) == "malle-mailbox":
+                return pid
+        return None
+    with subprocess.Popen(
+            [os.path.join(malle.BIN, "malle"), "-c", m.conf_path, "--as", dave,
+             "mailbox", "restore", dave, "-"], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as restore:
+        restore.stdin.write(SECRET.encode() + b"\n" + whole[:len(whole) // 2])
+        restore.stdin.flush()
+        ok(until(lambda: len(m.messages(dave)) >= 64), "a restore is under way")
+        os.kill(worker(), 9)
+        try:
+            restore.stdin.write(whole[len(whole) // 2:])
+            restore.stdin.close()
+        except BrokenPipeError:
+            pass
+        told = restore.stderr.read().decode()
+        restore.stdin = None
+    ok(restore.returncode != 0 and "mailbox" in told,
+       "its end is told to who waits for it")
+    kept = m.messages(dave)
+    ok(64 <= len(kept) < 400 and
+       all(os.path.getsize(p) == len(mail("k", 3000)) for p in kept),
+       "what is there is whole: %d" % len(kept))
+    space = os.path.join(m.dir, "whole.tar")
+    with open(space, "wb") as f:
+        f.write(whole)
+    owner(m, "mailbox", "restore", dave, space)
+    eq(len(m.messages(dave)), 400, "and the rest comes when it is repeated")
+
+
 with malle.Instance() as m:
     m.domain("exemple.test")
     m.user(BOB, SECRET)
@@ -347,6 +415,8 @@ with malle.Instance() as m:
     test_hostile(m)
     test_remove(m)
     test_own_aliases(m)
+    test_self_service(m)
     test_interrupted(m)
+    test_killed(m)
     eq(m.violations(), [], "no call outside a role")
 malle.done()
