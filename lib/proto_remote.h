@@ -26,9 +26,9 @@ enum remote_request {
  * recipients exactly once, the last of them with more = 0. Jobs may be sent
  * before others are answered. R_CLOSED: the connection is gone (the other side
  * closed it, or it failed); jobs without a result were not begun, unless named
- * in R_RESULT before. R_TICKET may come once, behind R_READY. The carrier ends when its pair closes, with QUIT. One that
- * was killed may leave ECONNRESET in front of its last messages: after any error
- * of receiving, receive on until 0.
+ * in R_RESULT before. R_TICKET may come once, behind R_READY. The carrier ends
+ * when its pair closes, with QUIT. One that was killed may leave ECONNRESET in
+ * front of its last messages: after any error of receiving, receive on until 0.
  */
 enum remote_type {
 	R_LOOKUP = 1,	/* u64 tag, text domain */

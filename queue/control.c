@@ -259,7 +259,8 @@ static bool
 needs_envelope(const struct control *k)
 {
 	return k->type == Q_LIST || k->type == Q_SHOW ||
-	    k->f.account[0] != '\0' || k->f.sender[0] != '\0' || k->f.recipient[0] != '\0';
+	    k->f.account[0] != '\0' || k->f.sender[0] != '\0' ||
+	    k->f.recipient[0] != '\0';
 }
 
 static bool

@@ -166,8 +166,8 @@ look(struct hooks *h)
 		    !S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
 			continue;
 		if (is_ours(&st))
-			snprintf(h->names[h->n++], sizeof(h->names[0]), "%s",
-			    d->d_name);
+			memcpy(h->names[h->n++], d->d_name,
+			    strlen(d->d_name) + 1);
 		else
 			tell_unsafe(d->d_name);
 	}

@@ -235,17 +235,21 @@ with Instance(conf={"hook_time": "2s"}, start=False) as m:
     eq(sorted(set(order())), list(range(mark + 1, n + 1)), "none is left out")
     eq(len(order()), len(set(order())), "none comes twice")
 
-    # Killed again and again, in hooks and between them.
-    put(folder, "slow", "#!/bin/sh\nsleep 0.05\n")
+    # Killed while the first hook has a change and the second has not.
+    put(folder, "a-slow", "#!/bin/sh\n: >\"$HOME/begun-$MALLE_CHANGE\"\n"
+        "sleep 0.3\n")
     kills = 0
     for i in range(30, 42):
         alias(i)
+        if i % 3 != 0:
+            continue
+        n = last()
+        ok(until(lambda: os.path.exists(work + "/begun-%d" % n), 30),
+           "a hook has the change %d" % n)
         pid = m.pid("malle-hooks")
-        if i % 3 == 0 and pid:
-            time.sleep(0.03 * (i % 7))
-            os.kill(pid, signal.SIGKILL)
-            kills += 1
-            until(lambda: m.pid("malle-hooks") not in (None, pid), 40)
+        os.kill(pid, signal.SIGKILL)
+        kills += 1
+        until(lambda: m.pid("malle-hooks") not in (None, pid), 40)
     n = last()
     ok(until(lambda: n in order(), 60), "killed %d times, it goes on" % kills)
     eq(sorted(set(order())), list(range(mark + 1, n + 1)), "none is left out")

@@ -8,6 +8,7 @@ import smtplib
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import internet
@@ -265,6 +266,12 @@ def test_peer(m, name, root):
     # openssl s_client as well: the letters go all the same.
     ok(tls or (sent and name == "opensmtpd"), "%s: over TLS 1.3: %s" % (
         name, "yes" if tls else "no, in the clear"))
+    if name == "postfix":
+        time.sleep(5)   # so long no connection is kept
+        submit(m, ["bob@" + domain], (head % n).encode() + b"again\r\n")
+        until(lambda: len(root.mails("bob")) > n, 20)
+        last = [l for l in m.log().split("\n") if " sent to=bob@" in l][-1]
+        ok(' resumed"' in last, name + ": goes on with its TLS session")
     before = len(m.messages(ALICE))
     submit(m, ["nobody@" + domain], (head % 99).encode() + b"x\r\n")
     raw = m.wait_messages(ALICE, before + 1)
