@@ -145,13 +145,14 @@ test_secret(void)
 static void
 test_access(void)
 {
-	struct access_record a = { true, SLICE("dupont"), 100 };
+	struct access_record a = { true, SLICE("dupont"), 100, 1000, 0 };
 	struct access_record back;
 
 	begin();
 	access_record_pack(&k, &a);
 	ok(access_record_unpack(packed(), &back) == 0 && back.may_relay &&
-	    slice_eq(back.owner, a.owner) && back.messages_hour == 100,
+	    slice_eq(back.owner, a.owner) && back.messages_hour == 100 &&
+	    back.owner_messages_day == 1000,
 	    "an access record");
 }
 
