@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -45,12 +46,16 @@ class Held:
         self.dead = False
 
     def __enter__(self):
-        self._call(ATTACH)
-        self._wait()
-        self.saved = self._regs()
-        if self._read(self.saved["rip"] - 2)[:2] != SYSCALL:
-            raise RuntimeError("not in a system call")
-        return self
+        for _ in range(100):
+            self._call(ATTACH)
+            self._wait()
+            self.saved = self._regs()
+            if self._read(self.saved["rip"] - 2)[:2] == SYSCALL:
+                return self
+            # It is on its way to its waiting.
+            self._call(DETACH)
+            time.sleep(0.05)
+        raise RuntimeError("not in a system call")
 
     def __exit__(self, *exc):
         if not self.dead:
@@ -171,8 +176,15 @@ def refused(program, what, got):
     ok(good, "%s cannot %s (%s)" % (program, what, name))
 
 
+def is_confined(pid):
+    """True when it has its filter, and waits for something to do."""
+    status = open("/proc/%d/status" % pid).read()
+    return "\nSeccomp:\t2" in status and "\nState:\tS" in status
+
+
 def test_child(m, name, pid, others):
     """A child of malle-spawn: its domain, and not even all of that."""
+    ok(until(lambda: is_confined(pid)), name + " has a filter")
     for what, path in others:
         refused(name, what, attempt(pid, OPENAT, (AT_FDCWD, path, 0)))
     for what, number, args in list(refusals(m, name)):
