@@ -305,6 +305,7 @@ class Lab:
         self.remote = remote
         self.process = None
         self.log = self.base + "/log"
+        open(self.log, "w").close()
         if start:
             self.start()
 
@@ -349,12 +350,13 @@ class Lab:
         environment = dict(os.environ, MALLE_FDS=",".join(
             "%s=%d" % (k, s.fileno()) for k, s in fds.items()), **(env or {}))
         environment.setdefault("MALLE_SANDBOX_DENY", "kill")
+        ready = self.logged("ready")
         self.process = subprocess.Popen(
             list(wrap) + [malle.BIN + "/malle-queued", "-c", self.conf],
             pass_fds=[s.fileno() for s in fds.values()], env=environment,
             stderr=open(self.log, "a"), start_new_session=True)
         listen.close()
-        self.wait_log("ready", count=self.logged("ready") + 1)
+        self.wait_log("ready", count=ready + 1)
 
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
@@ -363,8 +365,22 @@ class Lab:
             # What it is wrapped in, and malle-queued itself.
             os.killpg(self.process.pid, how)
         status = self.process.wait(15)
+        # What was wrapped may end later, and has the queue until then.
+        self.wait(lambda: not self._group_is_there(self.process.pid), 5)
         self.process = None
         return status
+
+    @staticmethod
+    def _group_is_there(group):
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(path) as f:
+                    state, _, of = f.read().rsplit(")", 1)[1].split()[:3]
+            except OSError:
+                continue
+            if int(of) == group and state != "Z":
+                return True
+        return False
 
     def client(self):
         return Client(self.path)
