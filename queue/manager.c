@@ -17,7 +17,7 @@
 #include "queue/sending.h"
 
 #define EVENTS 512		/* of one turn */
-#define PATIENT_TIME 400	/* us of a turn for what can wait */
+#define PATIENT_TIME 100	/* us of a turn for what can wait */
 #define STOP_SECONDS 5		/* for deliveries under way */
 #define HOUSEKEEPING 1000	/* ms between looks at what has expired */
 
