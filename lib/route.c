@@ -3,7 +3,6 @@
 
 #include "lib/route.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -46,8 +45,9 @@ struct step {
 	uint32_t hash;
 	enum step_state state;
 	bool is_mailbox;
-	/* open: how deep it is; undecided: how deep the first of its circle is */
-	unsigned depth;
+	/* open: its own place; undecided: that of the first of its circle, as
+	 * far as it is known (Tarjan's strongly connected components) */
+	size_t first;
 };
 
 struct walk {
@@ -74,7 +74,7 @@ struct walk {
 /* Where a part of the walk has led. */
 struct outcome {
 	bool leads;		/* somebody takes the mail */
-	unsigned back;		/* the first address of a circle; UINT_MAX */
+	size_t back;		/* place of a circle's first address; SIZE_MAX */
 };
 
 #define NOBODY ((size_t)-1)	/* no step */
@@ -124,8 +124,8 @@ grow(struct walk *w)
 /* Comes to an address: *step is its place, *is_new says whether for the first
  * time. */
 static enum route_verdict
-visit(struct walk *w, const char *local, const char *domain, unsigned depth,
-    size_t *step, bool *is_new)
+visit(struct walk *w, const char *local, const char *domain, size_t *step,
+    bool *is_new)
 {
 	char text[ADDR_TEXT_MAX];
 	uint32_t hash;
@@ -152,7 +152,7 @@ visit(struct walk *w, const char *local, const char *domain, unsigned depth,
 	w->steps[*step].hash = hash;
 	w->steps[*step].state = STEP_OPEN;
 	w->steps[*step].is_mailbox = false;
-	w->steps[*step].depth = depth;
+	w->steps[*step].first = *step;
 	return ROUTE_OK;
 }
 
@@ -162,8 +162,8 @@ meet(const struct step *s, struct outcome *out)
 {
 	if (s->state == STEP_LEADS)
 		out->leads = true;
-	else if (s->state != STEP_DEAD && s->depth < out->back)
-		out->back = s->depth;
+	else if (s->state != STEP_DEAD && s->first < out->back)
+		out->back = s->first;
 }
 
 static enum route_verdict
@@ -192,7 +192,7 @@ report_remote(struct walk *w, const struct addr *a, size_t by,
 	if (by == NOBODY)
 		return report(w, &d);
 	/* Not one of ours: nothing leads back from there in this walk. */
-	if ((v = visit(w, a->local, a->domain, 0, &step, &is_new)) != ROUTE_OK)
+	if ((v = visit(w, a->local, a->domain, &step, &is_new)) != ROUTE_OK)
 		return v;
 	w->steps[step].state = STEP_LEADS;
 	if (!is_new)
@@ -300,8 +300,7 @@ close_circle(struct walk *w, size_t begin, struct outcome *out)
 
 /* Leaves an address; what is undecided from begin on has come after it. */
 static enum route_verdict
-leave(struct walk *w, size_t step, size_t begin, unsigned depth,
-    struct outcome *out)
+leave(struct walk *w, size_t step, size_t begin, struct outcome *out)
 {
 	if (out->leads) {
 		/* All of those lead to here, or to where here leads. */
@@ -312,12 +311,12 @@ leave(struct walk *w, size_t step, size_t begin, unsigned depth,
 		return ROUTE_OK;
 	}
 	w->undecided[w->nundecided++] = step;
-	if (out->back >= depth) {
-		out->back = UINT_MAX;
+	if (out->back >= step) {
+		out->back = SIZE_MAX;
 		return close_circle(w, begin, out);
 	}
 	w->steps[step].state = STEP_UNDECIDED;
-	w->steps[step].depth = out->back;
+	w->steps[step].first = out->back;
 	return ROUTE_OK;
 }
 
@@ -336,7 +335,7 @@ walk_missing(struct walk *w, const struct addr *rcpt,
 	if (to[0] == '\0' || w->is_sending)
 		return ROUTE_UNKNOWN;
 	v = visit(w, place->account[0] != '\0' ? place->account : rcpt->local,
-	    place->domain, depth, &step, &is_new);
+	    place->domain, &step, &is_new);
 	if (v != ROUTE_OK)
 		return v;
 	if (!is_new) {
@@ -359,7 +358,7 @@ walk_missing(struct walk *w, const struct addr *rcpt,
 		    ROUTE_TEMPORARY : walk_target(w, &next, step, depth, out);
 	}
 	w->caught--;
-	return v == ROUTE_OK ? leave(w, step, begin, depth, out) : v;
+	return v == ROUTE_OK ? leave(w, step, begin, out) : v;
 }
 
 /*
@@ -446,7 +445,7 @@ serve(struct walk *w, const struct place *place,
 		v = report(w, &d);
 	}
 	return v == ROUTE_OK && step != NOBODY ?
-	    leave(w, step, begin, depth, out) : v;
+	    leave(w, step, begin, out) : v;
 }
 
 /* At an address that exists and takes mail. */
@@ -460,8 +459,7 @@ arrive(struct walk *w, const struct place *place,
 
 	/* Most are a mailbox and nothing more: no walk, no memory. */
 	if (v == ROUTE_OK && (depth > 0 || a->targets.len > 0))
-		v = visit(w, place->account, place->domain, depth, &step,
-		    &is_new);
+		v = visit(w, place->account, place->domain, &step, &is_new);
 	if (v != ROUTE_OK)
 		return v;
 	if (is_new)
@@ -475,7 +473,7 @@ static enum route_verdict
 walk(struct walk *w, const struct addr *rcpt, size_t by, unsigned depth,
     struct outcome *out)
 {
-	struct outcome here = { false, UINT_MAX };
+	struct outcome here = { false, SIZE_MAX };
 	struct address_record a;
 	struct place place;
 	enum route_verdict v;
@@ -499,7 +497,7 @@ walk(struct walk *w, const struct addr *rcpt, size_t by, unsigned depth,
 static enum route_verdict
 walk_all(struct walk *w, const struct addr *rcpt)
 {
-	struct outcome out = { false, UINT_MAX };
+	struct outcome out = { false, SIZE_MAX };
 	enum route_verdict v = walk(w, rcpt, NOBODY, 0, &out);
 
 	free(w->steps);
