@@ -10,6 +10,7 @@ import warnings
 warnings.simplefilter("ignore")
 import crypt
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
 from authd import *
 
 tap = Tap()
