@@ -13,6 +13,7 @@ A test begins with
 Build folder: MALLE_BUILD, default "build" (below the top folder).
 """
 import atexit
+import glob
 import os
 import pwd
 import shutil
@@ -117,6 +118,27 @@ def free_ports(n):
     for s in held:
         s.close()
     return ports
+
+
+def unpack_debian(package, folder):
+    """Unpacks a package of Debian's in folder, and those that it needs and that
+    are not installed here. False: it cannot be had."""
+    debs = os.path.join(os.environ.get("MALLE_DEBS", "/var/cache/malle-test"),
+                        package)
+    if not glob.glob("%s/%s_*.deb" % (debs, package)):
+        os.makedirs(debs + "/partial", exist_ok=True)
+        subprocess.run(
+            ["apt-get", "-q", "-y", "--no-install-recommends", "--reinstall",
+             "--download-only", "-o", "APT::Sandbox::User=root", "-o",
+             "Debug::NoLocking=1", "-o", "Dir::Cache::archives=" + debs + "/",
+             "install", package], capture_output=True, timeout=300,
+            env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
+    there = glob.glob(debs + "/*.deb")
+    if not glob.glob("%s/%s_*.deb" % (debs, package)):
+        return False
+    for path in there:
+        subprocess.run(["dpkg", "-x", path, folder], check=True)
+    return True
 
 
 def until(condition, seconds=10, step=0.02):
@@ -359,6 +381,9 @@ class Instance:
         command = [os.path.join(BIN, argv[0]), "-c", self.conf_path]
         if argv[0] == "malle-start":
             more = dict(self._as_user(), **more)
+        elif more.get("user"):
+            # The build may lie where only root can go.
+            command[0] = shutil.copy(command[0], self.dir)
         r = subprocess.run(command + list(argv[1:]), input=input, text=True,
                            capture_output=True, timeout=120, env=self.env,
                            **more)

@@ -547,8 +547,7 @@ def test_one_by_one(remote):
     s = Server()
     c, _ = remote.connect(s)
     c.socket.settimeout(5)
-    pid = subprocess.run(["pgrep", "-n", "-P", str(remote.process.pid)],
-                         stdout=subprocess.PIPE, text=True).stdout.strip()
+    pid = str(max(malle.children(remote.process.pid)))
     slow = subprocess.Popen(
         ["strace", "-o", "/dev/null", "-e", "trace=recvmsg", "-e",
          "inject=recvmsg:delay_exit=4000", "-p", pid],

@@ -19,7 +19,6 @@ from malle import eq, note, ok, until
 ALICE, PASSWORD = "alice@exemple.test", "une phrase de passe 1"
 USERS = {"daemon": 1, "nobody": 65534, "postfix": 64151, "postdrop": 64152,
          "opensmtpd": 64153, "opensmtpq": 64154, "vmail": 64155}
-DEBS = os.environ.get("MALLE_DEBS", "/var/cache/malle-test")
 
 
 class Unusable(Exception):
@@ -33,7 +32,6 @@ class Root:
         self.dir = tempfile.mkdtemp(prefix="malle-root-")
         os.chmod(self.dir, 0o755)
         self.process = None
-        os.makedirs(DEBS, exist_ok=True)
         for p in packages:
             self._unpack(p)
         for d in ("bin", "lib64", "dev", "proc", "tmp", "etc/tls", "var/vmail",
@@ -58,15 +56,9 @@ class Root:
         os.chown(self.dir + "/var/vmail", USERS["vmail"], USERS["vmail"])
 
     def _unpack(self, package):
-        if not glob.glob("%s/%s_*.deb" % (DEBS, package)):
-            r = subprocess.run(
-                ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
-                 package], cwd=DEBS, capture_output=True, timeout=300)
-            if r.returncode != 0:
-                self.close()
-                raise Unusable(package)
-        subprocess.run(["dpkg", "-x", glob.glob("%s/%s_*.deb" % (
-            DEBS, package))[0], self.dir], check=True)
+        if not malle.unpack_debian(package, self.dir):
+            self.close()
+            raise Unusable(package)
 
     def _libraries(self):
         """Copies what the programs are linked with and is not there."""

@@ -96,7 +96,7 @@ try_long(void)
 	for (size_t i = 0; i + 2 < out.len; i++)
 		ascii = ascii && (unsigned char)out.p[i] < 0x80;
 	ok(ascii && out.len == in.len && memcmp(out.p + out.len - 11,
-	    "\nDate: d\n\n\303\251" + 1, 11) == 0,
+	    "Date: d\n\n\303\251", 11) == 0,
 	    "a field that is too long is masked, the next one is not");
 	str_free(&in);
 	str_free(&out);
