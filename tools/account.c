@@ -254,3 +254,39 @@ registry_ask(const struct malle *m, const char *operation,
 	close(fd);
 	return status;
 }
+
+int
+ask_about_one(const struct malle *m, const char *operation, const char *field,
+    const struct option_field *options, bool attributes, int argc, char **argv,
+    const char *usage, row_show *show)
+{
+	static struct arguments a;
+
+	if (arguments_parse(m, options, attributes, argc, argv, &a) == -1 ||
+	    a.n != 1 || registry_field(&a.f, PASSWORD_HOW).p != NULL)
+		return arguments_wrong(m, usage);
+	registry_add(&a.f, field, slice_of(a.positional[0]));
+	return registry_ask(m, operation, &a.f, show, NULL);
+}
+
+int
+ask_for_list(const struct malle *m, const char *operation, bool of_domain,
+    int argc, char **argv, const char *usage, const char *const *columns)
+{
+	/* clang-format off */
+	static const struct option_field options[] = {
+		{ "--after", "after", NULL },
+		{ "--limit", "limit", NULL },
+		{ NULL, NULL, NULL }
+	};
+	/* clang-format on */
+	static struct arguments a;
+
+	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
+	    a.n > of_domain)
+		return arguments_wrong(m, usage);
+	if (a.n == 1)
+		registry_add(&a.f, "domain", slice_of(a.positional[0]));
+	return registry_ask(m, operation, &a.f, row_show_columns,
+	    (void *)(uintptr_t)columns);
+}

@@ -63,6 +63,16 @@ int registry_ask(const struct malle *m, const char *operation,
 /* The same on a connection of the caller's own. */
 int registry_ask_on(const struct malle *m, int fd, const char *operation,
     struct registry_fields *f, row_show *show, void *arg);
+/* A whole command about one object: its name, the only positional argument,
+ * goes into the field. Options and attributes as arguments_parse() takes them;
+ * those of passwords are refused. */
+int ask_about_one(const struct malle *m, const char *operation,
+    const char *field, const struct option_field *options, bool attributes,
+    int argc, char **argv, const char *usage, row_show *show);
+/* A whole command that lists objects in columns, with --after and --limit; with
+ * of_domain those of one domain, when it is named. */
+int ask_for_list(const struct malle *m, const char *operation, bool of_domain,
+    int argc, char **argv, const char *usage, const char *const *columns);
 /* The exit status of a verdict (or -1), and its sentence on stderr. */
 int registry_verdict(const struct malle *m, int verdict, const char *text);
 /* A row as one JSON object on a line. */

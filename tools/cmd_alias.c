@@ -16,11 +16,6 @@ static const struct option_field options[] = {
 	{ "--force", "force", "yes" },
 	{ NULL, NULL, NULL }
 };
-static const struct option_field list_options[] = {
-	{ "--after", "after", NULL },
-	{ "--limit", "limit", NULL },
-	{ NULL, NULL, NULL }
-};
 /* clang-format on */
 
 static int
@@ -67,42 +62,23 @@ alias_list(struct malle *m, int argc, char **argv)
 {
 	static const char *const columns[] = { "name", "state", "targets",
 		NULL };
-	static struct arguments a;
 
-	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
-	    a.n > 1)
-		return arguments_wrong(m,
-		    "alias list [DOMAIN] [--after ADDRESS] [--limit N]");
-	if (a.n == 1)
-		registry_add(&a.f, "domain", slice_of(a.positional[0]));
-	return registry_ask(m, "alias.list", &a.f, row_show_columns,
-	    (void *)(uintptr_t)columns);
-}
-
-static int
-ask_one(struct malle *m, const char *operation, int argc, char **argv,
-    const char *usage, row_show *show)
-{
-	static struct arguments a;
-
-	if (arguments_parse(m, NULL, false, argc, argv, &a) == -1 || a.n != 1)
-		return arguments_wrong(m, usage);
-	registry_add(&a.f, "address", slice_of(a.positional[0]));
-	return registry_ask(m, operation, &a.f, show, NULL);
+	return ask_for_list(m, "alias.list", true, argc, argv,
+	    "alias list [DOMAIN] [--after ADDRESS] [--limit N]", columns);
 }
 
 static int
 alias_show(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "alias.show", argc, argv, "alias show ADDRESS",
-	    row_show_all);
+	return ask_about_one(m, "alias.show", "address", NULL, false, argc,
+	    argv, "alias show ADDRESS", row_show_all);
 }
 
 static int
 alias_delete(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "alias.delete", argc, argv, "alias delete ADDRESS",
-	    NULL);
+	return ask_about_one(m, "alias.delete", "address", NULL, false, argc,
+	    argv, "alias delete ADDRESS", NULL);
 }
 
 /* The owner's own aliases: an address, a password, a name. */

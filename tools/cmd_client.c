@@ -29,45 +29,13 @@ static const struct option_field manager_options[] = {
 	{ "--locked",         PASSWORD_HOW, "locked" },
 	{ NULL, NULL, NULL }
 };
-static const struct option_field list_options[] = {
-	{ "--after", "after", NULL },
-	{ "--limit", "limit", NULL },
-	{ NULL, NULL, NULL }
-};
 /* clang-format on */
-
-static int
-ask_one(struct malle *m, const char *operation,
-    const struct option_field *known, int argc, char **argv,
-    const char *usage, row_show *show)
-{
-	static struct arguments a;
-
-	if (arguments_parse(m, known, known != NULL, argc, argv, &a) == -1 ||
-	    a.n != 1 || registry_field(&a.f, PASSWORD_HOW).p != NULL)
-		return arguments_wrong(m, usage);
-	registry_add(&a.f, "name", slice_of(a.positional[0]));
-	return registry_ask(m, operation, &a.f, show, NULL);
-}
-
-static int
-ask_list(struct malle *m, const char *operation, int argc, char **argv,
-    const char *usage, const char *const *columns)
-{
-	static struct arguments a;
-
-	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
-	    a.n != 0)
-		return arguments_wrong(m, usage);
-	return registry_ask(m, operation, &a.f, row_show_columns,
-	    (void *)(uintptr_t)columns);
-}
 
 static int
 client_add(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "client.add", client_options, argc, argv,
-	    "client add NAME [--name TEXT] [--contact ADDRESS] "
+	return ask_about_one(m, "client.add", "name", client_options, true,
+	    argc, argv, "client add NAME [--name TEXT] [--contact ADDRESS] "
 	    "[--language fr|en] [--note TEXT] [ATTRIBUTE=VALUE ...]",
 	    m->json ? row_show_json : NULL);
 }
@@ -79,30 +47,30 @@ client_list(struct malle *m, int argc, char **argv)
 		"language", "used-domains", "used-mailboxes", "used-aliases",
 		"used-forwards", "used-bytes", NULL };
 
-	return ask_list(m, "client.list", argc, argv,
+	return ask_for_list(m, "client.list", false, argc, argv,
 	    "client list [--after NAME] [--limit N]", columns);
 }
 
 static int
 client_show(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "client.show", NULL, argc, argv, "client show NAME",
-	    row_show_all);
+	return ask_about_one(m, "client.show", "name", NULL, false, argc, argv,
+	    "client show NAME", row_show_all);
 }
 
 static int
 client_set(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "client.set", client_options, argc, argv,
-	    "client set NAME ATTRIBUTE=VALUE ...",
+	return ask_about_one(m, "client.set", "name", client_options, true,
+	    argc, argv, "client set NAME ATTRIBUTE=VALUE ...",
 	    m->json ? row_show_json : NULL);
 }
 
 static int
 client_delete(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "client.delete", NULL, argc, argv,
-	    "client delete NAME", NULL);
+	return ask_about_one(m, "client.delete", "name", NULL, false, argc,
+	    argv, "client delete NAME", NULL);
 }
 
 int
@@ -157,22 +125,22 @@ manager_list(struct malle *m, int argc, char **argv)
 	static const char *const columns[] = { "name", "full-name", "state",
 		"client", "domains", "until", "password", NULL };
 
-	return ask_list(m, "manager.list", argc, argv,
+	return ask_for_list(m, "manager.list", false, argc, argv,
 	    "manager list [--after NAME] [--limit N]", columns);
 }
 
 static int
 manager_show(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "manager.show", NULL, argc, argv,
+	return ask_about_one(m, "manager.show", "name", NULL, false, argc, argv,
 	    "manager show NAME", row_show_all);
 }
 
 static int
 manager_set(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "manager.set", manager_options, argc, argv,
-	    "manager set NAME [--domains LIST] [--client NAME] "
+	return ask_about_one(m, "manager.set", "name", manager_options, true,
+	    argc, argv, "manager set NAME [--domains LIST] [--client NAME] "
 	    "[--create KINDS] [--change KINDS] [--delete KINDS] [--until DATE] "
 	    "[--state STATE]", m->json ? row_show_json : NULL);
 }
@@ -180,8 +148,8 @@ manager_set(struct malle *m, int argc, char **argv)
 static int
 manager_delete(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "manager.delete", NULL, argc, argv,
-	    "manager delete NAME", NULL);
+	return ask_about_one(m, "manager.delete", "name", NULL, false, argc,
+	    argv, "manager delete NAME", NULL);
 }
 
 int

@@ -22,34 +22,14 @@ static const struct option_field delete_options[] = {
 	{ "--all", "all", "yes" },
 	{ NULL, NULL, NULL }
 };
-static const struct option_field list_options[] = {
-	{ "--after", "after", NULL },
-	{ "--limit", "limit", NULL },
-	{ NULL, NULL, NULL }
-};
 /* clang-format on */
-
-static int
-ask_one(struct malle *m, const char *operation,
-    const struct option_field *known, bool attributes, int argc, char **argv,
-    const char *usage, row_show *show)
-{
-	static struct arguments a;
-
-	if (arguments_parse(m, known, attributes, argc, argv, &a) == -1 ||
-	    a.n != 1)
-		return arguments_wrong(m, usage);
-	registry_add(&a.f, "name", slice_of(a.positional[0]));
-	return registry_ask(m, operation, &a.f, show, NULL);
-}
 
 static int
 domain_add(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "domain.add", options, true, argc, argv,
+	return ask_about_one(m, "domain.add", "name", options, true, argc, argv,
 	    "domain add NAME [--language fr|en] [--alias-of MAIN] "
-	    "[--client NAME] [--force]",
-	    m->json ? row_show_json : NULL);
+	    "[--client NAME] [--force]", m->json ? row_show_json : NULL);
 }
 
 static int
@@ -58,27 +38,22 @@ domain_list(struct malle *m, int argc, char **argv)
 	static const char *const columns[] = { "name", "state", "language",
 		"alias-of", "client", "used-mailboxes", "used-aliases",
 		"used-forwards", "used-bytes", NULL };
-	static struct arguments a;
 
-	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
-	    a.n != 0)
-		return arguments_wrong(m,
-		    "domain list [--after NAME] [--limit N]");
-	return registry_ask(m, "domain.list", &a.f, row_show_columns,
-	    (void *)(uintptr_t)columns);
+	return ask_for_list(m, "domain.list", false, argc, argv,
+	    "domain list [--after NAME] [--limit N]", columns);
 }
 
 static int
 domain_show(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "domain.show", NULL, false, argc, argv,
+	return ask_about_one(m, "domain.show", "name", NULL, false, argc, argv,
 	    "domain show NAME", row_show_all);
 }
 
 static int
 domain_set(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "domain.set", options, true, argc, argv,
+	return ask_about_one(m, "domain.set", "name", options, true, argc, argv,
 	    "domain set NAME [--language fr|en] [--state STATE] "
 	    "[--alias-of MAIN] [ATTRIBUTE=VALUE ...]",
 	    m->json ? row_show_json : NULL);
@@ -87,8 +62,8 @@ domain_set(struct malle *m, int argc, char **argv)
 static int
 domain_delete(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "domain.delete", delete_options, false, argc, argv,
-	    "domain delete NAME [--all]", NULL);
+	return ask_about_one(m, "domain.delete", "name", delete_options, false,
+	    argc, argv, "domain delete NAME [--all]", NULL);
 }
 
 int

@@ -20,46 +20,30 @@ static const struct option_field options[] = {
 /* clang-format on */
 
 static int
-ask_one(struct malle *m, const char *operation,
-    const struct option_field *known, int argc, char **argv, const char *usage,
-    row_show *show)
-{
-	static struct arguments a;
-
-	if (arguments_parse(m, known, known != NULL, argc, argv, &a) == -1 ||
-	    a.n != 1)
-		return arguments_wrong(m, usage);
-	registry_add(&a.f, "net", slice_of(a.positional[0]));
-	return registry_ask(m, operation, &a.f, show, NULL);
-}
-
-static int
 relay_add(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "relay.add", options, argc, argv,
-	    "relay add " ARGUMENTS,
-	    m->json ? row_show_json : NULL);
+	return ask_about_one(m, "relay.add", "net", options, true, argc, argv,
+	    "relay add " ARGUMENTS, m->json ? row_show_json : NULL);
 }
 
 static int
 relay_set(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "relay.set", options, argc, argv,
-	    "relay set " ARGUMENTS,
-	    m->json ? row_show_json : NULL);
+	return ask_about_one(m, "relay.set", "net", options, true, argc, argv,
+	    "relay set " ARGUMENTS, m->json ? row_show_json : NULL);
 }
 
 static int
 relay_delete(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "relay.delete", NULL, argc, argv,
+	return ask_about_one(m, "relay.delete", "net", NULL, false, argc, argv,
 	    "relay delete ADDRESS[/BITS]", NULL);
 }
 
 static int
 relay_show(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "relay.show", NULL, argc, argv,
+	return ask_about_one(m, "relay.show", "net", NULL, false, argc, argv,
 	    "relay show ADDRESS[/BITS]", row_show_all);
 }
 

@@ -23,11 +23,6 @@ static const struct option_field options[] = {
 	{ "--force",     "force",     "yes" },
 	{ NULL, NULL, NULL }
 };
-static const struct option_field list_options[] = {
-	{ "--after", "after", NULL },
-	{ "--limit", "limit", NULL },
-	{ NULL, NULL, NULL }
-};
 /* clang-format on */
 
 /* All of a file, "-" for standard input. 0, or -1: said on stderr. */
@@ -95,42 +90,23 @@ robot_list(struct malle *m, int argc, char **argv)
 {
 	static const char *const columns[] = { "name", "state", "subject",
 		"copy", NULL };
-	static struct arguments a;
 
-	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
-	    a.n > 1)
-		return arguments_wrong(m,
-		    "robot list [DOMAIN] [--after ADDRESS] [--limit N]");
-	if (a.n == 1)
-		registry_add(&a.f, "domain", slice_of(a.positional[0]));
-	return registry_ask(m, "robot.list", &a.f, row_show_columns,
-	    (void *)(uintptr_t)columns);
-}
-
-static int
-ask_one(struct malle *m, const char *operation, int argc, char **argv,
-    const char *usage, row_show *show)
-{
-	static struct arguments a;
-
-	if (arguments_parse(m, NULL, false, argc, argv, &a) == -1 || a.n != 1)
-		return arguments_wrong(m, usage);
-	registry_add(&a.f, "address", slice_of(a.positional[0]));
-	return registry_ask(m, operation, &a.f, show, NULL);
+	return ask_for_list(m, "robot.list", true, argc, argv,
+	    "robot list [DOMAIN] [--after ADDRESS] [--limit N]", columns);
 }
 
 static int
 robot_show(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "robot.show", argc, argv, "robot show ADDRESS",
-	    row_show_all);
+	return ask_about_one(m, "robot.show", "address", NULL, false, argc,
+	    argv, "robot show ADDRESS", row_show_all);
 }
 
 static int
 robot_delete(struct malle *m, int argc, char **argv)
 {
-	return ask_one(m, "robot.delete", argc, argv, "robot delete ADDRESS",
-	    NULL);
+	return ask_about_one(m, "robot.delete", "address", NULL, false, argc,
+	    argv, "robot delete ADDRESS", NULL);
 }
 
 int

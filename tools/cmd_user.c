@@ -31,11 +31,6 @@ static const struct option_field options[] = {
 	{ "--own",            "own",            "yes" },
 	{ NULL, NULL, NULL }
 };
-static const struct option_field list_options[] = {
-	{ "--after", "after", NULL },
-	{ "--limit", "limit", NULL },
-	{ NULL, NULL, NULL }
-};
 /* clang-format on */
 
 /* What the registry proposes for a person. */
@@ -116,16 +111,9 @@ user_list(struct malle *m, int argc, char **argv)
 {
 	static const char *const columns[] = { "name", "full-name", "state",
 		"quota-bytes", "password", "last-login", NULL };
-	static struct arguments a;
 
-	if (arguments_parse(m, list_options, false, argc, argv, &a) == -1 ||
-	    a.n > 1)
-		return arguments_wrong(m,
-		    "user list [DOMAIN] [--after ADDRESS] [--limit N]");
-	if (a.n == 1)
-		registry_add(&a.f, "domain", slice_of(a.positional[0]));
-	return registry_ask(m, "user.list", &a.f, row_show_columns,
-	    (void *)(uintptr_t)columns);
+	return ask_for_list(m, "user.list", true, argc, argv,
+	    "user list [DOMAIN] [--after ADDRESS] [--limit N]", columns);
 }
 
 /* show, set and delete: an address, and the password of its owner. */
