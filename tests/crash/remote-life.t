@@ -48,15 +48,18 @@ def main():
         malle.ok(count > 50 and r.got("d1.org") == [
             x + "@d1.org" for x in "abc"], "one relay makes %d calls" % count)
         tried = crash.steps(count, MOST)
-        hits, slow = {}, 0
+        hits, spared = {}, 0
         for n in tried:
-            _, hit = r.once(n)
+            made, hit = r.once(n)
+            spared += not hit and made >= n
             if hit:
                 hits[hit[1]] = hits.get(hit[1], 0) + 1
         malle.note("killed at " + " ".join("%s=%d" % x for x in
                                            sorted(hits.items())))
-        malle.ok(sum(hits.values()) >= 0.8 * len(tried),
-                 "%d of %d kills have hit" % (sum(hits.values()), len(tried)))
+        # How many turns a life takes is the scheduler's affair: one may end
+        # before its n-th call.
+        malle.ok(2 * sum(hits.values()) >= len(tried) > 0 and not spared,
+                 "at most of its calls it was killed")
         r.fresh()
         # What it has learnt of the servers goes with malle-queued.
         r.m.kill("malle-queued")

@@ -85,15 +85,18 @@ def main():
         malle.ok(count > 100 and r.is_done("d1.org"),
                  "one message makes %d calls" % count)
         tried = crash.steps(count * 9 // 10, MOST)
-        hits = {}
+        hits, spared = {}, 0
         for n in tried:
-            _, hit = r.once(n)
+            made, hit = r.once(n)
+            spared += not hit and made >= n
             if hit:
                 hits[hit[1]] = hits.get(hit[1], 0) + 1
         malle.note("killed at " + " ".join("%s=%d" % x for x in
                                            sorted(hits.items())))
-        malle.ok(sum(hits.values()) >= 0.8 * len(tried),
-                 "%d of %d kills have hit" % (sum(hits.values()), len(tried)))
+        # How many turns a life takes is the scheduler's affair: one may end
+        # before its n-th call.
+        malle.ok(2 * sum(hits.values()) >= len(tried) > 0 and not spared,
+                 "at most of its calls it was killed")
         crash.back(r.m)
         r.m.malle("queue", "retry", "--all", check=False)
         owed = [d for d in r.sent if d not in r.refused]
