@@ -193,11 +193,14 @@ void control_free(struct control *k);
 /* What a request has changed is durable, or not. */
 void control_synced(struct manager *q, struct sync_item *i);
 
-/* life.c: one message from acceptance to its end */
+/* begin.c */
+/* Begins what was just accepted, or lets it wait for room; takes a over. */
 void life_accept(struct manager *q, struct active *a);
-int life_load(struct manager *q);
 /* Begins what is due, and goes on with what was begun. */
 void life_begin_due(struct manager *q);
+
+/* life.c, orders.c, load.c: one message from acceptance to its end */
+int life_load(struct manager *q);
 void life_settle(struct manager *q);
 void life_touch(struct manager *q, struct active *a);
 /* Schedules a recipient for this destination. 0, or -1: answered for. */
