@@ -22,13 +22,13 @@ $(BIN)/sendmail $(BIN)/mailq $(BIN)/newaliases: $(BIN)/malle-inject
 
 # The supervisor.
 PROGS += malle-start
-malle-start_SRC := tools/malle-start.c tools/malle-start-folders.c tools/malle-start-ports.c \
-	tools/malle-start-plan.c tools/malle-start-run.c tools/malle-start-loop.c tools/malle-start-state.c
+malle-start_SRC := tools/start.c tools/start_folders.c tools/start_ports.c \
+	tools/start_plan.c tools/start_run.c tools/start_loop.c tools/start_state.c
 
 # Forks who owns a mailbox; the POP3 session after login is linked in.
 PROGS += malle-spawn
 malle-spawn_HUGE := 1
-malle-spawn_SRC := tools/spawn.c tools/spawn-child.c $(POP3_MAILBOX_SRC)
+malle-spawn_SRC := tools/spawn.c tools/spawn_child.c $(POP3_MAILBOX_SRC)
 malle-spawn_STATIC := 1
 
 # Runs the administrator's programs after a change.

@@ -15,7 +15,7 @@ struct spawn {
 	int local, mailbox;	/* the programs malle-local, malle-mailbox */
 };
 
-/* spawn-child.c: what a forked child does; they never return. */
+/* spawn_child.c: what a forked child does; they never return. */
 __attribute__((noreturn)) void child_local(const struct spawn *s,
     const char *domain, uid_t uid, int connection);
 __attribute__((noreturn)) void child_mailbox(const struct spawn *s,

@@ -1,6 +1,6 @@
-/* malle-start-folders.c - the folders below base, with owners and modes. */
+/* start_folders.c - the folders below base, with owners and modes. */
 /* SPDX-License-Identifier: ISC */
-#include "tools/malle-start.h"
+#include "tools/start.h"
 
 #include <sys/stat.h>
 

@@ -1,4 +1,4 @@
-/* spawn-child.c - a child becomes the owner of one mailbox folder. */
+/* spawn_child.c - a child becomes the owner of one mailbox folder. */
 /* SPDX-License-Identifier: ISC */
 #include "tools/spawn.h"
 

@@ -1,6 +1,6 @@
-/* malle-start-plan.c - the programs, their order, who holds which socket. */
+/* start_plan.c - the programs, their order, who holds which socket. */
 /* SPDX-License-Identifier: ISC */
-#include "tools/malle-start.h"
+#include "tools/start.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>

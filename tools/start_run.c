@@ -1,6 +1,6 @@
-/* malle-start-run.c - starts one program, hears it, sees it end. */
+/* start_run.c - starts one program, hears it, sees it end. */
 /* SPDX-License-Identifier: ISC */
-#include "tools/malle-start.h"
+#include "tools/start.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>

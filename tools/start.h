@@ -1,6 +1,6 @@
-/* malle-start.h - what the files of the supervisor share. */
-#ifndef TOOLS_MALLE_START_H
-#define TOOLS_MALLE_START_H
+/* start.h - what the files of the supervisor share. */
+#ifndef TOOLS_START_H
+#define TOOLS_START_H
 /* SPDX-License-Identifier: ISC */
 
 #include <stdint.h>
@@ -68,23 +68,23 @@ struct start {
 	int parent_fd;		/* whoever waits for us in the shell, or -1 */
 };
 
-/* malle-start-folders.c: makes and repairs what is below base. Returns the
+/* start_folders.c: makes and repairs what is below base. Returns the
  * descriptor of base, or -1 after it has said why. */
 int folders_make(const struct conf *c);
 /* Whether there are hooks to be run: their folder is there. */
 bool folders_hooks(const struct conf *c);
 
-/* malle-start-ports.c: a listening TCP socket, or -1 after it has said why
+/* start_ports.c: a listening TCP socket, or -1 after it has said why
  * and, where it may look, who holds the port. */
 int port_listen(const struct conf_listen *l, const char *setting);
 
-/* malle-start-plan.c */
+/* start_plan.c */
 /* Fills the table; opens every socket and pair. 0, or -1 after saying why. */
 int plan_make(struct start *s);
 /* True when both ask for the same ports: no new sockets are needed. */
 bool plan_same_ports(const struct conf *a, const struct conf *b);
 
-/* malle-start-run.c: the life of one program. */
+/* start_run.c: the life of one program. */
 int service_start(struct start *s, struct service *v);
 /* Reads what a program said of being ready. */
 void service_hear(struct service *v);
@@ -93,10 +93,10 @@ void service_ended(struct start *s, struct service *v, int status);
 /* Our children of a process group (0: all) are sent sig. Their number. */
 size_t children_signal(int sig, pid_t group);
 
-/* malle-start-loop.c: supervises until told to end. Returns an exit status. */
+/* start_loop.c: supervises until told to end. Returns an exit status. */
 int start_loop(struct start *s);
 
-/* malle-start-state.c: who runs, for others. */
+/* start_state.c: who runs, for others. */
 /* Takes the lock of base. Descriptor; -1 after saying that somebody has it. */
 int state_lock(int basefd);
 /* Writes our pid, once we have the one that stays. 0 or -1. */

@@ -1,6 +1,6 @@
-/* malle-start-loop.c - keeps the programs running, ends them in order. */
+/* start_loop.c - keeps the programs running, ends them in order. */
 /* SPDX-License-Identifier: ISC */
-#include "tools/malle-start.h"
+#include "tools/start.h"
 
 #include <sys/signalfd.h>
 #include <sys/wait.h>

@@ -1,6 +1,6 @@
-/* malle-start-state.c - pid file, status for others, word to systemd. */
+/* start_state.c - pid file, status for others, word to systemd. */
 /* SPDX-License-Identifier: ISC */
-#include "tools/malle-start.h"
+#include "tools/start.h"
 
 #include <sys/file.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
-/* malle-start.c - starts and keeps every program of the service. */
+/* start.c - starts and keeps every program of the service. */
 /* SPDX-License-Identifier: ISC */
-#include "tools/malle-start.h"
+#include "tools/start.h"
 
 #include <sys/prctl.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
-/* malle-start-ports.c - listens on TCP ports; says who holds a taken one. */
+/* start_ports.c - listens on TCP ports; says who holds a taken one. */
 /* SPDX-License-Identifier: ISC */
-#include "tools/malle-start.h"
+#include "tools/start.h"
 
 #include <sys/socket.h>
 
