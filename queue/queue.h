@@ -160,7 +160,7 @@ void peer_expire(struct manager *q);
 void peer_settled(struct manager *q, struct conn *c);
 void peer_free_dead(struct manager *q);
 
-/* submit.c */
+/* submit.c, submit_rcpt.c */
 /* True between Q_MAIL and Q_COMMIT. */
 bool submit_is_open(const struct conn *c);
 int submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m);

@@ -1,4 +1,4 @@
-/* submission.h - a message that is being received: submit.c, commit.c. */
+/* submission.h - a message that is being received: submit*.c, commit.c. */
 #ifndef QUEUE_SUBMISSION_H
 #define QUEUE_SUBMISSION_H
 /* SPDX-License-Identifier: ISC */
@@ -29,6 +29,13 @@ struct submission {
 	struct sending sending;		/* what its sender may */
 	size_t reason;			/* why it is held: where in replies + 1 */
 };
+
+/* The first thing that is wrong is what the client is told. */
+__attribute__((format(printf, 4, 5)))
+void submission_refuse(struct submission *s, enum queue_result result,
+    const char *enhanced, const char *fmt, ...);
+/* What failed here is logged as what; the client is told to come again. */
+void submission_refuse_errno(struct submission *s, const char *what, int error);
 
 /* Q_DONE. */
 void submission_answer(struct manager *q, struct conn *c,

@@ -26,10 +26,9 @@
 
 #define FREE_CHECK 1000		/* ms between looks at the free space */
 
-/* The first thing that is wrong is what the client is told. */
-__attribute__((format(printf, 4, 5))) static void
-refuse(struct submission *s, enum queue_result result, const char *enhanced,
-    const char *fmt, ...)
+void
+submission_refuse(struct submission *s, enum queue_result result,
+    const char *enhanced, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -42,16 +41,16 @@ refuse(struct submission *s, enum queue_result result, const char *enhanced,
 	va_end(ap);
 }
 
-static void
-refuse_errno(struct submission *s, const char *what, int error)
+void
+submission_refuse_errno(struct submission *s, const char *what, int error)
 {
 	log_error(s->id[0] != '\0' ? s->id : NULL, "error",
 	    "what=%s error=%s", what, LOGS(strerror(error)));
 	if (error == ENOSPC || error == EDQUOT)
-		refuse(s, QUEUE_TEMPORARY, "4.3.1",
+		submission_refuse(s, QUEUE_TEMPORARY, "4.3.1",
 		    "The disk is full here: try again later");
 	else
-		refuse(s, QUEUE_TEMPORARY, "4.3.0",
+		submission_refuse(s, QUEUE_TEMPORARY, "4.3.0",
 		    "The message cannot be stored now: try again later");
 }
 
@@ -227,16 +226,16 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	distrust(c, &s->mail);
 	put_records(s, c);
 	if (q->is_stopping)
-		refuse(s, QUEUE_TEMPORARY, "4.3.2",
+		submission_refuse(s, QUEUE_TEMPORARY, "4.3.2",
 		    "The service is being stopped: try again in a moment");
 	if (s->mail.size > q->conf.message_max)
-		refuse(s, QUEUE_PERMANENT, "5.3.4",
+		submission_refuse(s, QUEUE_PERMANENT, "5.3.4",
 		    "The message is too big: at most %ju bytes are taken here",
 		    (uintmax_t)q->conf.message_max);
 	if (s->result == QUEUE_OK && disk_is_full(q, s->mail.size)) {
 		log_error(NULL, "full", "free=%ju min=%ju",
 		    (uintmax_t)q->disk_free, (uintmax_t)q->conf.queue_free_min);
-		refuse(s, QUEUE_TEMPORARY, "4.3.1",
+		submission_refuse(s, QUEUE_TEMPORARY, "4.3.1",
 		    "The disk is full here: try again later");
 	}
 	/* Once a turn is often enough: what came together sees the same. */
@@ -246,157 +245,8 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	q->tables_seen = q->turns;
 	if (s->result == QUEUE_OK &&
 	    !sending_allowed(q, c, &s->mail, &s->sending))
-		refuse(s, QUEUE_TEMPORARY, "4.7.1", "%s", s->sending.text);
-	return 0;
-}
-
-/* Somebody who gets nothing: two lines, whom the mail was for and why. */
-static void
-note_left_out(struct submission *s, const struct destination *d)
-{
-	char text[QUEUE_TEXT_MAX + 1], address[ADDR_TEXT_MAX];
-	const char *why;
-	struct addr a;
-
-	memset(&a, 0, sizeof(a));
-	memcpy(a.local, d->local, sizeof(a.local));
-	memcpy(a.domain, d->domain, sizeof(a.domain));
-	route_reply(d->why, addr_text(&a, address, sizeof(address)), text,
-	    sizeof(text));
-	why = strchr(text, ' ');
-	str_printf(&s->left_out, "%s\n%s\n", s->last,
-	    why != NULL ? why + 1 : text);
-}
-
-static bool
-on_destination(void *arg, const struct destination *d)
-{
-	static const enum recipient_kind kinds[] = {
-		[DEST_MAILBOX] = RCPT_MAILBOX, [DEST_REMOTE] = RCPT_REMOTE,
-		[DEST_ANSWER] = RCPT_ANSWER, [DEST_DISCARD] = RCPT_DISCARD
-	};
-	struct submission *s = arg;
-	uint32_t n = s->draft.n;
-
-	if (d->kind == DEST_LEFT_OUT) {
-		note_left_out(s, d);
-		return true;
-	}
-	if (draft_add(&s->draft, kinds[d->kind], slice_of(d->domain),
-	    slice_of(d->local), slice_of(d->kind == DEST_REMOTE ? d->by :
-	    d->detail)) == -1)
-		return false;
-	if (s->draft.n > n)
-		s->draft.v[n].is_caught = d->is_caught;
-	return true;
-}
-
-/* The address is nobody's: its sender will be told, or the client is now. */
-static int
-refuse_rcpt(struct manager *q, struct submission *s, const struct addr *a,
-    const char *text)
-{
-	struct reply why = { .when = q->wall, .result = QUEUE_PERMANENT };
-	const char *space = strchr(text, ' ');
-
-	snprintf(why.enhanced, sizeof(why.enhanced), "%.*s",
-	    space != NULL ? (int)(space - text) : 0, text);
-	snprintf(why.text, sizeof(why.text), "%s",
-	    space != NULL ? space + 1 : text);
-	if (s->draft.n_refused == 0 && s->result == QUEUE_OK) {
-		snprintf(s->enhanced, sizeof(s->enhanced), "%s",
-		    why.enhanced);
-		snprintf(s->text, sizeof(s->text), "%s", why.text);
-	}
-	return draft_refuse(&s->draft, slice_of(a->domain),
-	    slice_of(a->local), &why);
-}
-
-/* Looks up where an address leads, and notes it. 0, or -1 with errno. */
-static int
-route(struct manager *q, struct submission *s, const char *address,
-    const struct addr *a)
-{
-	const struct route_sender sender = { &s->from, s->is_trusted };
-	struct draft_mark mark = draft_mark(&s->draft);
-	enum route_verdict v;
-	char text[QUEUE_TEXT_MAX + 1];
-	struct domain_record ours;
-	struct addr back;
-
-	errno = 0;
-	/* A bounce of forwarded mail: it goes on to who sent that. */
-	if (srs_is(a->local) &&
-	    tables_domain(&q->tables, a->domain, &ours) == 1 &&
-	    srs_open(q->srs_key, q->wall / 86400, a->local, &back) == 0)
-		a = &back;
-	v = route_expand(&q->tables, a, q->conf.default_domain, &sender,
-	    on_destination, s);
-	if (v == ROUTE_OK && s->draft.records.len > mark.records)
-		return 0;
-	if (errno == E2BIG || errno == ENOMEM)
-		return -1;
-	draft_rewind(&s->draft, mark);
-	if (v == ROUTE_NOT_OURS)
-		return draft_add(&s->draft, RCPT_REMOTE,
-		    slice_of(a->domain), slice_of(a->local), SLICE_EMPTY);
-	route_reply(v == ROUTE_OK ? ROUTE_UNKNOWN : v, address, text,
-	    sizeof(text));
-	if (v == ROUTE_SUSPENDED || v == ROUTE_TEMPORARY) {
-		refuse(s, QUEUE_TEMPORARY,
-		    v == ROUTE_SUSPENDED ? "4.2.1" : "4.3.0", "%s",
-		    strchr(text, ' ') != NULL ? strchr(text, ' ') + 1 : text);
-		return 0;
-	}
-	return refuse_rcpt(q, s, a, text);
-}
-
-/* "postmaster" without a domain is an address too (RFC 5321 4.1.1.3). */
-static bool
-parse_recipient(struct slice address, struct addr *out)
-{
-	if (memchr(address.p, '@', address.len) != NULL)
-		return addr_parse(address, out) == ADDR_OK;
-	memset(out, 0, sizeof(*out));
-	return address.len > 0 &&
-	    slice_to_cstr(address, out->local, sizeof(out->local)) == 0;
-}
-
-int
-submit_rcpt(struct manager *q, struct conn *c, struct ipc_msg *m)
-{
-	struct submission *s = c->submission;
-	struct slice address = unpack_text(&m->body, ADDR_TEXT_MAX - 1);
-	uint8_t notify = unpack_u8(&m->body);
-	struct slice orcpt = unpack_text(&m->body, QUEUE_ORCPT_MAX);
-	char text[ADDR_TEXT_MAX];
-	struct addr a;
-
-	if (!unpack_end(&m->body) || !submit_is_open(c) || s->fd != -1 ||
-	    slice_to_cstr(address, text, sizeof(text)) == -1)
-		return -1;
-	if (s->draft.n_originals >= q->conf.recipients_max)
-		refuse(s, QUEUE_PERMANENT, "5.5.3",
-		    "Too many recipients: at most %ju a message",
-		    (uintmax_t)q->conf.recipients_max);
-	if (s->result != QUEUE_OK)
-		return 0;
-	if (!parse_recipient(address, &a)) {
-		refuse(s, QUEUE_PERMANENT, "5.1.3",
-		    "<%s> is not a mail address", text);
-		return 0;
-	}
-	if (s->draft.n_originals == 0)
-		memcpy(s->first, text, sizeof(text));
-	memcpy(s->last, text, sizeof(text));
-	if (draft_original(&s->draft, address, notify, orcpt) == -1 ||
-	    route(q, s, text, &a) == -1) {
-		if (errno == E2BIG)
-			refuse(s, QUEUE_PERMANENT, "5.5.3",
-			    "The message leads to too many mailboxes");
-		else
-			refuse_errno(s, "recipient", ENOMEM);
-	}
+		submission_refuse(s, QUEUE_TEMPORARY, "4.7.1", "%s",
+		    s->sending.text);
 	return 0;
 }
 
@@ -425,7 +275,8 @@ freeze(struct manager *q, struct submission *s, const struct conn *c)
 	struct header *h = &s->h;
 
 	if (s->result == QUEUE_OK && d->n_originals == 0)
-		refuse(s, QUEUE_PERMANENT, "5.5.1", "There is no recipient");
+		submission_refuse(s, QUEUE_PERMANENT, "5.5.1",
+		    "There is no recipient");
 	/* A notice that reaches nobody must be told of like any other. */
 	if (s->result == QUEUE_OK && d->n_refused == d->n &&
 	    (c->roles & PEER_BOUNCE) == 0)
@@ -446,7 +297,7 @@ freeze(struct manager *q, struct submission *s, const struct conn *c)
 	memcpy(h->boot_id, q->boot_id, BOOT_ID_LEN);
 	id_make(s->id);
 	if ((s->fd = store_create(&q->store, s->id)) == -1)
-		refuse_errno(s, "create", errno);
+		submission_refuse_errno(s, "create", errno);
 }
 
 /* Counts and checks the next piece of content. False: refused. */
@@ -454,7 +305,7 @@ static bool
 take_content(struct manager *q, struct submission *s, struct slice piece)
 {
 	if (s->h.content_length + piece.len > q->conf.message_max) {
-		refuse(s, QUEUE_PERMANENT, "5.3.4",
+		submission_refuse(s, QUEUE_PERMANENT, "5.3.4",
 		    "The message is too big: at most %ju bytes are taken here",
 		    (uintmax_t)q->conf.message_max);
 		return false;
@@ -464,7 +315,7 @@ take_content(struct manager *q, struct submission *s, struct slice piece)
 	if (!s->hops.is_over)
 		hops_feed(&s->hops, piece);
 	if (s->hops.count > HOPS_MAX) {
-		refuse(s, QUEUE_PERMANENT, "5.4.6",
+		submission_refuse(s, QUEUE_PERMANENT, "5.4.6",
 		    "The message has passed through too many servers: "
 		    "it goes round in circles");
 		return false;
@@ -529,7 +380,7 @@ submit_data(struct manager *q, struct conn *c, struct ipc_msg *m)
 	s->h.content_length += received.len;
 	if (take_content(q, s, piece) &&
 	    write_all(s->fd, iov, 2, at) == -1)
-		refuse_errno(s, "write", errno);
+		submission_refuse_errno(s, "write", errno);
 out:
 	str_free(&received);
 	return 0;
@@ -608,7 +459,8 @@ count(struct manager *q, const struct conn *c, struct submission *s)
 
 	if (!sending_take(q, c, &s->mail, s->draft.n_originals,
 	    &s->sending)) {
-		refuse(s, QUEUE_TEMPORARY, "4.7.1", "%s", s->sending.text);
+		submission_refuse(s, QUEUE_TEMPORARY, "4.7.1", "%s",
+		    s->sending.text);
 		return;
 	}
 	if (!s->sending.is_held)
@@ -634,9 +486,9 @@ submit_commit(struct manager *q, struct conn *c, struct ipc_msg *m)
 		count(q, c, s);
 	if (s->result == QUEUE_OK &&
 	    write_file(q, s, last, is_whole) == -1)
-		refuse_errno(s, "write", errno);
+		submission_refuse_errno(s, "write", errno);
 	if (s->result == QUEUE_OK && submission_commit(q, c, s) == -1)
-		refuse_errno(s, "commit", ENOMEM);
+		submission_refuse_errno(s, "commit", ENOMEM);
 	if (s->result != QUEUE_OK) {
 		log_info(NULL, "refused", "session=%s from=%s dsn=%s text=%s",
 		    LOGS(s->mail.session), LOGS(s->mail.sender), s->enhanced,
