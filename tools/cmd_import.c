@@ -251,7 +251,7 @@ put_json(const char *name, struct slice value, bool is_first)
 }
 
 void
-import_report(struct import *i, unsigned line, const char *result,
+import_report(const struct import *i, unsigned line, const char *result,
     const struct import_line *l, const char *text)
 {
 	char number[16];

@@ -63,7 +63,7 @@ csv_open(struct csv *c, struct slice bytes)
 		bytes = slice_skip(bytes, 3);
 	/* Three bytes at most for each, and one to end with. */
 	if (bytes.len > SIZE_MAX / 4 ||
-	    (c->text = malloc(3 * bytes.len + 4)) == NULL) {
+	    (c->text = calloc(3, bytes.len + 2)) == NULL) {
 		errno = ENOMEM;
 		return -1;
 	}

@@ -31,7 +31,7 @@ struct import {
 };
 
 /* A line of the report: "ok", "bad" or "made". */
-void import_report(struct import *i, unsigned line, const char *result,
+void import_report(const struct import *i, unsigned line, const char *result,
     const struct import_line *l, const char *text);
 
 /* Whether what the good lines come to fits into the limits of their domains and
