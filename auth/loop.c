@@ -14,6 +14,7 @@
 #include "auth/authd.h"
 #include "lib/buf.h"
 #include "lib/log.h"
+#include "lib/proc.h"
 
 #define EVENTS 64
 #define ACCEPT_BURST 32		/* connections taken before others go on */
@@ -295,16 +296,7 @@ wait_time(const struct authd *a)
 static int
 prepare(struct authd *a)
 {
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &signals, NULL) == -1 ||
-	    (a->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC |
-	    SFD_NONBLOCK)) == -1 ||
+	if ((a->signal_fd = proc_signals(false)) == -1 ||
 	    (a->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) == -1 ||
 	    watch(a, a->signal_fd, EPOLLIN, &a->signal_fd) == -1 ||
 	    watch(a, a->workers.event_fd, EPOLLIN, &a->workers) == -1)

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "lib/clock.h"
 #include "lib/slice.h"
 
 #define BUF_IN 8192
@@ -18,7 +19,7 @@
 struct buf {
 	int fd;			/* borrowed; -1 when there is none */
 	int timeout;		/* seconds for any one wait */
-	int64_t end;		/* monotonic ms after which nothing waits; 0: none */
+	int64_t end;		/* clock_ms() after which nothing waits; 0: none */
 	size_t start, len;	/* input: in[start .. start + len) */
 	size_t high;		/* nothing was ever read behind in[high - 1] */
 	size_t outlen;
@@ -70,8 +71,5 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 /* Writes all that is pending. Returns 0, or -1 with errno (now or earlier). */
 int buf_flush(struct buf *b);
-
-/* CLOCK_MONOTONIC in milliseconds. */
-int64_t clock_ms(void);
 
 #endif

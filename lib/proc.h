@@ -60,6 +60,13 @@ int proc_drop(const char *user, const char *root, const struct proc_limits *l)
 int proc_drop_to(uid_t uid, gid_t gid, const char *root,
     const struct proc_limits *l) __attribute__((warn_unused_result));
 
+/*
+ * SIGTERM, SIGINT and SIGHUP, and SIGCHLD when there are children, are read from
+ * the descriptor that is returned (signalfd(2), not blocking); SIGPIPE is
+ * ignored. A child must unblock them. -1 with errno.
+ */
+int proc_signals(bool children) __attribute__((warn_unused_result));
+
 /* Names the process for ps(1); at most 15 bytes count. */
 void proc_title(const char *title);
 

@@ -12,8 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/conf_pass.h"
 #include "lib/log.h"
+#include "lib/proc.h"
 #include "queue/sending.h"
 
 #define EVENTS 512		/* of one turn */
@@ -101,16 +103,7 @@ on_signal(struct manager *q, struct watch *w, uint32_t events)
 static int
 watch_signals(struct manager *q)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
-		return -1;
-	q->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	q->signals.fd = proc_signals(false);
 	q->signals.ready = on_signal;
 	if (q->signals.fd == -1)
 		return -1;
@@ -149,24 +142,15 @@ manager_init(struct manager *q)
 	return 0;
 }
 
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 /* Gives out what is ready, as much as fits a turn; a destination that can take
  * no more is parked. */
 static void
 dispatch(struct manager *q)
 {
-	int64_t end = now_us() + PATIENT_TIME;
+	int64_t end = clock_us() + PATIENT_TIME;
 	struct sched_dest *d;
 
-	while (now_us() < end && (d = sched_next_ready(&q->sched)) != NULL)
+	while (clock_us() < end && (d = sched_next_ready(&q->sched)) != NULL)
 		if (d->kind == RCPT_MAILBOX)
 			local_dispatch(q, d);
 		else
@@ -214,8 +198,8 @@ handle_all(struct manager *q, const struct epoll_event *events, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		handle(q, &events[i], false);
-	end = now_us() + PATIENT_TIME;
-	for (unsigned i = 0; i < n && now_us() < end; i++)
+	end = clock_us() + PATIENT_TIME;
+	for (unsigned i = 0; i < n && clock_us() < end; i++)
 		handle(q, &events[(q->turns + i) % n], true);
 }
 

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
+
 #define DIRS_MAX 64		/* folders of a round worth remembering */
 
 /* Linux 5.8 is the first whose syncfs() reports errors of writing back. */
@@ -35,15 +37,6 @@ kernel_has_syncfs(void)
 	return uname(&u) == 0 &&
 	    sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
 	    (major > 5 || (major == 5 && minor >= 8));
-}
-
-static uint64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 /* Everything of the filesystem, once. */
@@ -109,7 +102,7 @@ sync_each(struct sync *s, struct sync_items *round)
 static void
 do_round(struct sync *s, struct sync_items *round)
 {
-	uint64_t start = now_us();
+	int64_t start = clock_us();
 	struct sync_item *i;
 	size_t n = 0;
 	bool all;
@@ -124,7 +117,8 @@ do_round(struct sync *s, struct sync_items *round)
 		sync_all(s, round);
 	else
 		sync_each(s, round);
-	sync_costs_took(&s->costs, all, n, now_us() - start);
+	sync_costs_took(&s->costs, all, n,
+	    (uint64_t)(clock_us() - start));
 }
 
 /* Nobody else would tell it: tried until it is told, or knows already. */

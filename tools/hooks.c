@@ -14,7 +14,6 @@
 #include "tools/hooks.h"
 
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #include <dirent.h>
@@ -22,7 +21,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,22 +273,6 @@ loop(struct hooks *h)
 	}
 }
 
-static int
-watch_signals(struct hooks *h)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
-		return -1;
-	h->run.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return h->run.signals == -1 ? -1 : 0;
-}
-
 /* Gives up what neither we nor a hook need. */
 static int
 confine(struct hooks *h)
@@ -341,7 +323,8 @@ start(struct hooks *h)
 	h->run.milliseconds = (int64_t)h->conf.hook_time * 1000;
 	/* What a hook leaves behind is ours to reap. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	return watch_signals(h) == -1 || confine(h) == -1 ? -1 : 0;
+	h->run.signals = proc_signals(false);
+	return h->run.signals == -1 || confine(h) == -1 ? -1 : 0;
 }
 
 int

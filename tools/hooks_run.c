@@ -21,9 +21,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/fsx.h"
 
 #define MEMORY (1u << 30)
@@ -31,15 +31,6 @@
 #define FILE_SIZE (64u << 20)
 #define PROCESSES 128
 #define GRACE 2000		/* ms between SIGTERM and SIGKILL */
-
-static int64_t
-clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void
 limit(int what, rlim_t value)

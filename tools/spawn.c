@@ -297,7 +297,8 @@ serve(const struct spawn *s, int sigfd)
 			continue;
 		while (p[0].revents != 0 &&
 		    read(sigfd, &info, sizeof(info)) == sizeof(info)) {
-			if (info.ssi_signo == SIGTERM)
+			if (info.ssi_signo == SIGTERM ||
+			    info.ssi_signo == SIGINT)
 				return stop(&c);
 			/* A new one reads the configuration; the children
 			 * of this one go on. */
@@ -397,20 +398,6 @@ confine(const struct spawn *s)
 	return 0;
 }
 
-static int
-open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -440,7 +427,7 @@ main(int argc, char **argv)
 	umask(077);
 	if (open_all(&s) == -1)
 		return EX_UNAVAILABLE;
-	if (confine(&s) == -1 || (sigfd = open_signals()) == -1)
+	if (confine(&s) == -1 || (sigfd = proc_signals(true)) == -1)
 		return EX_OSERR;
 	proc_ready();
 	serve(&s, sigfd);

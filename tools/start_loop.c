@@ -344,16 +344,8 @@ stop_all(struct start *s)
 int
 start_loop(struct start *s)
 {
-	sigset_t set;
-	int sigfd;
+	int sigfd = proc_signals(true);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (sigfd == -1) {
 		log_error(NULL, "start-failed", "reason=%s",
 		    LOGS(strerror(errno)));
