@@ -1,6 +1,7 @@
 # What every program shares.
 LIB_SRC += lib/slice.c lib/str.c lib/num.c lib/clock.c lib/buf.c lib/pack.c lib/ipc.c lib/log.c \
-	lib/addr.c lib/ip.c lib/fsx.c lib/table.c lib/account.c lib/route.c lib/place.c lib/senders.c lib/conf.c \
+	lib/addr.c lib/ip.c lib/fsx.c lib/table.c lib/account.c lib/account_tables.c \
+	lib/route.c lib/route_steps.c lib/place.c lib/senders.c lib/conf.c \
 	lib/maildir.c lib/proc.c lib/date.c lib/base64.c lib/cmd.c \
 	lib/proto_queue.c lib/proto_local.c lib/proto_spawn.c lib/proto_auth.c \
 	lib/proto_tls.c lib/proto_registry.c

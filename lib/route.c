@@ -8,9 +8,8 @@
 #include <time.h>
 
 #include "lib/place.h"
+#include "lib/route_steps.h"
 #include "lib/senders.h"
-
-#define STEPS_MAX 20000		/* addresses of ours on the way */
 
 enum route_verdict
 route_check(struct tables *t, const struct addr *rcpt,
@@ -33,23 +32,11 @@ route_check(struct tables *t, const struct addr *rcpt,
 
 /*
  * A walk from a recipient along aliases and forwards to their ends, deep first.
- * Each address is visited once. A mailbox that only forwards keeps the mail when
- * nothing that it leads to takes it. In a circle this shows late: an address
+ * Each address is visited once. A mailbox that only forwards keeps the mail
+ * when nothing that it leads to takes it. In a circle this shows late: an address
  * from where the only ways on lead back is undecided until the first address of
  * that circle (the one that the walk came to first) has been left.
  */
-enum step_state { STEP_OPEN, STEP_UNDECIDED, STEP_LEADS, STEP_DEAD };
-
-struct step {
-	char text[ADDR_TEXT_MAX];	/* account@domain */
-	uint32_t hash;
-	enum step_state state;
-	bool is_mailbox;
-	/* open: its own place; undecided: that of the first of its circle, as
-	 * far as it is known (Tarjan's strongly connected components) */
-	size_t first;
-};
-
 struct walk {
 	struct tables *tables;
 	const char *default_domain;
@@ -57,12 +44,7 @@ struct walk {
 	bool is_sending;	/* who may send as it: aliases and robots only */
 	bool (*found)(void *arg, const struct destination *d);	/* or NULL */
 	void *arg;
-	struct step *steps;
-	size_t nsteps, cap;
-	uint32_t *seen;		/* hash table: place in steps + 1 */
-	size_t nseen;		/* its size, a power of two */
-	size_t *undecided;	/* places in steps */
-	size_t nundecided;
+	struct steps steps;
 	size_t destinations;
 	unsigned caught;	/* catch-alls on the way to here */
 	enum route_verdict left_out;	/* why; ROUTE_OK: nobody was */
@@ -78,83 +60,6 @@ struct outcome {
 };
 
 #define NOBODY ((size_t)-1)	/* no step */
-
-static uint32_t
-hash_text(const char *s)
-{
-	uint32_t h = 2166136261u;
-
-	while (*s != '\0')
-		h = (h ^ (unsigned char)*s++) * 16777619u;
-	return h;
-}
-
-static int
-grow(struct walk *w)
-{
-	size_t cap = w->cap == 0 ? 8 : 2 * w->cap, size = 2 * cap;
-	uint32_t *seen = calloc(size, sizeof(*seen));
-	struct step *steps = seen == NULL ? NULL :
-	    reallocarray(w->steps, cap, sizeof(*steps));
-	size_t *undecided;
-
-	if (steps != NULL)
-		w->steps = steps;
-	undecided = steps == NULL ? NULL :
-	    reallocarray(w->undecided, cap, sizeof(*undecided));
-	if (undecided == NULL) {
-		free(seen);
-		return -1;
-	}
-	w->undecided = undecided;
-	for (size_t i = 0; i < w->nsteps; i++) {
-		size_t at = steps[i].hash & (size - 1);
-
-		while (seen[at] != 0)
-			at = (at + 1) & (size - 1);
-		seen[at] = (uint32_t)i + 1;
-	}
-	free(w->seen);
-	w->seen = seen;
-	w->nseen = size;
-	w->cap = cap;
-	return 0;
-}
-
-/* Comes to an address: *step is its place, *is_new says whether for the first
- * time. */
-static enum route_verdict
-visit(struct walk *w, const char *local, const char *domain, size_t *step,
-    bool *is_new)
-{
-	char text[ADDR_TEXT_MAX];
-	uint32_t hash;
-	size_t at;
-
-	snprintf(text, sizeof(text), "%s@%s", local, domain);
-	hash = hash_text(text);
-	if (w->nsteps == STEPS_MAX)
-		return ROUTE_TOO_MANY;
-	if (w->nsteps == w->cap && grow(w) == -1)
-		return ROUTE_TEMPORARY;
-	for (at = hash & (w->nseen - 1); w->seen[at] != 0;
-	    at = (at + 1) & (w->nseen - 1)) {
-		*step = w->seen[at] - 1;
-		*is_new = false;
-		if (w->steps[*step].hash == hash &&
-		    strcmp(w->steps[*step].text, text) == 0)
-			return ROUTE_OK;
-	}
-	*step = w->nsteps++;
-	*is_new = true;
-	w->seen[at] = (uint32_t)*step + 1;
-	memcpy(w->steps[*step].text, text, sizeof(text));
-	w->steps[*step].hash = hash;
-	w->steps[*step].state = STEP_OPEN;
-	w->steps[*step].is_mailbox = false;
-	w->steps[*step].first = *step;
-	return ROUTE_OK;
-}
 
 /* The walk has come to an address again. */
 static void
@@ -192,12 +97,13 @@ report_remote(struct walk *w, const struct addr *a, size_t by,
 	if (by == NOBODY)
 		return report(w, &d);
 	/* Not one of ours: nothing leads back from there in this walk. */
-	if ((v = visit(w, a->local, a->domain, &step, &is_new)) != ROUTE_OK)
+	v = steps_visit(&w->steps, a->local, a->domain, &step, &is_new);
+	if (v != ROUTE_OK)
 		return v;
-	w->steps[step].state = STEP_LEADS;
+	w->steps.v[step].state = STEP_LEADS;
 	if (!is_new)
 		return ROUTE_OK;
-	memcpy(d.by, w->steps[by].text, sizeof(d.by));
+	memcpy(d.by, w->steps.v[by].text, sizeof(d.by));
 	return report(w, &d);
 }
 
@@ -283,18 +189,19 @@ keep_after_all(struct walk *w, const struct step *s)
 static enum route_verdict
 close_circle(struct walk *w, size_t begin, struct outcome *out)
 {
+	struct steps *all = &w->steps;
 	enum route_verdict v = ROUTE_OK;
 
-	for (size_t i = begin; i < w->nundecided; i++)
-		out->leads |= w->steps[w->undecided[i]].is_mailbox;
-	for (size_t i = begin; v == ROUTE_OK && i < w->nundecided; i++) {
-		struct step *s = &w->steps[w->undecided[i]];
+	for (size_t i = begin; i < all->nundecided; i++)
+		out->leads |= all->v[all->undecided[i]].is_mailbox;
+	for (size_t i = begin; v == ROUTE_OK && i < all->nundecided; i++) {
+		struct step *s = &all->v[all->undecided[i]];
 
 		s->state = out->leads ? STEP_LEADS : STEP_DEAD;
 		if (s->is_mailbox)
 			v = keep_after_all(w, s);
 	}
-	w->nundecided = begin;
+	all->nundecided = begin;
 	return v;
 }
 
@@ -302,21 +209,23 @@ close_circle(struct walk *w, size_t begin, struct outcome *out)
 static enum route_verdict
 leave(struct walk *w, size_t step, size_t begin, struct outcome *out)
 {
+	struct steps *all = &w->steps;
+
 	if (out->leads) {
 		/* All of those lead to here, or to where here leads. */
-		while (w->nundecided > begin)
-			w->steps[w->undecided[--w->nundecided]].state =
+		while (all->nundecided > begin)
+			all->v[all->undecided[--all->nundecided]].state =
 			    STEP_LEADS;
-		w->steps[step].state = STEP_LEADS;
+		all->v[step].state = STEP_LEADS;
 		return ROUTE_OK;
 	}
-	w->undecided[w->nundecided++] = step;
+	all->undecided[all->nundecided++] = step;
 	if (out->back >= step) {
 		out->back = SIZE_MAX;
 		return close_circle(w, begin, out);
 	}
-	w->steps[step].state = STEP_UNDECIDED;
-	w->steps[step].first = out->back;
+	all->v[step].state = STEP_UNDECIDED;
+	all->v[step].first = out->back;
 	return ROUTE_OK;
 }
 
@@ -327,19 +236,19 @@ walk_missing(struct walk *w, const struct addr *rcpt,
 {
 	const char *to = place->record.catch_all;
 	struct destination d = { .kind = DEST_DISCARD };
-	size_t step, begin = w->nundecided;
+	size_t step, begin = w->steps.nundecided;
 	enum route_verdict v;
 	struct addr next;
 	bool is_new;
 
 	if (to[0] == '\0' || w->is_sending)
 		return ROUTE_UNKNOWN;
-	v = visit(w, place->account[0] != '\0' ? place->account : rcpt->local,
-	    place->domain, &step, &is_new);
+	v = steps_visit(&w->steps, place->account[0] != '\0' ?
+	    place->account : rcpt->local, place->domain, &step, &is_new);
 	if (v != ROUTE_OK)
 		return v;
 	if (!is_new) {
-		meet(&w->steps[step], out);
+		meet(&w->steps.v[step], out);
 		return ROUTE_OK;
 	}
 	w->caught++;
@@ -428,12 +337,12 @@ serve(struct walk *w, const struct place *place,
     struct outcome *out)
 {
 	bool is_robot = a->kind == ADDRESS_ROBOT, answers = answers_now(a);
-	size_t begin = w->nundecided;
+	size_t begin = w->steps.nundecided;
 	struct destination d;
 	enum route_verdict v;
 
 	if (step != NOBODY)
-		w->steps[step].is_mailbox = a->kind == ADDRESS_MAILBOX;
+		w->steps.v[step].is_mailbox = a->kind == ADDRESS_MAILBOX;
 	place_mailbox(&d, place, a);
 	if ((v = stop_at(w, a, &d, depth, out)) == ROUTE_OK &&
 	    a->targets.len > 0 && !(w->is_sending && out->leads))
@@ -459,12 +368,13 @@ arrive(struct walk *w, const struct place *place,
 
 	/* Most are a mailbox and nothing more: no walk, no memory. */
 	if (v == ROUTE_OK && (depth > 0 || a->targets.len > 0))
-		v = visit(w, place->account, place->domain, &step, &is_new);
+		v = steps_visit(&w->steps, place->account, place->domain,
+		    &step, &is_new);
 	if (v != ROUTE_OK)
 		return v;
 	if (is_new)
 		return serve(w, place, a, step, depth, out);
-	meet(&w->steps[step], out);
+	meet(&w->steps.v[step], out);
 	return ROUTE_OK;
 }
 
@@ -500,9 +410,7 @@ walk_all(struct walk *w, const struct addr *rcpt)
 	struct outcome out = { false, SIZE_MAX };
 	enum route_verdict v = walk(w, rcpt, NOBODY, 0, &out);
 
-	free(w->steps);
-	free(w->seen);
-	free(w->undecided);
+	steps_free(&w->steps);
 	if (v != ROUTE_OK || out.leads)
 		return v;
 	/* Aliases that lead only to each other deliver nothing. */
