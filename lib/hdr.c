@@ -327,3 +327,15 @@ hdr_addresses(struct slice value, bool (*found)(void *arg, struct slice address)
 	}
 	return 0;
 }
+
+void
+hdr_put_quoted(struct str *out, const char *text)
+{
+	str_putc(out, '"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			str_putc(out, '\\');
+		str_putc(out, *text);
+	}
+	str_putc(out, '"');
+}

@@ -3,7 +3,7 @@
 #define LIB_HDR_H
 /* SPDX-License-Identifier: ISC */
 
-#include "lib/slice.h"
+#include "lib/str.h"
 
 /* One header field as it stands in the message; slices point into it. */
 struct hdr_field {
@@ -44,5 +44,8 @@ bool hdr_was_delivered_to(struct slice text, struct slice address);
 int hdr_addresses(struct slice value,
     bool (*found)(void *arg, struct slice address), void *arg,
     struct slice *bad) __attribute__((warn_unused_result));
+
+/* text, printable ASCII, as a quoted string (RFC 5322 3.2.4). */
+void hdr_put_quoted(struct str *out, const char *text);
 
 #endif

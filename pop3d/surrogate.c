@@ -78,19 +78,6 @@ put_unquoted(struct str *out, struct slice name)
 	}
 }
 
-/* ASCII, as a quoted string. */
-static void
-put_quoted(struct str *out, const char *name)
-{
-	str_putc(out, '"');
-	for (; *name != '\0'; name++) {
-		if (*name == '"' || *name == '\\')
-			str_putc(out, '\\');
-		str_putc(out, *name);
-	}
-	str_putc(out, '"');
-}
-
 /* One mailbox, folded, behind a space, without a line end. An address that is
  * not ASCII is shown, beside one that leads nowhere. */
 static void
@@ -112,7 +99,7 @@ put_mailbox(struct str *out, struct slice name, struct slice address)
 	if (encode_is_ascii(slice_of(clean))) {
 		if (*clean != '\0') {
 			str_putc(&folded, ' ');
-			put_quoted(&folded, clean);
+			hdr_put_quoted(&folded, clean);
 		}
 		str_puts(&folded, tail);
 		str_put(out, str_slice(&folded));

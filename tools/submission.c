@@ -186,17 +186,10 @@ put_encoded(struct str *out, const char *name)
 static void
 put_display_name(struct str *out, const char *name)
 {
-	if (!is_ascii(name)) {
+	if (is_ascii(name))
+		hdr_put_quoted(out, name);
+	else
 		put_encoded(out, name);
-		return;
-	}
-	str_putc(out, '"');
-	for (; *name != '\0'; name++) {
-		if (*name == '"' || *name == '\\')
-			str_putc(out, '\\');
-		str_putc(out, *name);
-	}
-	str_putc(out, '"');
 }
 
 static void

@@ -143,11 +143,35 @@ test_hostile(void)
 	free(text);
 }
 
+static void
+test_quoted(void)
+{
+	/* clang-format off */
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "Doe, John", "\"Doe, John\"" },
+		{ "", "\"\"" },
+		{ "a \"b\" \\c", "\"a \\\"b\\\" \\\\c\"" },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str out = STR_INIT(100);
+
+		hdr_put_quoted(&out, rows[i].text);
+		ok(slice_eq(str_slice(&out), slice_of(rows[i].want)),
+		    "quoted: %s", rows[i].text);
+		str_free(&out);
+	}
+}
+
 int
 main(void)
 {
 	test_headers();
 	test_lists();
 	test_hostile();
+	test_quoted();
 	return done();
 }
