@@ -20,11 +20,7 @@ struct path {
 	unsigned looked_at;
 };
 
-/*
- * The address that a target is here: canonical, domain alias followed.
- * 1, 0 when its domain is not ours, -1.
- */
-static int
+int
 local_target(struct registry *r, struct slice target, char *name)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);

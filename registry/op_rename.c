@@ -122,6 +122,9 @@ move(struct request *q, const struct object *u, const char *new)
 		object_clear(&after, "folder");
 	else if (object_put(&after, "folder", folder_of(u)) == -1)
 		return say_failed(q);
+	/* The manager of the queue counts by name, and will say nothing more
+	 * about the old one. */
+	object_clear(&after, "sending");
 	result = change(q, u, NULL);
 	if (result == REGISTRY_OK)
 		result = change(q, NULL, &after);
@@ -129,6 +132,8 @@ move(struct request *q, const struct object *u, const char *new)
 		result = keep_old_name(q, u->name, new);
 	if (result == REGISTRY_OK)
 		result = check_targets(q, &after, false);
+	if (result == REGISTRY_OK)
+		result = rename_mentions(q, u->name, new);
 	if (result == REGISTRY_OK)
 		row_object(q, &after, false);
 	object_free(&after);

@@ -181,6 +181,9 @@ int keep_uid(struct registry *r, uint64_t uid)
     __attribute__((warn_unused_result));
 /* Deletes a user, leaving the record of what is still on disk. */
 enum registry_result remove_user(struct request *q, const struct object *u);
+/* What names the renamed mailbox old, and is so by name alone, names it new. */
+enum registry_result rename_mentions(struct request *q, const char *old,
+    const char *new);
 /* Undoes all of the request that made this entry of the journal. */
 enum registry_result undo_request(struct request *q, uint64_t id);
 /* The same when the request deleted this mailbox, whoever asked for it. */
@@ -202,6 +205,10 @@ enum registry_result set_targets(struct request *q, struct object *a,
 /* Sets all fields, this one with set_targets(), and judges where it leads. */
 enum registry_result set_routed(struct request *q, struct object *a,
     const char *attribute);
+/* The address that a target is here, in name[ADDR_TEXT_MAX]: canonical, a domain
+ * alias followed. 1, 0 when its domain is not ours, -1. */
+int local_target(struct registry *r, struct slice target, char *name)
+    __attribute__((warn_unused_result));
 /* Refuses a catch-all that leads back to itself or to nothing. */
 enum registry_result check_catch_all(struct request *q,
     const struct object *d);

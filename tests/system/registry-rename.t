@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """registry-rename - a mailbox gets another name and nothing of it moves.
 
-In the registry: what is refused, the alias that stays, whose folder is whose, undo, dump and load. In the running
-service: mail to both names, the mailbox opened by its new name, what waited for the old name.
+In the registry: what is refused, the alias that stays, what else named the mailbox, whose folder is whose, undo, dump
+and load. In the running service: mail to both names, the mailbox opened by its new name, what waited for the old name.
 """
 import os
 import poplib
@@ -121,6 +121,94 @@ def undone(r):
     eq(r.ask("check")[0], [], "4-54: tables as the registry after a restart")
 
 
+def own(r, operation, address, **fields):
+    """As the owner, who proves it."""
+    return r.ask(operation, address=address, current=PASSWORD, **{"as": address}, **fields)
+
+
+def named(r):
+    """All that names mia@a.test and is hers by that name, wherever it is."""
+    def one(operation, attribute, **key):
+        return r.ask(operation, **key)[0][0].get(attribute)
+    return {
+        "own": [one("alias.show", name, address="mimi@a.test") for name in ("made-by", "targets")],
+        "pointed": [one("alias.show", name, address="kept@a.test") for name in ("made-by", "targets")],
+        "senders": [one("alias.show", "senders", address="team@a.test"),
+                    one("user.show", "senders", address="eve@a.test"),
+                    one("robot.show", "senders", address="robot@a.test")],
+        "other": [one("user.show", "senders", address="tom@b.test"), one("alias.show", "senders", address="all@a.test")],
+        "relay": one("relay.show", "owner", net="192.0.2.7"),
+        "routed": [one("user.show", "forward", address="eve@a.test"), one("robot.show", "copy", address="robot@a.test"),
+                   one("alias.show", "targets", address="team@a.test"), one("domain.show", "catch-all", name="a.test")],
+    }
+
+
+def carried(r):
+    """What names the mailbox names it by its new name, where only a name counts."""
+    r.ask("user.add", address="mia@a.test", password=PASSWORD, own_aliases="3")
+    r.ask("user.add", address="tom@b.test", hash=HASH, senders="mia@a.test")
+    r.ask("user.set", address="eve@a.test", senders="zoe@out.test mia@alias.test", forward="mia")
+    r.ask("alias.add", address="team@a.test", targets="mia zoe@out.test", senders="MIA@a.test, @b.test")
+    r.ask("alias.add", address="all@a.test", targets="eve", senders="domain")
+    r.ask("robot.add", address="robot@a.test", subject="s", text="t", copy="mia", senders="mia@a.test")
+    r.ask("relay.add", net="192.0.2.7", owner="mia@a.test")
+    r.ask("domain.set", name="a.test", catch_all="mia@a.test")
+    for name in ("mimi", "kept", "next"):
+        eq(own(r, "own.add", "mia@a.test", alias=name)[1], "ok", "3-10: an alias of her own")
+    r.ask("alias.set", address="kept@a.test", targets="mia eve")
+    before = named(r)
+    eq(r.ask("user.rename", address="mia@a.test", to="next")[1], "ok", "4-54: to an alias of one's own")
+    after = named(r)
+    eq(after["own"], ["next@a.test"] * 2, "4-54: an own alias is of the new name and leads to it")
+    eq(after["pointed"], ["next@a.test", "mia@a.test\neve@a.test"], "4-54: where somebody else has let it lead, it leads")
+    eq(after["senders"], ["next@a.test\nMIA@a.test\n@b.test", "zoe@out.test\nnext@a.test\nmia@alias.test",
+                          "next@a.test\nmia@a.test"], "4-54: who might write may, by both names")
+    eq(after["other"], before["other"], "4-54: another domain's rules are its own, and words no names")
+    eq(after["relay"], "next@a.test", "4-54: hosts that one answers for")
+    eq(r.ask("relay.set", net="192.0.2.7", note="x")[1], "ok", "4-54: whose permission can be changed")
+    eq(after["routed"], before["routed"], "4-54: what leads to the old name leads on by its alias")
+    eq({row["name"] for row in own(r, "own.list", "next@a.test")[0]}, {"mimi@a.test", "kept@a.test"},
+       "4-54: the owner sees the own aliases")
+    eq(r.ask("undo", id=last(r))[1], "ok", "the note is undone")
+    eq(r.ask("undo", id=last_of(r, "user.rename"))[1], "ok", "4-54: undone")
+    eq(named(r), before, "4-54: with all that named it")
+    r.ask("domain.set", name="a.test", catch_all="refuse")
+    r.ask("user.set", address="eve@a.test", forward="")
+    r.ask("user.rename", address="mia@a.test", to="amy")
+    eq(r.ask("alias.delete", address="mia@a.test")[1], "ok", "4-54: the old name is given up")
+    eq(r.ask("alias.show", address="mimi@a.test")[0][0]["targets"], "amy@a.test", "4-54: the own alias leads on")
+    eq(own(r, "own.add", "amy@a.test", alias="fourth")[1], "refused", "4-54: they count")
+    eq(own(r, "own.delete", "amy@a.test", alias="mimi")[1], "ok", "4-54: and are removed by their owner")
+    r.ask("alias.set", address="team@a.test", targets="amy")
+    r.ask("robot.set", address="robot@a.test", copy="amy")
+    r.ask("alias.set", address="kept@a.test", targets="amy")
+    eq(r.ask("check")[0], [], "4-54: tables as the registry")
+
+
+def crowded(r):
+    """A list of senders that is full keeps its length."""
+    many = ["u%d@out.test" % i for i in range(999)]
+    r.ask("user.add", address="ida@a.test", hash=HASH)
+    r.ask("alias.add", address="crowd@a.test", targets="eve", senders=" ".join(["ida@a.test"] + many))
+    eq(r.ask("user.rename", address="ida@a.test", to="ivy")[1], "ok", "4-54: in a full list of senders")
+    eq(r.ask("alias.show", address="crowd@a.test")[0][0]["senders"].split("\n"), ["ivy@a.test"] + many,
+       "4-54: the new name takes the place of the old one")
+
+
+def slowed(r):
+    """The counts of what is sent begin anew with the new name: nobody would take the mark away."""
+    r.ask("user.add", address="kim@a.test", hash=HASH)
+    r.queue.send(registryd.request("sending", [("address", "kim@a.test"), ("state", "held"), ("what", "messages"),
+                                               ("used", "9"), ("max", "4"), ("time", "1790000000")]))
+    ok(malle.until(lambda: "sending" in show(r, "kim@a.test"), 20), "1-06: held")
+    r.ask("user.rename", address="kim@a.test", to="ken")
+    ok("sending" not in show(r, "ken@a.test"), "1-06, 4-54: no mark that would stay for ever")
+
+
+def last_of(r, operation):
+    return [row["id"] for row in r.ask("journal")[0] if row.get("operation") == operation][-1]
+
+
 def registry():
     with registryd.Registry() as r:
         r.ask("domain.add", name="a.test")
@@ -129,6 +217,9 @@ def registry():
         renamed(r)
         folders(r)
         undone(r)
+        carried(r)
+        crowded(r)
+        slowed(r)
         eq(r.violations(), [], "without leaving its role")
 
 

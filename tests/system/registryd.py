@@ -1,7 +1,7 @@
 """registryd.py - malle-registryd alone, in a folder of its own, for its tests.
 
-What malle-start does for it is done here: the listening socket, the pair to
-malle-authd (whose end the test holds), MALLE_FDS.
+What malle-start does for it is done here: the listening socket, the pairs to
+malle-authd and malle-queued (whose ends the test holds), MALLE_FDS.
 """
 import os
 import shutil
@@ -92,14 +92,17 @@ class Registry:
         self.listener.listen(64)
         self.auth, self.auth_other = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.queue, self.queue_other = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = None
         if start:
             self.start()
 
     def start(self, wrapper=(), wait=True):
         mark = len(self.log())
-        fds = (self.listener.fileno(), self.auth_other.fileno())
-        env = dict(os.environ, MALLE_FDS="registry=%d,auth=%d" % fds)
+        fds = (self.listener.fileno(), self.auth_other.fileno(),
+               self.queue_other.fileno())
+        env = dict(os.environ, MALLE_FDS="registry=%d,auth=%d,queue=%d" % fds)
         env.setdefault("MALLE_SANDBOX_DENY", "kill")
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
@@ -143,6 +146,8 @@ class Registry:
         self.listener.close()
         self.auth.close()
         self.auth_other.close()
+        self.queue.close()
+        self.queue_other.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):
