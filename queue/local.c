@@ -268,12 +268,12 @@ static struct worker *
 worker_start(struct manager *q, struct sched_dest *d, uint32_t uid)
 {
 	struct local *l = local_of(d);
-	struct worker *w = calloc(1, sizeof(*w));
+	struct worker *w = l == NULL ? NULL : calloc(1, sizeof(*w));
 	unsigned char space[512];
 	struct packer k;
 	int pair[2];
 
-	if (l == NULL || w == NULL || ipc_pair(pair) == -1)
+	if (w == NULL || ipc_pair(pair) == -1)
 		goto failed;
 	pack_init(&k, space, sizeof(space));
 	pack_bytes(&k, slice_of(d->key));
