@@ -26,7 +26,7 @@
 
 /* What a sender is, as far as limits go. */
 struct sender {
-	const char *key;		/* in the counters */
+	const char *key;		/* in the counters; NULL: nobody's */
 	struct outbound_limits hour;
 	char domain[ADDR_DOMAIN_MAX + 2];	/* "@domain", or "" */
 	uint64_t domain_day;
@@ -120,29 +120,24 @@ of_relay(struct manager *q, const char *client, struct sender *s)
 	}
 }
 
-/* False: nobody's, nothing is counted. */
-static bool
+static void
 who_sends(struct manager *q, const struct conn *c, const struct queue_mail *m,
     struct sender *s)
 {
 	struct addr a;
 
 	memset(s, 0, sizeof(*s));
-	s->key = m->account;
 	if (m->account[0] == '\0' || (c->roles & PEER_BOUNCE) != 0)
-		return false;
-	if (strncmp(m->account, SENDING_RELAY, strlen(SENDING_RELAY)) == 0) {
+		return;
+	if (strncmp(m->account, SENDING_RELAY, strlen(SENDING_RELAY)) == 0)
 		of_relay(q, m->client, s);
-		return true;
-	}
-	if (addr_parse(slice_of(m->account), &a) == ADDR_OK) {
+	else if (addr_parse(slice_of(m->account), &a) == ADDR_OK)
 		of_account(q, &a, s);
-		return true;
-	}
-	if (c->uid == q->own_uid || (c->roles & PEER_ADMIN) != 0)
-		return false;
-	by_configuration(q, s);
-	return true;
+	else if (c->uid != q->own_uid && (c->roles & PEER_ADMIN) == 0)
+		by_configuration(q, s);
+	else
+		return;
+	s->key = m->account;
 }
 
 static const char *
@@ -189,6 +184,20 @@ say_hour(const struct sender *s, enum outbound_what what, uint64_t max,
 	    "later", s->key, (uintmax_t)max, what_word(what));
 }
 
+/* What has to be known of m before its hour is looked at. False: a day is used
+ * up. */
+static bool
+judge_days(struct manager *q, const struct conn *c, const struct queue_mail *m,
+    struct sender *s, struct outbound_time *t, struct sending *out)
+{
+	memset(out, 0, sizeof(*out));
+	who_sends(q, c, m, s);
+	if (s->key == NULL)
+		return true;
+	times(q, t);
+	return days_have_room(q, s, t, out);
+}
+
 bool
 sending_allowed(struct manager *q, const struct conn *c,
     const struct queue_mail *m, struct sending *out)
@@ -196,13 +205,10 @@ sending_allowed(struct manager *q, const struct conn *c,
 	struct outbound_time t;
 	struct sender s;
 
-	memset(out, 0, sizeof(*out));
-	if (!who_sends(q, c, m, &s))
-		return true;
-	times(q, &t);
-	if (!days_have_room(q, &s, &t, out))
+	if (!judge_days(q, c, m, &s, &t, out))
 		return false;
-	if (!outbound_is_over(&q->outbound, s.key, &s.hour, q->now))
+	if (s.key == NULL ||
+	    !outbound_is_over(&q->outbound, s.key, &s.hour, q->now))
 		return true;
 	say_hour(&s, OUTBOUND_MESSAGES, s.hour.max[OUTBOUND_MESSAGES], out);
 	return false;
@@ -272,12 +278,10 @@ sending_take(struct manager *q, const struct conn *c,
 	struct outbound_time t;
 	struct sender s;
 
-	memset(out, 0, sizeof(*out));
-	if (!who_sends(q, c, m, &s))
-		return true;
-	times(q, &t);
-	if (!days_have_room(q, &s, &t, out))
+	if (!judge_days(q, c, m, &s, &t, out))
 		return false;
+	if (s.key == NULL)
+		return true;
 	a = outbound_take(&q->outbound, s.key, &s.hour, recipients, q->now);
 	tell_change(q, &s, &a);
 	if (a.verdict == OUTBOUND_REFUSE) {
