@@ -3,6 +3,7 @@
 
 import os
 import re
+import select
 import sys
 import time
 import warnings
@@ -38,37 +39,30 @@ def timed(*args, **facts):
     return answer, time.monotonic() - start
 
 
+def cost(*args, **facts):
+    """An answer, and the milliseconds of processor that it took."""
+    before = malle.cpu_of(d.process.pid)
+    answer = d.plain(*args, **facts)
+    return answer, 1000 * (malle.cpu_of(d.process.pid) - before)
+
+
+# What looking at a password costs here: the most of it is the hash.
+start = time.process_time()
+crypt.crypt("secret", yescrypt)
+hashing = 1000 * (time.process_time() - start)
+
 # a verified password is remembered
-first = timed("alice", "secret")
-again = min(timed("alice", "secret") for _ in range(5))[1]
-ok(first[0][0] == OK and again < first[1] / 3,
-   "a remembered password costs %.2f ms instead of %.2f" %
-   (again * 1000, first[1] * 1000))
+first = cost("alice", "secret")
+again = min(cost("alice", "secret")[1] for _ in range(5))
+ok(first[0][0] == OK and again < hashing / 3 < first[1],
+   "a remembered password costs %.2f ms instead of %.2f" % (again, first[1]))
 time.sleep(3.2)
-ok(timed("alice", "secret")[1] > again * 3, "for a while only")
-cpu = os.sysconf("SC_CLK_TCK")
-
-
-def used():
-    with open("/proc/%d/stat" % d.process.pid) as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / cpu
-
-
-d.plain("alice", "secret")
-before, n = used(), 2000
-start = time.monotonic()
-while n and time.monotonic() - start < 2.5:
-    d.plain("alice", "secret")
-    n -= 1
-cost = (used() - before) / (2000 - n) * 1e6
-ok(malle.SANITIZED or cost < 100,
-   "a remembered login costs malle-authd %.0f microseconds" % cost)
+ok(cost("alice", "secret")[1] > hashing / 3, "for a while only")
 
 # malle-registryd is told
 told = d.told()
 ok(told["address"] == "alice@exemple.test" and
-   abs(int(told["time"]) - time.time()) < 60 and len(told) == 2,
+   abs(int(told["time"]) - time.time()) < 600 and len(told) == 2,
    "of a login")
 d.plain("old", "secret")
 told, better = d.told(), d.told()
@@ -105,34 +99,36 @@ try:
     ok(False, "told again: %r" % d.told())
 except BlockingIOError:
     ok(True, "no more of it for a while")
-d.registry.settimeout(5)
+d.registry.settimeout(malle.PATIENCE)
 
 # guesses
 slow = timed("victim", "a", client="198.51.100.1")[1]
 slower = timed("victim", "b", client="198.51.100.1")[1]
 slowest = timed("victim", "c", client="198.51.100.1")[1]
-ok(0.25 < slow < 1 and slower > slow and slowest > slower,
-   "guesses take longer and longer: %.1f, %.1f, %.1f s" %
-   (slow, slower, slowest))
-known = timed("victim", "x", client="198.51.100.2")[1]
-unknown = timed("nobody", "x", client="198.51.100.3")[1]
-ok(unknown < known + 0.2, "unknown names are not told by their time")
+# How much longer is said by tests/unit/test_password_throttle.c.
+ok(slow > 0.25 and slower > 0.25 and slowest > 0.5,
+   "guesses are answered late: %.1f, %.1f, %.1f s" % (slow, slower, slowest))
+known = cost("alice", "x", client="198.51.100.2")[1]
+unknown = cost("nobody", "x", client="198.51.100.3")[1]
+ok(known > hashing / 3 and unknown > hashing / 3,
+   "a password is hashed for unknown names too: %.2f and %.2f ms" %
+   (known, unknown))
 ok(d.plain("victim", "secret", client="203.0.113.9")[0] == OK,
    "the owner logs in")
 
 # many at once, as a botnet does: none waits for the other
 logins = [d.login(initial="\0victim\0guess%d" % i,
                   client="100.64.%d.1" % i) for i in range(100)]
-start = time.monotonic()
 fast = d.plain("alice", "secret", client="192.0.2.1")
-ok(fast[0] == OK and time.monotonic() - start < 2,
-   "others log in meanwhile")
+waiting = len(logins) - len(select.select([s.s for s in logins], [], [], 0)[0])
+ok(fast[0] == OK and waiting > 0,
+   "others log in while %d wait" % waiting)
 answers = [s.answer() for s in logins]
 for s in logins:
     s.close()
 ok(all(a[0] == NO for a in answers), "all are refused")
 one = d.login(initial="\0victim\0more", client="100.65.0.1")
-time.sleep(0.2)
+malle.is_read(one.s)
 ok(d.plain("victim", "more", client="100.65.0.2") ==
    (NO, (TEMPORARY, "too many failed attempts, please wait some minutes")),
    "then they are refused unseen")

@@ -17,7 +17,8 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
+
+import malle
 
 BUILD = os.environ.get("MALLE_BUILD", "build")
 START, RESPONSE = 1, 2
@@ -149,8 +150,8 @@ class Authd:
                 socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.registry, fds["registry"] = socket.socketpair(
                 socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self.spawn.settimeout(5)
-            self.registry.settimeout(5)
+            self.spawn.settimeout(malle.PATIENCE)
+            self.registry.settimeout(malle.PATIENCE)
         self.fds = fds
         self.log_path = os.path.join(self.folder, "log")
         self.start()
@@ -168,11 +169,8 @@ class Authd:
                 [os.path.join(BUILD, "bin", "malle-authd"), "-c", self.conf],
                 env=env, stderr=log, stdout=log,
                 pass_fds=[s.fileno() for s in self.fds.values()])
-        for _ in range(100):
-            if " ready " in self.log():
-                return
-            time.sleep(0.05)
-        raise RuntimeError("malle-authd does not start: " + self.log())
+        if not malle.until(lambda: " ready " in self.log()):
+            raise RuntimeError("malle-authd does not start: " + self.log())
 
     def log(self):
         with open(self.log_path, errors="replace") as f:
@@ -227,7 +225,7 @@ class Login:
                  exporter=b"", endpoint=b"", utf8=False, leftover=b"",
                  fd=None, raw=None):
         self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.s.settimeout(15)
+        self.s.settimeout(malle.PATIENCE)
         self.s.connect(daemon.path)
         if raw is not None:
             self.s.send(raw)

@@ -76,7 +76,7 @@ class Bouncer:
     def ask(self, request, content, result=0):
         """Sends a request; returns what was submitted for it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(20)
+        ours.settimeout(malle.PATIENCE)
         with tempfile.TemporaryFile() as f:
             f.write(content)
             f.flush()

@@ -13,7 +13,6 @@ import re
 import shutil
 import signal
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -117,7 +116,7 @@ with Instance(conf={"hook_time": "2s"}, start=False) as m:
         rss = int(malle.status_of(pid)["RssAnon"].split()[0])
         ok(rss < 1024, "and waits in %d KiB of its own" % rss)
     put(folder, "keep", KEEP)
-    ok(m.wait_log(" hooks count=1 after=", 15), "a hook is found by itself")
+    ok(m.wait_log(" hooks count=1 after="), "a hook is found by itself")
     mark = last()
     m.user("bob@exemple.test", "a good secret 1")
     ok(until(lambda: len(changes()) >= 1), "it is run after a change")
@@ -188,12 +187,14 @@ with Instance(conf={"hook_time": "2s"}, start=False) as m:
     put(folder, "e-leaves", "#!/bin/sh\nsleep 4321 </dev/null >/dev/null 2>&1 &\n")
     put(folder, "f-missing", "#!/no/such/program\n")
     put(folder, "g-deaf", "#!/bin/sh\nexec true\n")
-    began = time.monotonic()
+    # One that ends when it may: whoever made the change does not wait for it.
+    put(folder, "a-gate", "#!/bin/sh\nuntil [ -e \"$HOME/go\" ]; do sleep 0.1; done\n")
     alias(3)
-    took = time.monotonic() - began
     n = last()
-    ok(until(lambda: n in order(), 30), "all run, one after the other")
-    ok(took < 2, "who made the change has not waited: %.2f s" % took)
+    ok(n not in order(), "who made the change has not waited")
+    put(work, "go", "")
+    ok(until(lambda: n in order()), "all run, one after the other")
+    os.unlink(folder + "/a-gate")
     for name, want in (
             ("a-fails", "result=exit status=3"),
             ("a-fails", "output=\"cannot reach the panel"),
@@ -221,16 +222,14 @@ with Instance(conf={"hook_time": "2s"}, start=False) as m:
     ok(until(lambda: not sleeping(b"4321")), "what a hook left behind is ended")
 
     # The registry under load, with hooks that all take their whole time.
-    began = time.monotonic()
     for i in range(10, 25):
         alias(i)
-    took = time.monotonic() - began
-    ok(took < 10, "15 changes behind slow hooks: %.1f s" % took)
+    ok(last() not in order(), "15 changes are made while slow hooks run")
     for name in ("a-fails", "b-crashes", "c-floods", "d-sleeps", "e-leaves",
                  "f-missing", "g-deaf", "about"):
         os.unlink(folder + "/" + name)
     n = last()
-    ok(until(lambda: n in order(), 40), "they are told in the end")
+    ok(until(lambda: n in order(), 90), "they are told in the end")
     eq(order(), sorted(order()), "in their order")
     eq(sorted(set(order())), list(range(mark + 1, n + 1)), "none is left out")
     eq(len(order()), len(set(order())), "none comes twice")
@@ -244,12 +243,12 @@ with Instance(conf={"hook_time": "2s"}, start=False) as m:
         if i % 3 != 0:
             continue
         n = last()
-        ok(until(lambda: os.path.exists(work + "/begun-%d" % n), 30),
+        ok(until(lambda: os.path.exists(work + "/begun-%d" % n)),
            "a hook has the change %d" % n)
         pid = m.pid("malle-hooks")
         os.kill(pid, signal.SIGKILL)
         kills += 1
-        until(lambda: m.pid("malle-hooks") not in (None, pid), 40)
+        until(lambda: m.pid("malle-hooks") not in (None, pid))
     n = last()
     ok(until(lambda: n in order(), 60), "killed %d times, it goes on" % kills)
     eq(sorted(set(order())), list(range(mark + 1, n + 1)), "none is left out")
@@ -259,21 +258,21 @@ with Instance(conf={"hook_time": "2s"}, start=False) as m:
     m.start()
     alias(50)
     n = last()
-    ok(until(lambda: n in order(), 20), "and after a restart")
+    ok(until(lambda: n in order()), "and after a restart")
     eq(len(order()) - len(set(order())), twice, "which repeats nothing")
     os.unlink(work + "/order")
 
     # Nobody to tell.
     for name in os.listdir(folder):
         os.unlink(folder + "/" + name)
-    ok(until(lambda: not os.path.exists(work + "/position"), 15),
+    ok(until(lambda: not os.path.exists(work + "/position")),
        "without a hook no place is kept")
     alias(51)
     put(folder, "keep", KEEP)
-    ok(until(lambda: os.path.exists(work + "/position"), 15), "nor caught up")
+    ok(until(lambda: os.path.exists(work + "/position")), "nor caught up")
     alias(52)
     n = last()
-    ok(until(lambda: order() == [n], 15), "a new hook begins with what is new")
+    ok(until(lambda: order() == [n]), "a new hook begins with what is new")
 
     # What of the registry malle-hooks may ask.
     if malle.SEPARATE:

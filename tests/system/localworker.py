@@ -112,7 +112,7 @@ class Worker:
             cwd=self.folder, stderr=subprocess.PIPE)
         theirs.close()
         os.close(mail)
-        self.socket.settimeout(30)
+        self.socket.settimeout(malle.PATIENCE)
 
     def send(self, jobs):
         fds = []

@@ -13,15 +13,18 @@ A test begins with
 Build folder: MALLE_BUILD, default "build" (below the top folder).
 """
 import atexit
+import fcntl
 import glob
 import os
 import pwd
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -38,6 +41,9 @@ PROGRAMS = ("malle-registryd", "malle-spawn", "malle-tls", "malle-authd",
 USERS = ("net", "queue", "auth", "tls", "remote", "bounce", "registry", "hook")
 # Numbers that no Debian machine gives out by itself.
 UID_FIRST = 64200
+# For how many seconds a test waits for what must come: a slow machine, with
+# others at work on it, is no fault.
+PATIENCE = 60
 
 
 def _reachable_bin():
@@ -141,7 +147,7 @@ def unpack_debian(package, folder):
     return True
 
 
-def until(condition, seconds=10, step=0.02):
+def until(condition, seconds=PATIENCE, step=0.02):
     """Waits until condition() is true; what it was at last."""
     end = time.monotonic() + seconds
     while True:
@@ -149,6 +155,24 @@ def until(condition, seconds=10, step=0.02):
         if value or time.monotonic() >= end:
             return value
         time.sleep(step)
+
+
+def is_read(s):
+    """Waits until the other end has all that was sent: of a TCP socket its
+    kernel, of a Unix one the program itself."""
+    def left():
+        return struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, bytes(4)))[0]
+    return until(lambda: left() == 0)
+
+
+def cpu_of(pid):
+    """The seconds of processor that a process has used in all its threads: no
+    other load of the machine adds to them."""
+    total = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
 
 
 def certificate(folder, name="localhost"):
@@ -247,7 +271,7 @@ class Instance:
 
     # the life of the instance
 
-    def start(self, wait=True, seconds=60):
+    def start(self, wait=True, seconds=PATIENCE):
         """Starts malle-start; returns when every program is ready."""
         mark = len(self.log())
         with open(self.log_path, "ab") as log:
@@ -262,7 +286,7 @@ class Instance:
             note(self.log()[-3000:])
             raise RuntimeError("the service is not ready")
 
-    def stop(self, seconds=60):
+    def stop(self, seconds=PATIENCE):
         """Ends the service in order; malle-start's exit status."""
         if self.process is None:
             return None
@@ -295,7 +319,7 @@ class Instance:
             _kill(pid, sig)
         self.process.wait()
         self.process = None
-        until(lambda: not any(_alive(p) for p in family), 10)
+        until(lambda: not any(_alive(p) for p in family))
 
     def pid(self, program):
         """The pid of a running program of malle-start; None when it is down."""
@@ -312,16 +336,16 @@ class Instance:
         mark = len(self.log())
         os.kill(old, sig)
         if wait:
-            until(lambda: self.pid(program) not in (None, old), 40)
+            until(lambda: self.pid(program) not in (None, old))
             until(lambda: any(program in l and " ready" in l
-                              for l in self.log()[mark:].split("\n")), 40)
+                              for l in self.log()[mark:].split("\n")))
         return old
 
     def reload(self):
         """SIGHUP; returns when malle-start has passed it on."""
         mark = len(self.log())
         self.process.send_signal(signal.SIGHUP)
-        until(lambda: " reload " in self.log()[mark:], 10)
+        until(lambda: " reload " in self.log()[mark:])
 
     def close(self):
         """Stops it and removes its folder."""
@@ -351,7 +375,7 @@ class Instance:
         except FileNotFoundError:
             return ""
 
-    def wait_log(self, text, seconds=10, after=0):
+    def wait_log(self, text, seconds=PATIENCE, after=0):
         """Waits for text in the log behind its first so many characters."""
         def there():
             if self.process is not None and self.process.poll() is not None:
@@ -419,7 +443,7 @@ class Instance:
                           if not n.startswith(".")]
         return sorted(found, key=os.path.basename)
 
-    def wait_messages(self, address, n, seconds=20):
+    def wait_messages(self, address, n, seconds=PATIENCE):
         """Waits until a mailbox has n messages; their contents as bytes."""
         until(lambda: len(self.messages(address)) >= n, seconds)
         out = []
@@ -428,7 +452,7 @@ class Instance:
                 out.append(f.read())
         return out
 
-    def connect(self, port, timeout=20):
+    def connect(self, port, timeout=PATIENCE):
         """A TCP connection to one of PORTS."""
         return socket.create_connection(("127.0.0.1", self.ports[port]),
                                         timeout)

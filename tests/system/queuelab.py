@@ -83,7 +83,7 @@ class Client:
         if sock is None:
             self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.s.connect(path)
-        self.s.settimeout(20)
+        self.s.settimeout(malle.PATIENCE)
 
     def send(self, kind, body=b""):
         self.s.send(struct.pack("<H", kind) + body)
@@ -392,13 +392,13 @@ class Lab:
     def logged(self, what):
         return sum(1 for line in self.lines() if " " + what in line)
 
-    def wait_log(self, what, count=1, seconds=10):
+    def wait_log(self, what, count=1, seconds=malle.PATIENCE):
         return self.wait(lambda: self.logged(what) >= count or
                          self.process.poll() is not None, seconds) and \
             self.logged(what) >= count
 
     @staticmethod
-    def wait(condition, seconds=10):
+    def wait(condition, seconds=malle.PATIENCE):
         end = time.time() + seconds
         while not condition():
             if time.time() > end:

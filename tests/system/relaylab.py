@@ -139,7 +139,7 @@ class Lab:
         return {r.get("destination", ""): r
                 for r in map(json.loads, rows.splitlines())}
 
-    def event(self, id_, event, n=1, seconds=15):
+    def event(self, id_, event, n=1, seconds=malle.PATIENCE):
         """The lines of an event of a message, when there are n."""
         word = "%s %s " % (id_, event)
         until(lambda: len(self.lines(word)) >= n, seconds)

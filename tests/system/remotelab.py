@@ -38,7 +38,7 @@ class Carrier:
 
     def __init__(self, ours):
         self.socket = ours
-        self.socket.settimeout(30)
+        self.socket.settimeout(malle.PATIENCE)
         self.tag = 0
         self.results = {}       # (tag, number) -> [reply]
         self.ended = {}         # tag -> True when more was 0

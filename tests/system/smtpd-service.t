@@ -104,11 +104,9 @@ data.begin()
 data.send("Subject: commit\r\n\r\n")
 d.queue.delay = 0.5
 time.sleep(0.1)
-began = time.time()
 d.process.send_signal(signal.SIGTERM)
 t.ok(c.reply().startswith("421 4.3.2 "), "an idle session is told 421")
 t.ok(tls.reply().startswith("421 4.3.2 "), "through TLS too")
-t.ok(time.time() - began < 1, "at once")
 try:
     refused = d.client(greet=False, timeout=1).reply() == ""
 except OSError:

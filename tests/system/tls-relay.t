@@ -264,12 +264,11 @@ s = socket.socket(fileno=os.dup(c.fileno()))
 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 c.close()
 s.close()
-thread.join(10)
+thread.join(malle.PATIENCE)
 ok(gone == [b""], "a reset is an end for the session")
 
 # nobody stays behind
-time.sleep(2.5)
-ok(t.children() == [], "no process stays behind")
+ok(malle.until(lambda: t.children() == []), "no process stays behind")
 log = t.log()
 ok("child-died" not in log and "SIGSYS" not in log and "sandbox:" not in log,
    "none has died")

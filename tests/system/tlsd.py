@@ -15,8 +15,8 @@ import struct
 import subprocess
 import tempfile
 import threading
-import time
 
+import malle
 from authd import take
 
 BUILD = os.environ.get("MALLE_BUILD", "build")
@@ -71,11 +71,8 @@ class Tls:
                 [os.path.join(BUILD, "bin", "malle-tls"), "-c", self.conf],
                 env=env, stderr=log, stdout=log,
                 pass_fds=[self.listen.fileno()])
-        for _ in range(100):
-            if self.log().count(" ready ") > ready:
-                return
-            time.sleep(0.05)
-        raise RuntimeError("malle-tls does not start: " + self.log())
+        if not malle.until(lambda: self.log().count(" ready ") > ready):
+            raise RuntimeError("malle-tls does not start: " + self.log())
 
     def log(self):
         try:
@@ -93,7 +90,7 @@ class Tls:
     def stop(self, signum=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(signum)
-        return self.process.wait(10)
+        return self.process.wait(malle.PATIENCE)
 
     def children(self):
         with open("/proc/%d/task/%d/children" %
@@ -103,7 +100,7 @@ class Tls:
     def hand_over(self, client):
         """What a session does; client is closed. The clear stream."""
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        s.settimeout(20)
+        s.settimeout(malle.PATIENCE)
         s.connect(self.path)
         s.sendmsg([b"\1"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                              array.array("i", [client.fileno()]))])
@@ -124,7 +121,8 @@ class Tls:
         return t
 
     def connect(self, version=None, name="mail.exemple.test", raw=False):
-        s = socket.create_connection(("127.0.0.1", self.port), 20)
+        s = socket.create_connection(("127.0.0.1", self.port),
+                                     malle.PATIENCE)
         if raw:
             return s
         c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
