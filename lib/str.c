@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define STR_FIRST 64
 
@@ -103,4 +104,13 @@ str_free(struct str *s)
 {
 	free(s->p);
 	*s = STR_INIT(s->max);
+}
+
+void
+str_wipe(struct str *s)
+{
+	/* What was cleared is behind len, still. */
+	if (s->p != NULL)
+		explicit_bzero(s->p, s->cap);
+	str_free(s);
 }

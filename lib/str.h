@@ -33,6 +33,8 @@ char *str_room(struct str *s, size_t n);
 /* Empties it, keeps the memory, forgets an error. */
 void str_clear(struct str *s);
 void str_free(struct str *s);
+/* The same for what holds a secret: wipes it first. */
+void str_wipe(struct str *s);
 
 static inline bool
 str_ok(const struct str *s)

@@ -97,9 +97,7 @@ by_name(struct registry *r, const struct kind *k, const struct object *o,
 		found = 0;
 	if (found == 1)
 		memcpy(whose, name, sizeof(name));
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return found;
 }
 

@@ -19,9 +19,7 @@ full_name(struct request *q, const char *of, char *name, size_t cap)
 	/* One too long is refused in its own place. */
 	if (full.p != NULL && slice_to_cstr(full, name, cap) == -1)
 		*name = '\0';
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 }
 
 enum registry_result

@@ -252,9 +252,7 @@ give_one(struct request *q, const struct object *d, const char *name)
 			result = change(q, &before, &after);
 		object_free(&after);
 	}
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

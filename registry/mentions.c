@@ -119,9 +119,7 @@ mention_in(struct mentions *m, const struct kind *k, const char *name)
 		    change(m->q, &before, &after);
 		object_free(&after);
 	}
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

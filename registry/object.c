@@ -133,9 +133,7 @@ object_set(struct object *o, int attribute, struct slice value,
 	*why = (struct text){ "found no memory", "manque de mémoire" };
 	r = put(o, (size_t)attribute, str_slice(&canonical));
 out:
-	if (canonical.p != NULL)
-		explicit_bzero(canonical.p, canonical.len);
-	str_free(&canonical);
+	str_wipe(&canonical);
 	return r;
 }
 

@@ -129,9 +129,7 @@ walk_one(struct path *p, struct slice target, unsigned depth)
 		result = walk_missing(p, name, depth);
 	else
 		result = walk_targets(p, goes_to(&o), depth + 1);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

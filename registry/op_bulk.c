@@ -166,9 +166,7 @@ store_loaded(struct loading *l, struct object *o)
 		    old.name);
 	else
 		result = change(q, found == 1 ? &old : NULL, o);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -248,9 +246,7 @@ finish_alias(struct request *q, const char *name)
 		result = say_failed(q);
 	else
 		result = check_targets(q, &a, false);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

@@ -146,9 +146,7 @@ forget_for(struct request *q, const char *manager, struct slice domain)
 			result = change(q, &before, &after);
 		object_free(&after);
 	}
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	str_free(&left);
 	return result;
 }
@@ -186,9 +184,7 @@ op_object_add(struct request *q)
 	if ((result = field_name(q, k, name)) != REGISTRY_OK)
 		return result;
 	found = object_load(q->r->store, k, name, &bytes, &o);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	if (found == -1)
 		return say_failed(q);
 	if (found == 1)
@@ -233,9 +229,7 @@ op_object_show(struct request *q)
 	result = fetch(q, q->op->kind, name, &bytes, &o);
 	if (result == REGISTRY_OK)
 		row_object(q, &o, false);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -263,9 +257,7 @@ op_object_set(struct request *q)
 			row_object(q, &after, false);
 		object_free(&after);
 	}
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -292,8 +284,6 @@ op_object_delete(struct request *q)
 		result = judge_unused(q, &o);
 	if (result == REGISTRY_OK)
 		result = change(q, &o, NULL);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }

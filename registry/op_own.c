@@ -105,9 +105,7 @@ judge_free(struct request *q, const char *name)
 		    "%s names a function, not a person: ask who administers "
 		    "the domain.", "%s désigne une fonction, pas une personne : "
 		    "adressez-vous à qui gère le domaine.", name);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -122,9 +120,7 @@ granted(struct request *q, const char *account, uint64_t *n)
 	result = fetch(q, &kind_user, account, &bytes, &u);
 	if (result == REGISTRY_OK)
 		*n = object_number(&u, "own-aliases");
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

@@ -82,9 +82,7 @@ make_free(struct request *q, const char *old, const char *new)
 		result = say_failed(q);
 	else if (found == 1 && result == REGISTRY_OK)
 		result = remove_alias(q, &o, old);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -158,9 +156,7 @@ op_user_rename(struct request *q)
 		result = make_free(q, old, new);
 	if (result == REGISTRY_OK)
 		result = move(q, &u, new);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result == REGISTRY_OK ? say(q, result,
 	    "%s is now %s; mail to the old address still arrives.",
 	    "%s s'appelle maintenant %s ; le courrier à l'ancienne adresse "

@@ -126,9 +126,7 @@ undo_entry(struct undoing *u, struct journal_entry *e)
 		result = change(u->q, found == 1 ? &now : NULL,
 		    e->has_before ? &e->before : NULL);
 	}
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -262,9 +260,7 @@ each_entry(struct undoing *u,
 		else
 			result = one(u, &e);
 	}
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

@@ -75,9 +75,7 @@ write_object(struct registry *r, const struct object *before,
 	else if (object_encode(after, &bytes) == 0)
 		result = store_put(r->store, slice_make(key, len),
 		    str_slice(&bytes));
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

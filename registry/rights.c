@@ -96,9 +96,7 @@ rights_login(struct request *q, char *known)
 	    o.kind == &kind_user)
 		take_hash(&o, known);
 out:
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 }
 
 /* True when the word is in a list with line ends between. */
@@ -159,9 +157,7 @@ manager_sees(struct request *q, const struct kind *k, const char *name)
 		    address_domain(name) : name);
 	else if (found == 1)
 		found = 0;
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return found;
 }
 
@@ -214,9 +210,7 @@ rights_have(struct request *q, enum right right, const struct kind *k)
 		    "You were not given the right \"%s\" for the kind \"%s\".",
 		    "Le droit « %s » ne vous est pas donné pour le genre "
 		    "« %s ».", attributes[right], k->name);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -248,9 +242,7 @@ judge_must_change(struct request *q)
 		    "First choose another password: malle user passwd %s --own",
 		    "Choisissez d'abord un autre mot de passe : malle user "
 		    "passwd %s --own", q->account);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

@@ -122,9 +122,7 @@ spool_untake(struct spool *s, size_t len)
 void
 spool_clear(struct spool *s)
 {
-	if (s->memory.p != NULL)
-		explicit_bzero(s->memory.p, s->memory.len);
-	str_free(&s->memory);
+	str_wipe(&s->memory);
 	if (s->fd != -1)
 		close(s->fd);
 	*s = SPOOL_INIT;

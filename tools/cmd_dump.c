@@ -306,9 +306,7 @@ load_file(struct loading *l, struct registry_fields *f, FILE *in)
 		status = take_answer(l);
 	close(l->fd);
 	for (size_t i = 0; i < REGISTRY_FIELDS_MAX; i++) {
-		if (l->text[i].p != NULL)
-			explicit_bzero(l->text[i].p, l->text[i].len);
-		str_free(&l->text[i]);
+		str_wipe(&l->text[i]);
 	}
 	explicit_bzero(l->space, sizeof(l->space));
 	return status;

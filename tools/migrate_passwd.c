@@ -144,10 +144,8 @@ migrate_passwd(struct migration *g, const struct passwd_files *files)
 		if (!g->no_mail)
 			pass(&p, 2);
 	}
-	if (p.shadow.p != NULL)
-		explicit_bzero(p.shadow.p, p.shadow.len);
 	str_free(&p.passwd);
-	str_free(&p.shadow);
+	str_wipe(&p.shadow);
 	str_free(&aliases);
 	return status;
 }
@@ -273,8 +271,7 @@ take_list(struct migration *g, const char *folder, const char *list)
 		if (row.len > 0 && *row.p != '#')
 			take_row(g, folder, row);
 	}
-	explicit_bzero(text.p, text.len);
-	str_free(&text);
+	str_wipe(&text);
 	return EX_OK;
 }
 

@@ -274,8 +274,7 @@ read_accounts(struct source *s)
 			    tr(s->g->m, "a line that is no account",
 			    "une ligne qui n'est pas un compte"));
 	}
-	explicit_bzero(text.p, text.len);
-	str_free(&text);
+	str_wipe(&text);
 	return 0;
 }
 

@@ -32,6 +32,10 @@ test_maximum(void)
 	ok(!str_ok(&s) && s.len == 0, "printf beyond it adds nothing");
 	str_free(&s);
 	ok(s.p == NULL || s.len == 0, "free");
+	str_wipe(&s);
+	str_puts(&s, "abc");
+	str_wipe(&s);
+	ok(s.p == NULL && s.len == 0 && s.max == 5, "wipe, also of nothing");
 }
 
 static void
