@@ -20,7 +20,6 @@
 
 #define LINE_LIMIT 998		/* RFC 5322 2.1.1 */
 #define SHOWN_MAX 200		/* of a subject */
-#define MSGID_MAX 250
 
 /* How the original is returned. */
 enum original_form {
@@ -70,24 +69,6 @@ header_value(struct slice header, const char *name)
 		if (hdr_is(&field, name))
 			return slice_trim(field.value);
 	return slice_make(NULL, 0);
-}
-
-/* "<left@right>" of printable ASCII without spaces: fit for References. */
-static bool
-is_message_id(struct slice s)
-{
-	size_t ats = 0;
-
-	if (s.len < 5 || s.len > MSGID_MAX || s.p[0] != '<' ||
-	    s.p[s.len - 1] != '>')
-		return false;
-	for (size_t i = 1; i + 1 < s.len; i++) {
-		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '<' ||
-		    s.p[i] == '>' || s.p[i] == '"' || s.p[i] == '\\')
-			return false;
-		ats += s.p[i] == '@';
-	}
-	return ats == 1;
 }
 
 /* True when mail can carry these bytes as they are. */
@@ -179,7 +160,7 @@ put_header(struct compose *c)
 	str_printf(out, "Date: %s\n", date_rfc5322(c->in->now, date));
 	str_printf(out, "Message-ID: <%.32s@%s>\n", c->in->random,
 	    c->in->hostname);
-	if (id.p != NULL && is_message_id(id)) {
+	if (id.p != NULL && hdr_is_message_id(id)) {
 		str_printf(out, "In-Reply-To: %.*s\n", SLICE_FMT(id));
 		str_printf(out, "References: %.*s\n", SLICE_FMT(id));
 	}

@@ -17,7 +17,6 @@
 #define SUBJECT_SHOWN 200	/* bytes of a stranger's subject */
 #define LINE_MAX_ASCII 76	/* longer lines are encoded */
 #define REFERENCES_MAX 10
-#define MSGID_MAX 250
 
 /* What of the message that is answered goes into the answer. */
 struct thread {
@@ -48,24 +47,6 @@ read_thread(struct slice header, struct thread *t)
 		t->references = in_reply_to;
 }
 
-/* "<left@right>" of printable ASCII: fit for References. */
-static bool
-is_message_id(struct slice s)
-{
-	size_t ats = 0;
-
-	if (s.len < 5 || s.len > MSGID_MAX || s.p[0] != '<' ||
-	    s.p[s.len - 1] != '>')
-		return false;
-	for (size_t i = 1; i + 1 < s.len; i++) {
-		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '<' ||
-		    s.p[i] == '>')
-			return false;
-		ats += s.p[i] == '@';
-	}
-	return ats == 1;
-}
-
 /* The next message id of a list; .p NULL at its end. */
 static struct slice
 next_id(struct slice *rest)
@@ -90,10 +71,10 @@ put_references(struct str *out, const struct thread *t)
 	struct slice ids[REFERENCES_MAX], rest = t->references, id;
 	size_t n = 0;
 
-	if (!is_message_id(t->message_id))
+	if (!hdr_is_message_id(t->message_id))
 		return;
 	while ((id = next_id(&rest)).p != NULL) {
-		if (!is_message_id(id))
+		if (!hdr_is_message_id(id))
 			continue;
 		/* The first tells where it began, the last what it is about. */
 		if (n == REFERENCES_MAX)

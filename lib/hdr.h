@@ -45,6 +45,11 @@ int hdr_addresses(struct slice value,
     bool (*found)(void *arg, struct slice address), void *arg,
     struct slice *bad) __attribute__((warn_unused_result));
 
+/* "<left@right>" of printable ASCII without quotes (RFC 5322 3.6.4, not its
+ * obsolete forms), short enough for a line: fit for References of ours. */
+#define HDR_MESSAGE_ID_MAX 250
+bool hdr_is_message_id(struct slice s);
+
 /* text, printable ASCII, as a quoted string (RFC 5322 3.2.4). */
 void hdr_put_quoted(struct str *out, const char *text);
 

@@ -166,6 +166,39 @@ test_quoted(void)
 	}
 }
 
+/* What is put into References of a notice or an answer. */
+static void
+test_message_ids(void)
+{
+	/* clang-format off */
+	static const struct {
+		const char *text;
+		bool want;
+	} rows[] = {
+		{ "<a@b>", true }, { "<1.2=x/y@[192.0.2.1]>", true },
+		{ "<@>", false }, { "<a@b", false }, { "a@b>", false },
+		{ "<ab>", false }, { "<a@b@c>", false }, { "<a b@c>", false },
+		{ "<a@b>\nX: y@z>", false }, { "<<a@b>", false },
+		{ "<\"a\"@b>", false }, { "<a\\@b>", false },
+		{ "<a\x7f@b>", false }, { "<\xc3\xa9@b>", false }, { "", false },
+	};
+	/* clang-format on */
+	char text[HDR_MESSAGE_ID_MAX + 2];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ok(hdr_is_message_id(slice_of(rows[i].text)) == rows[i].want,
+		    "message id row %zu", i);
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "<a@", 3);
+	text[HDR_MESSAGE_ID_MAX - 1] = '>';
+	ok(hdr_is_message_id(slice_make(text, HDR_MESSAGE_ID_MAX)),
+	    "the longest message id");
+	text[HDR_MESSAGE_ID_MAX - 1] = 'a';
+	text[HDR_MESSAGE_ID_MAX] = '>';
+	ok(!hdr_is_message_id(slice_make(text, HDR_MESSAGE_ID_MAX + 1)),
+	    "a byte longer");
+}
+
 int
 main(void)
 {
@@ -173,5 +206,6 @@ main(void)
 	test_lists();
 	test_hostile();
 	test_quoted();
+	test_message_ids();
 	return done();
 }
