@@ -35,6 +35,10 @@ enum registry_result {
 	REGISTRY_TEMPORARY	/* nothing was changed; try again */
 };
 
+/* How a sentence begins that is to be shown though all went well. */
+#define SAY_WARNING "Warning: "
+#define SAY_ATTENTION "Attention : "
+
 struct registry_field {
 	struct slice name, value;
 };

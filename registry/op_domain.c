@@ -335,9 +335,7 @@ give_client(struct request *q, struct object *d)
 	else if (result == REGISTRY_OK &&
 	    object_put(d, "client", object_get(&me, "client")) == -1)
 		result = say_failed(q);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -566,13 +564,13 @@ warn_catch_all(struct request *q, const struct object *d)
 	if (to.p == NULL || slice_eq(to, SLICE("refuse")))
 		return REGISTRY_OK;
 	if (slice_eq(to, SLICE("discard")))
-		return say(q, REGISTRY_OK, "Done. But whoever mistypes an "
+		return say(q, REGISTRY_OK, SAY_WARNING "whoever mistypes an "
 		    "address of %s will never know: \"refuse\" tells him.",
-		    "C'est fait. Mais qui se trompe d'adresse dans %s n'en "
+		    SAY_ATTENTION "qui se trompe d'adresse dans %s n'en "
 		    "saura rien : « refuse » le lui dit.", d->name);
-	return say(q, REGISTRY_OK, "Done. But all the spam to invented names of "
-	    "%s comes too: see to it that this is read and emptied, or come "
-	    "back to \"refuse\".", "C'est fait. Mais tout le courrier "
+	return say(q, REGISTRY_OK, SAY_WARNING "all the spam to invented names "
+	    "of %s comes too: see to it that this is read and emptied, or come "
+	    "back to \"refuse\".", SAY_ATTENTION "tout le courrier "
 	    "indésirable aux noms inventés de %s arrivera aussi : faites-le "
 	    "relever et vider régulièrement, ou revenez à « refuse ».",
 	    d->name);

@@ -224,6 +224,26 @@ op_alias_show(struct request *q)
 	return show(q, q->op->kind);
 }
 
+/* Inventory 3-11: what whoever sets a forward should know. */
+static enum registry_result
+warn_nothing_kept(struct request *q, const struct object *u)
+{
+	if (field(q, "forward").p == NULL && field(q, "keep").p == NULL &&
+	    field(q, "discard").p == NULL)
+		return REGISTRY_OK;
+	if (object_is(u, "discard", "yes"))
+		return say(q, REGISTRY_OK, SAY_WARNING "all mail to %s is "
+		    "deleted unread from now on.", SAY_ATTENTION "tout courrier "
+		    "à %s est désormais supprimé sans être lu.", u->name);
+	if (object_get(u, "forward").len == 0 || object_is(u, "keep", "yes"))
+		return REGISTRY_OK;
+	return say(q, REGISTRY_OK, SAY_WARNING "what comes for %s is only "
+	    "forwarded, nothing is stored here any more (keep=yes stores a "
+	    "copy).", SAY_ATTENTION "ce qui arrive pour %s est seulement "
+	    "renvoyé, plus rien n'est gardé ici (keep=yes garde une copie).",
+	    u->name);
+}
+
 enum registry_result
 op_user_set(struct request *q)
 {
@@ -248,6 +268,8 @@ op_user_set(struct request *q)
 			result = change(q, &before, &after);
 		if (result == REGISTRY_OK)
 			row_object(q, &after, false);
+		if (result == REGISTRY_OK)
+			result = warn_nothing_kept(q, &after);
 		object_free(&after);
 	}
 	str_free(&bytes);
@@ -325,9 +347,7 @@ op_user_delete(struct request *q)
 		if (result == REGISTRY_OK)
 			result = redirect(q, name, targets);
 	}
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result == REGISTRY_OK ? say(q, result,
 	    "%s is deleted. Its mail stays on the disk and its name reserved; "
 	    "within %d days: malle user restore %s",
@@ -378,9 +398,7 @@ is_free(struct request *q, const char *name)
 	for (size_t i = 0; found == 0 && i < 2; i++)
 		found = object_load(q->r->store, looked_at[i], name, &bytes,
 		    &o);
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return found == -1 ? -1 : !found;
 }
 
@@ -469,9 +487,7 @@ put_quietly(struct registry *r, const struct object *u)
 	if (object_encode(u, &bytes) == 0)
 		result = store_put(r->store, slice_make(key,
 		    object_key(u->kind, u->name, key)), str_slice(&bytes));
-	if (bytes.p != NULL)
-		explicit_bzero(bytes.p, bytes.len);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 

@@ -191,7 +191,9 @@ row_show_columns(void *arg, const struct registry_fields *row)
 			continue;
 		snprintf(max, sizeof(max), "max-%s", names[i] + 5);
 		putchar('/');
-		put_column(row, max);
+		/* 0 is no limit, as none is. */
+		put_column(row, slice_eq(registry_field(row, max), SLICE("0")) ?
+		    "" : max);
 	}
 	putchar('\n');
 }
@@ -212,7 +214,10 @@ registry_verdict(const struct malle *m, int verdict, const char *text)
 		    strerror(errno));
 		return EX_UNAVAILABLE;
 	}
-	if (verdict != REGISTRY_OK || isatty(STDERR_FILENO)) {
+	/* What went well is told to people only, a warning to scripts too. */
+	if (verdict != REGISTRY_OK || isatty(STDERR_FILENO) ||
+	    strncmp(text, SAY_WARNING, strlen(SAY_WARNING)) == 0 ||
+	    strncmp(text, SAY_ATTENTION, strlen(SAY_ATTENTION)) == 0) {
 		if (*text != '\0') {
 			fputs("malle: ", stderr);
 			text_put_escaped(stderr, slice_of(text));
