@@ -114,6 +114,9 @@ undo_entry(struct undoing *u, struct journal_entry *e)
 	found = object_load(u->q->r->store, o->kind, o->name, &bytes, &now);
 	if (found == -1) {
 		result = say_failed(u->q);
+	} else if (found == 0 && !e->has_before && u->deleted != NULL) {
+		/* The redirect of a mailbox that comes back is gone already. */
+		result = REGISTRY_OK;
 	} else if ((found == 1) != e->has_after ||
 	    (found == 1 && !same(&now, &e->after))) {
 		result = say_changed(u, e);
