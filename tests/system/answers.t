@@ -217,13 +217,13 @@ def test_period():
     o = json.loads(m.malle("user", "show", BOB, "--json").stdout)
     ends = o["vacation-end"]
     left = time.mktime(time.strptime(ends, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone - now
-    ok(abs(left - 48 * 3600) < 120, "0-29: now ends after 48 hours: %d s" % left)
+    ok(abs(left - 48 * 3600) < 600, "0-29: now ends after 48 hours: %d s" % left)
     eq(ask(stranger()), "answered", "0-29: and answers at once")
     vacation("vacation-end=")
     eq(ask(stranger()), "answered", "0-30: an empty end is for ever")
     vacation("vacation-end=" + iso(time.time() + 2))
     over = lambda: json.loads(m.malle("user", "show", BOB, "--json").stdout)
-    ok(malle.until(lambda: over().get("vacation") == "no", 30, 0.3), "8.7: an absence that is over ends itself")
+    ok(malle.until(lambda: over().get("vacation") == "no", step=0.3), "8.7: an absence that is over ends itself")
     ok("vacation-end" not in over() and "vacation-start" not in over(), "its dates are gone")
     entry = m.malle("journal", "--on", BOB, check=False).stdout + m.malle("journal", check=False).stdout
     ok("malle-registryd" in entry, "and the journal says by whom")

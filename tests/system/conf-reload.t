@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """SIGHUP: changed settings count in every program, and nothing is dropped."""
 # SPDX-License-Identifier: ISC
+import grp
 import os
+import shutil
 import smtplib
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -19,6 +22,11 @@ def pids(m):
     return {p: m.pid(p) for p in malle.PROGRAMS}
 
 
+def wait_started(m):
+    until(lambda: "starting" not in m.run("malle-start", "--status",
+                                          check=False).stdout)
+
+
 def reload(m, **settings):
     """Writes settings, tells the service, waits until all have heard."""
     mark = len(m.log())
@@ -29,8 +37,7 @@ def reload(m, **settings):
     until(lambda: " reload administrators=" in m.log()[mark:])
     until(lambda: all(m.pid(p) not in (None, old[p]) for p in BEGINS_ANEW))
     until(lambda: all(m.pid(p) for p in malle.PROGRAMS))
-    until(lambda: "starting" not in m.run("malle-start", "--status",
-                                          check=False).stdout)
+    wait_started(m)
     return old
 
 
@@ -102,8 +109,66 @@ def test_sts(m):
     reload(m, resolver="127.0.0.1:9")
     ok(until(lambda: m.pid("malle-sts") not in (None, old)),
        "malle-sts begins anew for another resolver")
-    until(lambda: "starting" not in m.run("malle-start", "--status",
-                                          check=False).stdout)
+    wait_started(m)
+
+
+def test_authorities(m):
+    """The setting is the same, what it names is not."""
+    path = m.base + "/authorities.pem"
+    shutil.copy(m.base + "/tls/cert.pem", path)
+    old = m.pid("malle-sts")
+    reload(m, authorities=path)
+    until(lambda: m.pid("malle-sts") not in (None, old))
+    wait_started(m)
+
+    def replaced():
+        shutil.copy(path, path + ".new")
+        os.rename(path + ".new", path)
+
+    def written():
+        with open(path, "a", encoding="ascii") as f:
+            f.write("\n")
+
+    def elsewhere():
+        os.rename(path, path + ".2")
+        os.symlink(path + ".2", path)
+
+    def gone():
+        os.unlink(path)
+
+    for what in (replaced, written, elsewhere, gone):
+        old = m.pid("malle-sts")
+        reload(m)
+        eq(m.pid("malle-sts"), old, "malle-sts goes on with its authorities")
+        what()
+        reload(m)
+        ok(until(lambda: m.pid("malle-sts") not in (None, old)),
+           "malle-sts begins anew for authorities that are %s" %
+           what.__name__)
+        wait_started(m)
+    reload(m, authorities="")
+    wait_started(m)
+
+
+def test_admins(m):
+    """The members of another group administer at once."""
+    if not malle.ROOT:
+        malle.skip("another user: needs root")
+        return
+    # The checkout may be where only root can go.
+    copy = shutil.copy(malle.BIN + "/malle", m.base)
+    group = grp.getgrnam("daemon")
+
+    def asks(what):
+        return subprocess.run([copy, "-c", m.conf, *what], user=65533,
+                              group=65533, extra_groups=[group.gr_gid],
+                              capture_output=True).returncode
+
+    eq(asks(("queue", "list")), os.EX_NOPERM, "no administrator: no queue")
+    reload(m, admin_group=group.gr_name)
+    eq(asks(("queue", "list")), 0, "malle-queued: admin_group")
+    reload(m, admin_group="none-of-them")
+    eq(asks(("queue", "list")), os.EX_NOPERM, "and back again")
 
 
 def test_mistake(m):
@@ -123,7 +188,7 @@ def test_one_that_starts(m):
     """A program that was not ready when the others were told."""
     pid = m.pid("malle-queued")
     os.kill(pid, 9)
-    ok(until(lambda: m.pid("malle-queued") not in (None, pid), 20),
+    ok(until(lambda: m.pid("malle-queued") not in (None, pid)),
        "malle-queued is killed and comes back")
     m.write_conf(hostname="tard.exemple.test")
     m.process.send_signal(1)
@@ -135,7 +200,7 @@ def test_one_that_starts(m):
                 with open(path, "rb") as f:
                     seen.add(b"by tard.exemple.test (Malle" in f.read())
         return True in seen
-    ok(until(by_new, 20, 0.3), "it has the settings of a SIGHUP in between")
+    ok(until(by_new, step=0.3), "it has the settings of a SIGHUP in between")
 
 
 def test_direct(m):
@@ -156,6 +221,8 @@ def main():
         test_queue(m)
         test_registry(m)
         test_sts(m)
+        test_authorities(m)
+        test_admins(m)
         test_mistake(m)
         test_direct(m)
         test_one_that_starts(m)

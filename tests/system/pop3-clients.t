@@ -357,8 +357,19 @@ To: "Doe, John" <john@elsewhere.test>, Zoë <zoe@elsewhere.test>
 Subject: Cafés, and a subject that is so long that it does not fit one word: éèà
 X-Mood: joyeux été
 Message-ID: <a@elsewhere.test>
+Content-Type: multipart/mixed; boundary="a b"
+
+--a b
+Content-Type: text/plain; charset=utf-8; name=café.txt
+Content-Description: été
 
 .Un café.
+--a b
+Content-Disposition: attachment;
+ filename="été; café.txt"
+
+é
+--a b--
 """.encode()
 
 
@@ -378,8 +389,14 @@ def test_utf8(m):
     eq(TRACE.sub(b"", retr(p, 3 - marked)) == INTERNATIONAL, True, "stray 8-bit bytes go to everybody")
     header, _, body = TRACE.sub(b"", retr(p, marked)).partition(b"\n\n")
     ok(header.isascii(), "a header of SMTPUTF8 becomes ASCII for others")
-    eq(body, ".Un café.\n".encode(), "and the body stays")
-    parsed = email.message_from_bytes(header + b"\n\n", policy=email.policy.default)
+    parsed = email.message_from_bytes(header + b"\n\n" + body, policy=email.policy.default)
+    first, second = parsed.iter_parts()
+    eq([part.get_payload(decode=True) for part in (first, second)], [".Un café.".encode(), "é".encode()],
+       "the bodies of its parts stay")
+    eq([line for line in body.split(b"\n") if not line.isascii()], [".Un café.".encode(), "é".encode()],
+       "headers of its parts become ASCII")
+    eq((first["content-type"], first["content-description"], second["content-disposition"]),
+       ('text/plain; charset="utf-8"', "été", "attachment"), "only parameters that are not ASCII are left out")
     eq(parsed["subject"], "Cafés, and a subject that is so long that it does not fit one word: éèà", "its subject can be read")
     eq([(a.display_name, a.addr_spec) for a in parsed["to"].addresses],
        [("Doe, John", "john@elsewhere.test"), ("Zoë", "zoe@elsewhere.test")], "and its recipients")
@@ -387,7 +404,7 @@ def test_utf8(m):
        [("José <josé@elsewhere.test>", "invalid@internationalized-address-removed.invalid")],
        "a sender whose address is not ASCII is shown")
     eq((parsed["x-mood"], parsed["message-id"]), (None, "<a@elsewhere.test>"), "what cannot be said is left out")
-    top = p.top(marked, 1)
+    top = p.top(marked, 5)
     ok(top[1][-1] == ".Un café.".encode() and b"".join(top[1][:-2]).isascii(), "TOP does the same")
     p.quit()
 

@@ -141,16 +141,14 @@ def unreachable(lab):
     eq(lab.stat()["dead.test"]["state"], "paused", "its group is paused")
     ok(lab.lines("group=dead.test event=paused cause=unreachable"),
        "the log has it")
-    mark = time.time()
     i = lab.send("y@dead.test")
     lab.event(i, "deferred")
     ok(int(re.search("next=(\\d+)", lab.lines(i + " deferred")[0]).group(1)) >
        10, "who comes meanwhile waits for its end")
-    ok(time.time() - mark < 5, "without trying")
     s = Server(ip, PORT)
     lab.servers.append(s)
     lab.m.malle("queue", "retry", i)
-    lab.event(i, "sent", 1, 15)
+    lab.event(i, "sent")
     eq(s.recipients(), ["y@dead.test"],
        "malle queue retry: the rest is over, at once")
     ok(lab.lines("group=dead.test event=lifted"), "the log has it")
@@ -170,7 +168,7 @@ def throttled(lab):
     lab.event(i, "deferred")
     ok(lab.lines("group=slow.test event=slowed"), "the group is slowed")
     eq(lab.stat()["slow.test"]["allowed"], 1, "to one connection")
-    ok(lab.event(i, "sent", 1, 40), "and sent in the end")
+    ok(lab.event(i, "sent"), "and sent in the end")
     eq(s.recipients(), ["x@slow.test"], "once")
     ok(lab.lines("group=slow.test event=resumed"), "the group goes on")
 
@@ -373,7 +371,7 @@ def restart(lab):
     lab.servers.append(s)
     lab.m.start()
     lab.m.malle("queue", "retry", i)
-    ok(lab.event(i, "sent", 1, 40), "sent by the next one")
+    ok(lab.event(i, "sent"), "sent by the next one")
     eq(s.recipients(), ["x@later.test"], "once")
 
 

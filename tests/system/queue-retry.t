@@ -21,7 +21,7 @@ with Lab("retry_first = 1s\nretry_max = 2s\n") as lab:
     lab.workers.policy = lambda j: tries.append(j) or (
         LATER if len(tries) < 3 else YES)
     id = lab.client().submit("bob@exemple.test").id
-    ok(lab.wait(lambda: len(lab.workers.delivered) == 1, 12),
+    ok(lab.wait(lambda: len(lab.workers.delivered) == 1),
        "a deferred message is tried until it is delivered")
     eq(len(tries), 3, "at the third attempt")
     eq(lab.logged(id + " deferred"), 2, "each deferral is in the log")
@@ -93,8 +93,10 @@ with Lab("retry_first = 1s\nretry_max = 2s\nqueue_lifetime = 1h\n"
     said = {(n.id, n.kind): n for n in lab.bouncer.notices}
     eq(sorted(said), sorted([(bulk, 0), (bulk, 1), (letter, 1)]),
        "two delays, one failure")
-    eq([round((said[i, 1].recipients[0].until - begun) / 10) for i in
-        (letter, bulk)], [360, 0], "the delay says until when: by the lane")
+    late = time.time() - begun
+    ok(all(life - 1 <= said[i, 1].recipients[0].until - begun <= life + late
+           for i, life in ((letter, 3600), (bulk, 3))),
+       "the delay says until when: by the lane")
     eq(lab.logged(letter + " failed"), 0, "the others go on")
 
 with Lab("retry_first = 1h\nretry_max = 1h\n") as lab:
@@ -159,7 +161,7 @@ with Lab() as lab:
     bad = c.submit("bob@exemple.test").id
     for i in range(5):
         c.submit("alice@exemple.test")
-    ok(lab.wait(lambda: len(lab.workers.delivered) == 5, 25),
+    ok(lab.wait(lambda: len(lab.workers.delivered) == 5),
        "a job that kills its workers does not stop the others")
     ok(lab.wait_log(bad + " held", seconds=100), "after five it is held")
     rows = lab.client().control(64, held=True)[0]

@@ -197,7 +197,7 @@ def enumerate_change(r, change, first):
         deaths += died
         bad += ["%s #%d: %s" % (call, n, w) for w in wrong]
     malle.note("%s: %d places, %d deaths" % (change[0], tried, deaths))
-    malle.ok(deaths >= tried / 2, change[0] + ": the kills hit")
+    malle.ok(deaths > 0, change[0] + ": the kills hit")
     malle.ok(not bad, change[0] + ": whole or nothing at each call")
     for line in bad[:10]:
         malle.note(line[:300])

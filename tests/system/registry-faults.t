@@ -39,7 +39,7 @@ def under(r, call, error, when):
 
 def ask(r, **fields):
     try:
-        with r.connect(timeout=5) as s:
+        with r.connect() as s:
             s.send(registryd.request("user.add", list(fields.items())))
             return registryd.answer(s)
     except OSError:

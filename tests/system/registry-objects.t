@@ -178,10 +178,12 @@ def relays(r):
     eq(r.ask("relay.add", net="192.0.2.0/24")[1], "exists", "once")
     eq(r.ask("relay.add", net="0.0.0.0/0")[1], "invalid",
        "not the whole Internet")
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
-    r.ask("relay.add", net="2001:db8::/48", until=soon)
+    def at(t):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
+    r.ask("relay.add", net="2001:db8::/48", until=at(time.time() + 3600))
     eq(len(r.table("public/tables/access.cdb")), 2, "one with an end")
-    ok(malle.until(lambda: len(r.table("public/tables/access.cdb")) == 1, 8),
+    r.ask("relay.set", net="2001:db8::/48", until=at(time.time() + 2))
+    ok(malle.until(lambda: len(r.table("public/tables/access.cdb")) == 1),
        "which leaves the table when it is over (3-16)")
     r.ask("relay.add", net="198.51.100.1", until="2001-01-01")
     eq(len(r.table("public/tables/access.cdb")), 1, "one that was over before")
@@ -199,14 +201,14 @@ def logins(r):
     def last():
         return "last-login" in r.ask("user.show",
                                      address="alice@exemple.test")[0][0]
-    ok(malle.until(last, 5), "a login is noted")
+    ok(malle.until(last), "a login is noted")
     eq(len(r.ask("journal")[0]), n, "and makes no journal entry")
     r.login(address="alice@exemple.test", time=str(int(time.time())),
             old=new, hash=new)
     r.login(address="alice@exemple.test", time=str(int(time.time())),
             old=old, hash=new)
     ok(malle.until(lambda: registryd.record(
-        r.secrets("exemple.test")["alice"])[TAG_HASH] == new.encode(), 5),
+        r.secrets("exemple.test")["alice"])[TAG_HASH] == new.encode()),
        "a better hash replaces the one it was made from")
     r.login(address="alice@exemple.test", time=str(int(time.time())),
             old=old, hash=old)

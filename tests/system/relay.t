@@ -122,7 +122,7 @@ with malle.Instance(conf={"resolver": "127.0.0.1:1"}) as m:
         m.malle("relay", "set", "127.0.0.1", "--until",
                 end.strftime("%Y-%m-%dT%H:%M:%SZ"))
         eq(code_of(s)[0], 250, "3-16: it may until then")
-        refused = until(lambda: code_of(s)[0] // 100 == 5, 9, 0.5)
+        refused = until(lambda: code_of(s)[0] // 100 == 5, step=0.5)
         ok(refused, "3-16: and is refused then, in the session that is open")
         ok(time.time() >= end.timestamp(), "3-16: not before")
     with client(m) as s:
@@ -131,7 +131,7 @@ with malle.Instance(conf={"resolver": "127.0.0.1:1"}) as m:
     with client(m) as s:
         ok(until(lambda: code_of(s)[0] == 250), "3-16: it may again")
         m.malle("relay", "delete", "127.0.0.1")
-        ok(until(lambda: code_of(s)[0] // 100 == 5, 9, 0.5),
+        ok(until(lambda: code_of(s)[0] // 100 == 5, step=0.5),
            "3-16: a permission that is taken away ends at once")
     eq(m.violations(), [], "within the sandbox")
 done()

@@ -101,7 +101,7 @@ zone:
     def _unbound(self, zones, signed, forged):
         anchors = {}
         for name in signed:
-            anchors[name] = until(lambda: self.ds(name), 15)
+            anchors[name] = until(lambda: self.ds(name))
             if not anchors[name]:
                 with open(self.dir + "/log") as f:
                     malle.note(f.read()[-2000:])
@@ -166,7 +166,7 @@ def main():
         dns = Dnssec({n + ".test": (servers[n].ip, good if n == "good" else
                                     bytes(32)) for n in names},
                      ["good.test", "wrong.test", "bogus.test"], ["bogus.test"])
-        if not ok(until(dns.answers, 20), "Knot signs, unbound answers"):
+        if not ok(until(dns.answers), "Knot signs, unbound answers"):
             with open(dns.dir + "/log") as f:
                 malle.note(f.read()[-3000:])
         lab.m.write_conf(resolver="127.0.0.1:%d" % dns.port)

@@ -240,7 +240,7 @@ def test_peer(m, name, root):
                (head % i).encode() + body)
     n = len(CONTENTS)
     ok(until(lambda: len(root.mails("bob")) >= n and
-             len(root.mails("eve")) >= n, 30),
+             len(root.mails("eve")) >= n),
        name + ": everything arrives, for both")
     bodies = {}
     for path in root.mails("bob"):
@@ -261,7 +261,7 @@ def test_peer(m, name, root):
     if name == "postfix":
         time.sleep(5)   # so long no connection is kept
         submit(m, ["bob@" + domain], (head % n).encode() + b"again\r\n")
-        until(lambda: len(root.mails("bob")) > n, 20)
+        until(lambda: len(root.mails("bob")) > n)
         last = [l for l in m.log().split("\n") if " sent to=bob@" in l][-1]
         ok(' resumed"' in last, name + ": goes on with its TLS session")
     before = len(m.messages(ALICE))
@@ -293,7 +293,7 @@ def main():
             m.domain("exemple.test")
             m.user(ALICE, PASSWORD)
             for name, root in roots.items():
-                if not ok(until(lambda: answers(ips[name], port), 20),
+                if not ok(until(lambda: answers(ips[name], port)),
                           name + " runs"):
                     for path in glob.glob(root.dir + "/var/log/out*"):
                         with open(path) as f:

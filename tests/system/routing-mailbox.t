@@ -65,8 +65,8 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
         if not eq(code, 250, "%s: taken" % text):
             malle.note(reply)
             return
-        until(lambda: all(subject in boxes().get(w, ()) for w in want), 15)
-        until(lambda: m.malle("queue", "list").stdout.strip() == "", 15)
+        until(lambda: all(subject in boxes().get(w, ()) for w in want))
+        until(lambda: m.malle("queue", "list").stdout.strip() == "")
         got = sorted(a for a, subjects in boxes().items() for s in subjects if s == subject)
         eq(got, sorted(want), text)
 
@@ -133,10 +133,10 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
     user(EVE, "vacation=no")
 
     m.malle("domain", "set", "exemple.test", "state=suspended")
-    until(lambda: send(BOB)[0] == 450, 5)
+    until(lambda: send(BOB)[0] == 450)
     eq(send(BOB)[:1], (450,), "a suspended domain: try again later")
     m.malle("domain", "set", "exemple.test", "state=active")
-    until(lambda: send("bob@autre.test")[0] == 250, 5)
+    until(lambda: send("bob@autre.test")[0] == 250)
     # Seven days are not waited for: a dump is loaded that says since when.
     m.malle("domain", "set", "autre.test", "state=suspended")
     dump = m.malle("dump").stdout
@@ -144,11 +144,11 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
     since = re.search(r"since=(\S+)", block).group(1)
     old = block.replace("since=" + since, "since=2026-01-01T00:00:00Z", 1)
     m.malle("load", "--update", input=dump.replace(block, old))
-    until(lambda: send("bob@autre.test")[0] == 550, 5)
+    until(lambda: send("bob@autre.test")[0] == 550)
     code, text, _ = send("bob@autre.test")
     ok(code == 550 and text.startswith("5.2.1 "), "0-18: suspended for more than seven days: refused: " + text)
     m.malle("domain", "set", "autre.test", "refuse-after=0")
-    until(lambda: send("bob@autre.test")[0] == 450, 5)
+    until(lambda: send("bob@autre.test")[0] == 450)
     eq(send("bob@autre.test")[0], 450, "or never")
     eq(m.violations(), [], "no program left its role")
 out.close()

@@ -39,7 +39,7 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port), "errors_
 
     def told(to, code, text, **more):
         """Changes are seen within a moment."""
-        until(lambda: reply(to, **more)[0] == code, 3, 0.1)
+        until(lambda: reply(to, **more)[0] == code, step=0.1)
         got = reply(to, **more)
         if not eq(got[0], code, "%s: %d" % (text, code)):
             malle.note(got)

@@ -253,7 +253,7 @@ def member(name, size):
 def test_program(m, program, fatal):
     for what, number, args in list(refusals(m, program)):
         refused(program, what, attempt(m.pid(program), number, args))
-        until(lambda: m.pid(program), 40)
+        until(lambda: m.pid(program))
     what, number, args = fatal
     old, mark = m.pid(program), len(m.log())
     got = attempt(old, number, args)

@@ -28,7 +28,7 @@ with malle.Instance({"default_domain": "", "errors_max": "10000", "commands_idle
     def told(address, want, text):
         """Waits until a recipient is answered so: changes are seen within a moment."""
         ask = rcpt(address)
-        malle.until(lambda: ask()[0] == want[0] and ask()[1].startswith(want[1].encode()), 5)
+        malle.until(lambda: ask()[0] == want[0] and ask()[1].startswith(want[1].encode()))
         code, answer = ask()
         ok((code, answer.split(b" ")[0].decode()) == want and len(answer.split()) > 2 or code == 250 == want[0],
            "%s: %d %s" % (text, code, answer.decode()))

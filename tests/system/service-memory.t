@@ -51,7 +51,7 @@ def own(m, before):
                 pass	# has ended
         return sorted(sizes)
     # malle-tls gives memory back after a second of silence.
-    end = time.monotonic() + 10
+    end = time.monotonic() + malle.PATIENCE
     while True:
         time.sleep(0.5)
         sizes = measure()

@@ -203,14 +203,14 @@ def test_refused(s):
 
 def test_local(s):
     queue = s.ask_local(local("new.test"))
-    ok(until(lambda: os.path.isdir(os.path.join(s.mail, "new.test")), 5),
+    ok(until(lambda: os.path.isdir(os.path.join(s.mail, "new.test"))),
        "the folder of a new domain is made")
 
     def worker():
         pids = [p for p in malle.children(s.process.pid)
                 if malle._argv0(p) == "malle-local"]
         return pids and pids[0]
-    pid = until(worker, 10)
+    pid = until(worker)
     if not ok(pid, "malle-local is started"):
         malle.note(s.log())
         return

@@ -152,7 +152,7 @@ def test_restart(m):
     open(die, "w").close()
     mark = len(m.log())
     os.kill(m.pid("malle-bounce"), signal.SIGKILL)
-    until(lambda: m.log()[mark:].count("malle-bounce dies") >= 4, 20)
+    until(lambda: m.log()[mark:].count("malle-bounce dies") >= 4)
     pauses = [l.split("in=")[1] for l in m.log()[mark:].split("\n")
               if " restart program=malle-bounce " in l]
     eq(pauses[:4], ["0.1s", "0.2s", "0.4s", "0.8s"], "each pause is longer")
@@ -282,7 +282,7 @@ def test_killed(folder):
         family = malle.descendants(m.process.pid)
         m.process.kill()
         m.process.wait()
-        ok(until(lambda: not any(malle._alive(p) for p in family), 10),
+        ok(until(lambda: not any(malle._alive(p) for p in family)),
            "malle-start killed: the programs end by themselves")
         m.process = None
         m.start()
