@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "queue/hold.h"
 #include "queue/remote.h"
 #include "queue/submission.h"
 
@@ -64,6 +65,7 @@ active_new(struct manager *q, const struct submission *s)
 	a->m->recipients = (uint16_t)(s->draft.n < UINT16_MAX ? s->draft.n :
 	    UINT16_MAX);
 	a->m->is_held = s->sending.is_held;
+	a->m->owes_notice = s->sending.is_first_held;
 	a->is_new = a->is_fresh = true;
 	return a;
 }
@@ -174,7 +176,8 @@ static void
 accept_commit(struct manager *q, struct commit *k)
 {
 	const struct envelope *e = k->a->e;
-	const char *id = k->a->m->id;
+	struct message *m = k->a->m;
+	const char *id = m->id;
 
 	q->accepted++;
 	log_info(id, "accepted", "session=%s from=%s size=%ju "
@@ -188,6 +191,7 @@ accept_commit(struct manager *q, struct commit *k)
 	if (k->c->notice != NULL)
 		notice_done(q, k->c, id);
 	life_accept(q, k->a);
+	hold_tell(q, m);
 }
 
 void

@@ -9,6 +9,8 @@
 #define MARK 0x454e4f44u
 #define MUST_KNOW 128u
 #define RECORD_VERSION 1
+#define HELD 1u			/* flags of a message's state */
+#define OWES_NOTICE 0x100u
 #define RECORD_HEAD 6		/* type, version, length */
 
 static const char magic[8] = "malleq1\n";
@@ -126,7 +128,8 @@ message_state_encode(const struct message_state *s,
 
 	pack_init(&k, out, MESSAGE_STATE_LEN);
 	pack_u32(&k, 0);
-	pack_u32(&k, s->held);
+	pack_u32(&k, (s->held ? HELD : 0) |
+	    (s->owes_notice ? OWES_NOTICE : 0));
 	pack_u64(&k, (uint64_t)s->due);
 	pack_u64(&k, s->lived);
 	pack_raw(&k, slice_make(s->boot_id, BOOT_ID_LEN));
@@ -142,11 +145,14 @@ message_state_decode(const unsigned char in[MESSAGE_STATE_LEN],
     struct message_state *out)
 {
 	struct unpacker u;
+	uint32_t flags;
 
 	unpack_init(&u, slice_make(in, MESSAGE_STATE_LEN));
 	if (unpack_u32(&u) != crc_add(0, in + 4, MESSAGE_STATE_LEN - 4))
 		return -1;
-	out->held = unpack_u32(&u) != 0;
+	flags = unpack_u32(&u);
+	out->held = flags != 0;
+	out->owes_notice = (flags & OWES_NOTICE) != 0;
 	out->due = (int64_t)unpack_u64(&u);
 	out->lived = unpack_u64(&u);
 	memcpy(out->boot_id, in + 24, BOOT_ID_LEN);

@@ -44,6 +44,7 @@ struct header {
 
 struct message_state {
 	bool held;
+	bool owes_notice;		/* of that, to its account */
 	int64_t due;			/* wall clock, s */
 	uint64_t lived;			/* s */
 	unsigned char boot_id[BOOT_ID_LEN];

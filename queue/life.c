@@ -140,6 +140,7 @@ encode_state(const struct manager *q, const struct active *a,
 	const struct message *m = a->m;
 	struct message_state s = {
 		.held = m->is_held,
+		.owes_notice = m->is_held && m->owes_notice,
 		/* While somebody has it, or is to be told, it is due. */
 		.due = a->outstanding > 0 || notice_is_due(q, a) ? q->wall :
 		    first_due(q, a),
@@ -454,18 +455,25 @@ life_back(struct manager *q, struct recipient *r, int64_t delay)
 	life_touch(q, a);
 }
 
+void
+reply_say(struct reply *r, const char *text)
+{
+	const char *space = strchr(text, ' ');
+
+	snprintf(r->enhanced, sizeof(r->enhanced), "%.*s",
+	    space != NULL ? (int)(space - text) : 0, text);
+	snprintf(r->text, sizeof(r->text), "%s",
+	    space != NULL ? space + 1 : text);
+}
+
 /* An answer that we give ourselves, without anybody having been asked. */
 void
 life_answer(struct manager *q, struct active *a, struct recipient *r,
     enum queue_result result, const char *text)
 {
 	struct reply reply = { .when = q->wall, .result = result };
-	const char *space = strchr(text, ' ');
 
-	snprintf(reply.enhanced, sizeof(reply.enhanced), "%.*s",
-	    space != NULL ? (int)(space - text) : 0, text);
-	snprintf(reply.text, sizeof(reply.text), "%s",
-	    space != NULL ? space + 1 : text);
+	reply_say(&reply, text);
 	a->outstanding++;
 	life_result(q, r, &reply);
 }

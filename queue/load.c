@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "queue/hold.h"
 #include "queue/retry.h"
 #include "queue/told.h"
 
@@ -52,6 +53,7 @@ enter(struct loading *l, const char *id, const struct store_head *head)
 	    head->state.kills : KILLS_MAX);
 	m->is_suspect = m->kills > 0;
 	m->is_held = head->state.held;
+	m->owes_notice = head->state.owes_notice;
 	if (m->is_held) {
 		l->held++;
 		return;
@@ -119,6 +121,7 @@ life_load(struct manager *q)
 			return -1;
 		}
 	told_recall(q);
+	hold_recall(q);
 	manager_clocks(q);
 	log_info(NULL, "loaded", "messages=%u held=%u removed=%u corrupt=%u",
 	    q->index.count, l.held, l.removed, l.corrupt);

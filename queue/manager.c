@@ -16,6 +16,7 @@
 #include "lib/conf_pass.h"
 #include "lib/log.h"
 #include "lib/proc.h"
+#include "queue/hold.h"
 #include "queue/sending.h"
 
 #define EVENTS 512		/* of one turn */
@@ -234,6 +235,8 @@ housekeeping(struct manager *q, int64_t *last)
 	remote_expire(q);
 	local_expire(q);
 	check_expire(q);
+	hold_expire(q);
+	sending_ease(q);
 	sending_save(q, false);
 }
 

@@ -11,6 +11,7 @@
 #define BUCKETS 16384u
 #define MAGIC "malleo1\n"
 #define MAGIC_LEN (sizeof(MAGIC) - 1)
+#define WAS_HELD 0x10u		/* beside the state */
 #define HALF_DAY (12 * OUTBOUND_HOUR)
 #define RATE_MAX UINT64_C(1000000000)	/* sums of it stay far from 64 bits */
 #define LEVEL_MAX (OUTBOUND_HOLD_FACTOR * RATE_MAX * OUTBOUND_HOUR)
@@ -20,6 +21,7 @@ outbound_init(struct outbound *o, uint32_t max)
 {
 	memset(o, 0, sizeof(*o));
 	TAILQ_INIT(&o->silent);
+	TAILQ_INIT(&o->restless);
 	o->max = max;
 	o->table = calloc(BUCKETS, sizeof(*o->table));
 	return o->table != NULL ? 0 : -1;
@@ -34,6 +36,8 @@ forget(struct outbound *o, struct outbound_entry *e)
 		p = &(*p)->next;
 	*p = e->next;
 	TAILQ_REMOVE(&o->silent, e, link);
+	if (e->state != OUTBOUND_PASS)
+		TAILQ_REMOVE(&o->restless, e, restless);
 	o->count--;
 	free(e);
 }
@@ -97,6 +101,21 @@ get(struct outbound *o, const char *key, int64_t now)
 	TAILQ_INSERT_TAIL(&o->silent, e, link);
 	o->count++;
 	return e;
+}
+
+/* What becomes of the entry; once it passes, the next hold is a new one. */
+static void
+set_state(struct outbound *o, struct outbound_entry *e,
+    enum outbound_verdict state)
+{
+	o->has_moved |= e->state != state;
+	if (e->state != OUTBOUND_PASS)
+		TAILQ_REMOVE(&o->restless, e, restless);
+	e->state = state;
+	if (state != OUTBOUND_PASS)
+		TAILQ_INSERT_TAIL(&o->restless, e, restless);
+	else
+		e->was_held = false;
 }
 
 static uint64_t
@@ -208,7 +227,9 @@ outbound_take(struct outbound *o, const char *key,
 		if (l->max[w] > 0)
 			ask(e, w, more[w], rate_of(l, w), now, &a);
 	o->is_changed = true;
-	e->state = a.verdict;
+	set_state(o, e, a.verdict);
+	a.is_first_held = a.verdict == OUTBOUND_HOLD && !e->was_held;
+	e->was_held |= a.is_first_held;
 	if (a.verdict == OUTBOUND_REFUSE)
 		return a;
 	for (int w = 0; w < OUTBOUND_WHATS; w++)
@@ -220,6 +241,37 @@ outbound_take(struct outbound *o, const char *key,
 	if (now > e->seen)
 		e->seen = now;
 	return a;
+}
+
+/* Whether one more message, to one recipient, would pass. */
+static bool
+is_eased(const struct outbound_entry *e, const struct outbound_limits *l,
+    int64_t now)
+{
+	for (int w = 0; w < OUTBOUND_WHATS; w++)
+		if (l->max[w] > 0 && level_at(e, w, rate_of(l, w), now) >
+		    (rate_of(l, w) - 1) * OUTBOUND_HOUR)
+			return false;
+	return true;
+}
+
+void
+outbound_ease(struct outbound *o, const struct outbound_watcher *w,
+    int64_t now)
+{
+	struct outbound_entry *e = TAILQ_FIRST(&o->restless), *next;
+
+	for (; e != NULL; e = next) {
+		struct outbound_limits l = { { 0, 0 } };
+
+		next = TAILQ_NEXT(e, restless);
+		w->limits(w->arg, e->key, &l);
+		if (!is_eased(e, &l, now))
+			continue;
+		set_state(o, e, OUTBOUND_PASS);
+		o->is_changed = true;
+		w->eased(w->arg, e->key);
+	}
 }
 
 /* Whether the entry counts for this day, or for one that is over. */
@@ -260,8 +312,8 @@ outbound_add_today(struct outbound *o, const char *key,
 
 /*
  * The file: magic; CRC-32 of the rest; wall clock (64 bits); number (32); of
- * each, the longest silent first: text key, u8 state, two levels, ms of
- * silence, day, count of the day (64 bits each).
+ * each, the longest silent first: text key, u8 state and whether it was held,
+ * two levels, ms of silence, day, count of the day (64 bits each).
  */
 void
 outbound_encode(const struct outbound *o, int64_t now, int64_t wall,
@@ -280,7 +332,8 @@ outbound_encode(const struct outbound *o, int64_t now, int64_t wall,
 	TAILQ_FOREACH(e, &o->silent, link) {
 		pack_init(&k, space, sizeof(space));
 		pack_bytes(&k, slice_of(e->key));
-		pack_u8(&k, (uint8_t)e->state);
+		pack_u8(&k, (uint8_t)(e->state |
+		    (e->was_held ? WAS_HELD : 0)));
 		for (int w = 0; w < OUTBOUND_WHATS; w++)
 			pack_u64(&k, e->level[w]);
 		pack_u64(&k, now > e->seen ? (uint64_t)(now - e->seen) : 0);
@@ -312,13 +365,14 @@ decode_entry(struct outbound *o, struct unpacker *u,
 	day = (int64_t)unpack_u64(u);
 	today = unpack_u64(u);
 	if (u->bad || slice_to_cstr(name, key, sizeof(key)) == -1 ||
-	    state > OUTBOUND_REFUSE) {
+	    (state & ~WAS_HELD) > OUTBOUND_REFUSE) {
 		errno = EBADMSG;
 		return -1;
 	}
 	if ((e = get(o, key, t->now)) == NULL)
 		return -1;
-	e->state = state;
+	set_state(o, e, state & ~WAS_HELD);
+	e->was_held = (state & WAS_HELD) != 0;
 	for (int w = 0; w < OUTBOUND_WHATS; w++)
 		e->level[w] = level[w] < LEVEL_MAX ? level[w] : LEVEL_MAX;
 	/* Nothing takes longer than a day to drain or to be over. */

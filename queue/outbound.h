@@ -42,9 +42,11 @@ enum outbound_what { OUTBOUND_MESSAGES, OUTBOUND_RECIPIENTS, OUTBOUND_WHATS };
 
 struct outbound_entry {
 	TAILQ_ENTRY(outbound_entry) link;	/* the longest silent first */
+	TAILQ_ENTRY(outbound_entry) restless;	/* state is not PASS */
 	struct outbound_entry *next;		/* hash chain */
 	uint32_t hash;
 	enum outbound_verdict state;		/* of its last message */
+	bool was_held;				/* since it last passed */
 	uint64_t level[OUTBOUND_WHATS];		/* in 1/OUTBOUND_HOUR of one */
 	int64_t seen;				/* boottime ms */
 	int64_t day, day_began;			/* number; boottime ms */
@@ -55,9 +57,10 @@ TAILQ_HEAD(outbound_entries, outbound_entry);
 
 struct outbound {
 	struct outbound_entry **table;
-	struct outbound_entries silent;
+	struct outbound_entries silent, restless;
 	uint32_t count, max;
 	bool is_changed;		/* since it was last written */
+	bool has_moved;			/* so has the state of somebody */
 };
 
 /* What an account may send in an hour; 0: any number. */
@@ -71,6 +74,7 @@ struct outbound_answer {
 	enum outbound_what what;	/* which limit it is that says so */
 	uint64_t used, max;		/* of it, this message included */
 	enum outbound_verdict before;	/* the state until now */
+	bool is_first_held;		/* held, as none was since it passed */
 };
 
 /* When: boottime in ms; the number of the local day and the ms since its
@@ -91,6 +95,19 @@ bool outbound_is_over(const struct outbound *o, const char *key,
  * memory it passes. */
 struct outbound_answer outbound_take(struct outbound *o, const char *key,
     const struct outbound_limits *l, uint64_t recipients, int64_t now);
+
+/*
+ * Asks for the limits of every account that was slowed, held or refused, and
+ * calls eased for those whose next message would pass: these are so from now
+ * on.
+ */
+struct outbound_watcher {
+	void (*limits)(void *arg, const char *key, struct outbound_limits *l);
+	void (*eased)(void *arg, const char *key);
+	void *arg;
+};
+void outbound_ease(struct outbound *o, const struct outbound_watcher *w,
+    int64_t now);
 
 /* Messages of today; and one more. */
 uint64_t outbound_today(const struct outbound *o, const char *key,

@@ -65,7 +65,8 @@ enum role {
 	PEER_LOCAL = 2,		/* any local user */
 	PEER_ADMIN = 4,
 	PEER_BOUNCE = 8,	/* malle-bounce, about one message */
-	PEER_ANSWER = 16	/* nobody: an answer of an account, see answer.h */
+	PEER_ANSWER = 16,	/* nobody: an answer of an account, see answer.h */
+	PEER_HOLD = 32		/* nobody: a notice of a hold, see hold.h */
 };
 
 struct submission;
@@ -95,7 +96,8 @@ struct manager {
 	struct sync sync;
 	struct index index;
 	struct outbound outbound;	/* what our own have sent: sending.c */
-	int64_t outbound_saved;		/* ms */
+	int64_t outbound_saved, outbound_eased;	/* ms */
+	int64_t hold_retry;		/* ms: somebody is to be told then */
 	struct sched sched;
 	int epoll;
 	struct watch listener, syncer, signals;
@@ -208,6 +210,8 @@ int life_schedule(struct manager *q, struct active *a, struct recipient *r,
     uint8_t kind, struct slice key);
 /* A waiting or running job is begun anew, elsewhere perhaps. */
 void life_again(struct manager *q, struct recipient *r);
+/* "5.1.2 text" as the two parts of a reply of our own. */
+void reply_say(struct reply *r, const char *text);
 /* An answer of our own, "5.1.2 text", without a job. */
 void life_answer(struct manager *q, struct active *a, struct recipient *r,
     enum queue_result result, const char *text);

@@ -23,6 +23,8 @@
 
 #define FILE_NAME "outbound"
 #define SAVE_EVERY 60000	/* ms between two writes of what has changed */
+#define SAVE_SOON 5000		/* when an account was slowed, held, let go */
+#define EASE_EVERY 5000		/* ms between two looks who is let go */
 
 /* What a sender is, as far as limits go. */
 struct sender {
@@ -294,12 +296,65 @@ sending_take(struct manager *q, const struct conn *c,
 		outbound_add_today(&q->outbound, s.client, &t);
 	out->delay = (a.delay + 999) / 1000;
 	out->is_held = a.verdict == OUTBOUND_HOLD;
+	out->is_first_held = a.is_first_held;
 	if (a.verdict == OUTBOUND_PASS)
 		return true;
 	out->why = (struct sending_why){ what_word(a.what), a.used, a.max };
 	snprintf(out->reason, sizeof(out->reason), "outbound %s %ju %ju %s",
 	    out->why.what, (uintmax_t)a.used, (uintmax_t)a.max, s.key);
 	return true;
+}
+
+/* What may be sent by this name of an entry now. */
+static void
+limits_of(void *arg, const char *key, struct outbound_limits *l)
+{
+	struct slice net = slice_of(key);
+	struct manager *q = arg;
+	struct sender s;
+	struct addr a;
+	char host[64];
+
+	memset(&s, 0, sizeof(s));
+	if (slice_starts_nocase(net, slice_of(SENDING_RELAY))) {
+		(void)slice_cut(&net, ' ');
+		if (slice_to_cstr(slice_cut(&net, '/'), host,
+		    sizeof(host)) == 0)
+			of_relay(q, host, &s);
+	} else if (addr_parse(net, &a) == ADDR_OK)
+		of_account(q, &a, &s);
+	else
+		by_configuration(q, &s);
+	*l = s.hour;
+}
+
+static void
+tell_eased(void *arg, const char *key)
+{
+	const struct outbound_answer a = { .verdict = OUTBOUND_PASS,
+	    .before = OUTBOUND_HOLD };
+	struct manager *q = arg;
+	struct sender s = { .key = key };
+	struct addr account;
+
+	if (addr_parse(slice_of(key), &account) == ADDR_OK)
+		of_account(q, &account, &s);
+	tell_change(q, &s, &a);
+}
+
+void
+sending_ease(struct manager *q)
+{
+	const struct outbound_watcher w = { limits_of, tell_eased, q };
+
+	if (TAILQ_EMPTY(&q->outbound.restless) ||
+	    q->now - q->outbound_eased < EASE_EVERY)
+		return;
+	q->outbound_eased = q->now;
+	if (tables_refresh(&q->tables) == -1)
+		log_error(NULL, "error", "what=tables error=%s",
+		    LOGS(strerror(errno)));
+	outbound_ease(&q->outbound, &w, q->now);
 }
 
 void
@@ -323,7 +378,7 @@ sending_load(struct manager *q)
 		log_error(NULL, "error", "what=queue/" FILE_NAME " error=%s "
 		    "remedy=%s", LOGS(strerror(errno)),
 		    LOGS("its counts are begun anew"));
-	q->outbound.is_changed = false;
+	q->outbound.is_changed = q->outbound.has_moved = false;
 	free(bytes);
 }
 
@@ -333,10 +388,11 @@ sending_save(struct manager *q, bool is_last)
 	struct str bytes = STR_INIT(OUTBOUND_FILE_MAX);
 
 	if (!q->outbound.is_changed ||
-	    (!is_last && q->now - q->outbound_saved < SAVE_EVERY))
+	    (!is_last && q->now - q->outbound_saved <
+	    (q->outbound.has_moved ? SAVE_SOON : SAVE_EVERY)))
 		return;
 	q->outbound_saved = q->now;
-	q->outbound.is_changed = false;
+	q->outbound.is_changed = q->outbound.has_moved = false;
 	outbound_encode(&q->outbound, q->now, q->wall, &bytes);
 	errno = ENOMEM;
 	if (!str_ok(&bytes) || fsx_replace(q->store.dirfd, FILE_NAME, 0600,

@@ -19,6 +19,7 @@ struct sending_why {
 struct sending {
 	int64_t delay;		/* s until its first attempt */
 	bool is_held;
+	bool is_first_held;	/* its account is to be told */
 	struct sending_why why;
 	char reason[ADDR_TEXT_MAX + 80];	/* why; malle-queue(5) */
 	char text[QUEUE_TEXT_MAX + 1];		/* refused: 4yz, with this */
@@ -31,6 +32,9 @@ bool sending_allowed(struct manager *q, const struct conn *c,
 /* The message is whole: counts it, or refuses it (false). */
 bool sending_take(struct manager *q, const struct conn *c,
     const struct queue_mail *m, uint32_t recipients, struct sending *out);
+
+/* Tells of the accounts that are within their limits again. */
+void sending_ease(struct manager *q);
 
 /* The counters from and to queue/outbound; what is wrong there is logged. */
 void sending_load(struct manager *q);

@@ -21,6 +21,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "queue/answer.h"
+#include "queue/hold.h"
 #include "queue/submission.h"
 #include "queue/told.h"
 
@@ -63,6 +64,10 @@ submission_answer(struct manager *q, struct conn *c, enum queue_result result,
 
 	if ((c->roles & PEER_ANSWER) != 0) {
 		answer_submitted(q, c, result, id);
+		return;
+	}
+	if ((c->roles & PEER_HOLD) != 0) {
+		hold_submitted(q, c, result, id);
 		return;
 	}
 	pack_init(&k, space, sizeof(space));
@@ -165,7 +170,7 @@ note_sender(struct submission *s, const struct conn *c)
 static void
 distrust(const struct conn *c, struct queue_mail *m)
 {
-	if ((c->roles & (PEER_BOUNCE | PEER_ANSWER)) != 0) {
+	if ((c->roles & (PEER_BOUNCE | PEER_ANSWER | PEER_HOLD)) != 0) {
 		m->lane = LANE_TRANSACTIONAL;
 		return;
 	}
@@ -202,6 +207,8 @@ put_records(struct submission *s, const struct conn *c)
 	}
 	if ((c->roles & PEER_ANSWER) != 0)
 		record_text(r, RECORD_ABOUT, slice_of(answer_about(c)));
+	if ((c->roles & PEER_HOLD) != 0)
+		record_text(r, RECORD_ABOUT, slice_of(hold_about(c)));
 }
 
 int
@@ -391,6 +398,7 @@ static int
 put_head(struct manager *q, struct submission *s, struct str *out)
 {
 	struct message_state state = { .held = s->sending.is_held,
+	    .owes_notice = s->sending.is_first_held,
 	    .due = q->wall + s->sending.delay, .boottime = q->now / 1000 };
 	size_t len = (size_t)s->h.envelope_offset;
 	uint64_t tail = s->h.content_offset + s->h.content_length;

@@ -100,6 +100,9 @@ static const struct phrase phrases[] = {
 	  "send {max}]; nothing is tried until it is released",
 	  "retenu[ par {by}][ : {account} a envoyé {used} {what} en une heure, "
 	  "{max} sont permis] ; rien n'est essayé avant sa libération" },
+	{ "hold-told",
+	  "its account was told[ by the notice {notice}]",
+	  "son compte en a été prévenu[ par l'avis {notice}]" },
 	{ "released",
 	  "released[ by {by}]", "libéré[ par {by}]" },
 	{ "retried",

@@ -6,18 +6,24 @@ with which words; what a restart keeps; how held mail is found and released.
 """
 # SPDX-License-Identifier: ISC
 
+import email
+import email.policy
+import glob
 import json
 import os
 import signal
 import smtplib
 import ssl
+import struct
 import subprocess
 import sys
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import done, eq, ok
-from queuelab import (Lab, OK, TEMPORARY, Q_LIST, Q_RELEASE, Q_SHOW)
+from queuelab import (Lab, OK, TEMPORARY, Q_DELETE, Q_LIST, Q_RELEASE,
+                      Q_SHOW)
 from smtpd_peers import domain_record, field, mailbox, number, write_cdb
 
 MESSAGES_DAY, CLIENT, CLIENT_MESSAGES_DAY, MESSAGES_HOUR, RECIPIENTS_HOUR, \
@@ -41,7 +47,8 @@ def tables(lab):
         "alice": mailbox(), "bob": mailbox(),
         "big": mailbox() + number(MESSAGES_HOUR, 100) +
         number(RECIPIENTS_HOUR, 200),
-        "small": mailbox() + number(MESSAGES_HOUR, 1)})
+        "small": mailbox() + number(MESSAGES_HOUR, 1),
+        "postmaster": mailbox()})
     write_cdb(lab.base + "/public/tables/access.cdb", {
         "192.0.2.7/128": b"\1" + number(16, 1) + number(MESSAGES_HOUR, 2),
         "192.0.2.8/128": b"\1" + number(16, 1) +
@@ -119,8 +126,25 @@ with Lab(LIMITS, start=False) as lab:
         "later"), "three times as much is refused for now")
     eq(c.submit("bob@exemple.test", account="bob@exemple.test").result, OK,
        "another account sends")
-    ok(lab.wait(lambda: len(lab.workers.delivered) == 5),
+    ok(lab.wait(lambda: len(lab.workers.delivered) == 7) and
+       len([j for j in lab.workers.delivered
+            if "alice@exemple.test" == j.sender]) == 5,
        "but nothing of all that has gone out")
+    told = [j for j in lab.workers.delivered if j.sender == ""]
+    eq(sorted(j.mailbox for j in told), ["alice", "postmaster"],
+       "1-06: the account and the postmaster of its domain are told, once")
+    letter = email.message_from_bytes(told[0].content,
+                                      policy=email.policy.default)
+    eq([letter[f] for f in ("To", "Cc", "Auto-Submitted", "Message-ID")],
+       ["alice@exemple.test", "postmaster@exemple.test", "auto-generated",
+        "<%s.held@mx.exemple.test>" % held[0]],
+       "1-06: by a letter that no program answers")
+    said = " ".join(letter.get_content().split())
+    ok("alice@exemple.test a envoyé 9 messages en une heure. Elle peut en "
+       "envoyer 4 par heure." in said and "Ce qui est retenu :" in said and
+       "Jusqu’à quand :" in said and "Que faire," in said,
+       "1-06: that says what, why, until when, and what to do: " + said)
+    ok(lab.logged(held[0] + " hold-told notice=") == 1, "and so does the log")
 
     ok("alice@exemple.test has sent 5 messages in an hour and may send 4: this "
        "one goes in 15 min" in trace(lab, slow[0].id), "trace: slowed")
@@ -162,6 +186,7 @@ with Lab(LIMITS, start=False) as lab:
     c = lab.client()
     eq(c.control(Q_SHOW, id=slow[0].id)[0][0].get("reason"),
        "uid %d" % os.geteuid(), "after a crash too")
+    eq(lab.logged("hold-told"), 1, "1-06: nobody is told a second time")
 
     # The counters' file.
     lab.stop()
@@ -241,6 +266,47 @@ with Lab(LIMITS, start=False) as lab:
     ok("used 2 of 2" in sends(c, 1, "alice@day.test").text,
        "a restart keeps the day")
 
+# Whoever is held must be told, whenever the manager dies.
+def owe(lab, message):
+    """As a crash leaves the file before the notice of its hold is durable."""
+    with open(glob.glob(lab.base + "/queue/mess/*/" + message)[0],
+              "r+b") as f:
+        f.seek(128)
+        state = bytearray(f.read(64))
+        state[5] = 1
+        state[0:4] = struct.pack("<I", zlib.crc32(state[4:]))
+        f.seek(128)
+        f.write(state)
+
+
+with Lab(LIMITS, start=False) as lab:
+    tables(lab)
+    lab.workers.policy = lambda job: (TEMPORARY, "4.2.0", "not now")
+    lab.start()
+    c = lab.client()
+    held = sends(c, 9, "bob@exemple.test", to="x@elsewhere.example").id
+    ok(lab.wait_log(held + " hold-told"), "1-06: somebody is told of a hold")
+    lab.stop(signal.SIGKILL)
+    owe(lab, held)
+    lab.start()
+    lab.stop()
+    eq(lab.logged(held + " hold-told"), 1, "1-06: a crash before that is "
+       "known to be done, with the notice in the queue: no second one")
+    lab.workers.policy = lambda job: (OK, "2.0.0", "delivered")
+    lab.start()
+    c = lab.client()
+    for row in c.control(Q_LIST)[0]:
+        if row["sender"] == "":
+            c.control(Q_DELETE, id=row["id"])
+    lab.stop(signal.SIGKILL)
+    owe(lab, held)
+    lab.start()
+    ok(lab.wait(lambda: lab.logged(held + " hold-told") == 2),
+       "1-06: a crash before the notice is durable: it is written after all")
+    c = lab.client()
+    eq(sends(c, 2, "bob@exemple.test").result, OK, "more is held")
+    eq(lab.logged("hold-told"), 2, "1-06: of which nobody is told again")
+
 with Lab("outbound_messages_hour = 0\noutbound_recipients_hour = 0\n") as lab:
     c = lab.client()
     sends(c, 50, "alice@exemple.test")
@@ -292,10 +358,9 @@ with malle.Instance(conf={"outbound_messages_hour": "2", "resolver":
     m.malle("user", "set", "marie@exemple.test", "messages-hour=100")
 
     def passes():
-        send(1)
         return "sending" not in owner()
     ok(malle.until(passes, step=0.5),
-       "1-06: given more, the account is as it was")
+       "1-06: given more, the account is as it was, without another message")
     journal = m.malle("--json", "journal").stdout
     ok('"sending"' not in journal, "it is no change of the journal")
     eq(m.violations(), [], "within the sandbox")

@@ -303,6 +303,71 @@ test_damaged(void)
 	outbound_free(&p);
 }
 
+/* The clock of the test: who was told to be at ease. */
+struct eased {
+	struct outbound_limits limits;
+	unsigned n;
+};
+
+static void
+limits_of(void *arg, const char *key, struct outbound_limits *l)
+{
+	(void)key;
+	*l = ((struct eased *)arg)->limits;
+}
+
+static void
+on_eased(void *arg, const char *key)
+{
+	(void)key;
+	((struct eased *)arg)->n++;
+}
+
+/* 1-06: a hold is told of once, and is over by itself. */
+static void
+test_eased(void)
+{
+	struct eased e = { .limits = { { 60, 0 } } };
+	const struct outbound_watcher w = { limits_of, on_eased, &e };
+	struct outbound_answer a;
+	struct outbound o, p;
+	struct outbound_time t = { 5 * DAY, 20000, 0 };
+	struct str s;
+
+	make(&o, 8);
+	make(&p, 8);
+	a = many(&o, "a@b", &e.limits, 121, 1, 0);
+	ok(a.verdict == OUTBOUND_HOLD && a.is_first_held, "the first is held");
+	a = many(&o, "a@b", &e.limits, 1, 1, 0);
+	ok(a.verdict == OUTBOUND_HOLD && !a.is_first_held, "and the second");
+	a = many(&o, "a@b", &e.limits, 1, 1, 30 * MINUTE);
+	ok(a.verdict == OUTBOUND_SLOW, "then one is only slowed");
+	a = many(&o, "a@b", &e.limits, 40, 1, 30 * MINUTE);
+	ok(a.verdict == OUTBOUND_HOLD && !a.is_first_held,
+	    "held anew before it was at ease: the same hold");
+	s = written(&o, 30 * MINUTE, 1000000);
+	t.now = 30 * MINUTE;
+	ok(outbound_decode(&p, str_slice(&s), &t, 1000000) == 0 &&
+	    !many(&p, "a@b", &e.limits, 1, 1, t.now).is_first_held,
+	    "which the file knows");
+	outbound_ease(&o, &w, 40 * MINUTE);
+	ok(e.n == 0, "it is not over at once");
+	outbound_ease(&o, &w, 180 * MINUTE);
+	outbound_ease(&o, &w, 180 * MINUTE);
+	ok(e.n == 1, "but without another message, and once");
+	a = many(&o, "a@b", &e.limits, 1, 1, 180 * MINUTE);
+	ok(a.verdict == OUTBOUND_PASS && a.before == OUTBOUND_PASS,
+	    "and what comes next passes");
+	a = many(&o, "a@b", &e.limits, 120, 1, 180 * MINUTE);
+	ok(a.verdict == OUTBOUND_HOLD && a.is_first_held, "a new hold");
+	e.limits.max[OUTBOUND_MESSAGES] = 1000;
+	outbound_ease(&o, &w, 180 * MINUTE);
+	ok(e.n == 2, "given more, it is over as well");
+	str_free(&s);
+	outbound_free(&o);
+	outbound_free(&p);
+}
+
 int
 main(void)
 {
@@ -314,5 +379,6 @@ main(void)
 	test_day();
 	test_file();
 	test_damaged();
+	test_eased();
 	return done();
 }
