@@ -127,6 +127,15 @@ is_sha(struct slice s, const char *prefix, size_t hash_len)
 	return is_salt_and_hash(s, 16, hash_len);
 }
 
+/* As UNIX had it from 1979 on: two letters of salt, eleven of hash, of the
+ * first eight bytes of the password. Old systems are full of them; the next
+ * login replaces them. */
+static bool
+is_des(struct slice s)
+{
+	return is_letters(s, 13, 13);
+}
+
 /* True when some password could match. */
 static bool
 is_usable(struct slice s)
@@ -136,7 +145,7 @@ is_usable(struct slice s)
 	if (is_yescrypt(s) || is_bcrypt(s) || is_sha(s, "$5$", 43) ||
 	    is_sha(s, "$6$", 86))
 		return true;
-	return take(&s, "$1$") && is_salt_and_hash(s, 8, 22);
+	return is_des(s) || (take(&s, "$1$") && is_salt_and_hash(s, 8, 22));
 }
 
 bool

@@ -69,11 +69,12 @@ int password_hash(struct slice password, char *out)
     __attribute__((warn_unused_result));
 
 /*
- * True when password is the one of hash: yescrypt, $1$, $2a$ $2b$ $2y$, $5$ or
- * $6$. False for anything else: a wrong password, an empty or locked hash ("",
- * "*", "!..."), another method, a damaged hash. What it costs does not tell a
- * wrong password from a hash that cannot match. With errno ENOMEM nobody knows:
- * there was no memory to find out; else errno is another one than that.
+ * True when password is the one of hash: yescrypt, $1$, $2a$ $2b$ $2y$, $5$,
+ * $6$, or DES, which knows no more than its first eight bytes. False for
+ * anything else: a wrong password, an empty or locked hash ("", "*", "!..."),
+ * another method, a damaged hash. What it costs does not tell a wrong password
+ * from a hash that cannot match. With errno ENOMEM nobody knows: there was no
+ * memory to find out; else errno is another one than that.
  */
 bool password_verify(struct slice password, struct slice hash);
 

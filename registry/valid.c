@@ -168,9 +168,9 @@ valid_hash(struct slice in, struct str *out, struct text *why)
 	    !password_hash_is_known(in))
 		return wrong(why,
 		    "must be a crypt(3) string of a known method ($y$, $6$, $5$, "
-		    "$2y$, $1$), or begin with ! (locked)",
+		    "$2y$, $1$, DES), or begin with ! (locked)",
 		    "doit être une empreinte crypt(3) d'une méthode connue ($y$, "
-		    "$6$, $5$, $2y$, $1$), ou commencer par ! (verrouillé)");
+		    "$6$, $5$, $2y$, $1$, DES), ou commencer par ! (verrouillé)");
 	str_put(out, in);
 	return 0;
 }

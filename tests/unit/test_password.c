@@ -53,7 +53,9 @@ static const struct {
 	{ "$y$jFT$abcdefghijklmnopqrstu0$P4/kaBYQZGwBMOYrdOYgTY4O7wvcf3Wpgrqnuat3NBD", false, false, false },
 	{ "$7$CU..../....abcdefg$fpIT.DgPe4uM14R13K8U3c4xBxmapxwJPHTbb0K55KA", false, false, false },
 	{ "$3$$cfc43211ba8dc470832267827cac1407", false, false, false },
-	{ "abhfCpXqd4GrI", false, false, false },
+	{ "abhfCpXqd4Gr", false, false, false },
+	{ "abhfCpXqd4GrIx", false, false, false },
+	{ "ab$fCpXqd4GrI", false, false, false },
 	{ HORSE, false, false, false },
 	{ "*0", false, false, false },
 	{ "$", false, false, false },
@@ -76,6 +78,22 @@ test_hashes(void)
 		ok(!password_verify(SLICE("correct horsf"), hash),
 		    "wrong password of %s", hashes[i].hash);
 	}
+}
+
+/* The oldest method: eight bytes count. */
+static void
+test_des(void)
+{
+	struct slice hash = SLICE("abhfCpXqd4GrI");
+
+	ok(password_hash_is_known(hash), "DES is known");
+	ok(!password_hash_is_current(hash), "and to be replaced");
+	ok(password_verify(SLICE(HORSE), hash), "its password is right");
+	ok(!password_verify(SLICE("correcT horse"), hash) &&
+	    !password_verify(SLICE("correct"), hash), "another is wrong");
+	ok(!password_verify(SLICE(HORSE), SLICE("abhfCpXqd4GrJ")) &&
+	    !password_verify(SLICE(HORSE), SLICE("achfCpXqd4GrI")),
+	    "of another hash, too");
 }
 
 static void
@@ -208,6 +226,7 @@ int
 main(void)
 {
 	test_hashes();
+	test_des();
 	test_make();
 	test_unicode();
 	test_keys();
