@@ -10,13 +10,14 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/hdr.h"
+#include "lib/fsx.h"
 #include "lib/num.h"
 #include "tools/backup.h"
 #include "tools/json.h"
@@ -29,13 +30,13 @@ migrate_report(struct migration *g, enum outcome o, const char *kind,
 	static const struct text {
 		const char *english, *french;
 	} words[] = { { "made", "fait" }, { "there", "existant" },
-		{ "FAILED", "ÉCHEC" }, { "left out", "laissé" } };
+		{ "FAILED", "ÉCHEC" }, { "left out", "laissé" },
+		{ "note", "à savoir" } };
 	static const struct text would = { "would", "à faire" };
 	const struct text *w = o == MADE && g->dry_run ? &would : &words[o];
 	struct registry_fields f = { .n = 0 };
 
-	*(o == MADE ? &g->made : o == THERE ? &g->there :
-	    o == FAILED ? &g->failed : &g->left_out) += 1;
+	g->count[o]++;
 	registry_add(&f, "outcome", slice_of(tr(g->m, w->english, w->french)));
 	registry_add(&f, "kind", slice_of(kind));
 	registry_add(&f, "name", slice_of(name));
@@ -77,9 +78,10 @@ is_there(struct migration *g, const char *kind, const char *name)
 	struct registry_fields f = { .n = 0 };
 	char operation[32], text[1024];
 
-	if (strcmp(kind, "domain") == 0) {
+	if (strcmp(kind, "domain") == 0 || strcmp(kind, "client") == 0) {
 		registry_add(&f, "name", slice_of(name));
-		return migrate_ask(g, "domain.show", &f, NULL, NULL, text,
+		snprintf(operation, sizeof(operation), "%s.show", kind);
+		return migrate_ask(g, operation, &f, NULL, NULL, text,
 		    sizeof(text)) == REGISTRY_OK;
 	}
 	registry_add(&f, "address", slice_of(name));
@@ -121,262 +123,11 @@ migrate_domain(struct migration *g, const char *name, const char *main)
 	registry_add(&f, "name", slice_of(name));
 	if (main != NULL)
 		registry_add(&f, "alias-of", slice_of(main));
+	if (g->client != NULL)
+		registry_add(&f, "client", slice_of(g->client));
+	if (g->language != NULL)
+		registry_add(&f, "language", slice_of(g->language));
 	migrate_add(g, "domain", name, &f, false);
-}
-
-/* What user.show says of an account that is there. */
-struct seen {
-	bool locked, routed;
-};
-
-static void
-take_seen(void *arg, const struct registry_fields *row)
-{
-	struct seen *s = arg;
-
-	s->locked = slice_eq(registry_field(row, "password"), SLICE("locked"));
-	s->routed = registry_field(row, "forward").p != NULL ||
-	    registry_field(row, "vacation-text").p != NULL ||
-	    slice_eq(registry_field(row, "discard"), SLICE("yes"));
-}
-
-static bool
-look(struct migration *g, const char *address, struct seen *s)
-{
-	struct registry_fields f = { .n = 0 };
-	char text[1024];
-
-	registry_add(&f, "address", slice_of(address));
-	return migrate_ask(g, "user.show", &f, take_seen, s, text,
-	    sizeof(text)) == REGISTRY_OK;
-}
-
-/* A mailbox that each domain has from its beginning, locked, gets the password
- * that it had. */
-static void
-give_hash(struct migration *g, const char *address, const char *hash)
-{
-	struct registry_fields f = { .n = 0 };
-	char text[1024];
-	int verdict;
-
-	registry_add(&f, "address", slice_of(address));
-	registry_add(&f, "hash", slice_of(hash));
-	verdict = g->dry_run ? REGISTRY_OK : migrate_ask(g, "user.passwd", &f,
-	    NULL, NULL, text, sizeof(text));
-	migrate_report(g, verdict == REGISTRY_OK ? MADE : FAILED, "password",
-	    address, verdict == REGISTRY_OK ? "" : text);
-}
-
-void
-migrate_user(struct migration *g, const char *domain,
-    const struct old_account *a)
-{
-	bool known = old_hash_is_known(a->hash);
-	char address[ADDR_TEXT_MAX], bytes[24], messages[24];
-	struct registry_fields f = { .n = 0 };
-	struct seen seen;
-
-	snprintf(address, sizeof(address), "%s@%s", a->name, domain);
-	snprintf(bytes, sizeof(bytes), "%" PRIu64, a->quota_bytes);
-	snprintf(messages, sizeof(messages), "%" PRIu64, a->quota_messages);
-	registry_add(&f, "address", slice_of(address));
-	registry_add(&f, "hash", slice_of(known ? a->hash : "!"));
-	if (*a->full_name != '\0')
-		registry_add(&f, "full-name", slice_of(a->full_name));
-	registry_add(&f, "quota-bytes", slice_of(bytes));
-	registry_add(&f, "quota-messages", slice_of(messages));
-	if (a->no_pop)
-		registry_add(&f, "pop3", SLICE("no"));
-	if (a->no_relay)
-		registry_add(&f, "smtp", SLICE("no"));
-	if (a->bounces)
-		registry_add(&f, "state", SLICE("disabled"));
-	if (look(g, address, &seen) && seen.locked && known)
-		give_hash(g, address, a->hash);
-	/* A name like "info" is somebody's account there. */
-	else if (!migrate_add(g, "user", address, &f, true)) {
-		registry_add(&f, "force", SLICE("yes"));
-		migrate_add(g, "user", address, &f, false);
-	}
-	if (!known)
-		migrate_report(g, LEFT_OUT, "password", address, tr(g->m,
-		    "its hash is of no kind that can be verified here: set "
-		    "another one", "son empreinte est d'un genre qui ne peut "
-		    "être vérifié ici : fixez-en un autre"));
-}
-
-/* What becomes of mail. */
-
-void
-routing_init(struct routing *r)
-{
-	*r = (struct routing){ STR_INIT(50000), STR_INIT(2000), STR_INIT(250),
-		STR_INIT(10000), false, false, false, false };
-}
-
-void
-routing_free(struct routing *r)
-{
-	str_free(&r->targets);
-	str_free(&r->left_out);
-	str_free(&r->subject);
-	str_free(&r->text);
-}
-
-void
-routing_forward(struct routing *r, struct slice target, const char *domain)
-{
-	if (target.len == 0)
-		return;
-	if (r->targets.len > 0)
-		str_putc(&r->targets, '\n');
-	str_put(&r->targets, target);
-	if (memchr(target.p, '@', target.len) == NULL) {
-		str_putc(&r->targets, '@');
-		str_puts(&r->targets, domain);
-	}
-}
-
-void
-routing_take(struct routing *r, const struct old_delivery *d,
-    const char *domain)
-{
-	switch (d->action) {
-	case OLD_NOTHING:
-	case OLD_DEFAULT:
-	case OLD_ANSWER:
-	case OLD_MAILBOX:
-		break;
-	case OLD_FORWARD:
-		routing_forward(r, d->value, domain);
-		break;
-	case OLD_KEEP:
-		r->keep = true;
-		break;
-	case OLD_DISCARD:
-		r->discard = true;
-		break;
-	case OLD_LIST:
-		r->is_list = true;
-		break;
-	case OLD_PROGRAM:
-	case OLD_FILE:
-		if (r->left_out.len > 0)
-			str_puts(&r->left_out, "; ");
-		str_put(&r->left_out, d->value);
-		break;
-	}
-}
-
-/* Old texts are often in Latin-1. */
-static void
-put_utf8(struct str *out, struct slice text, bool is_utf8)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (c < 0x80 || is_utf8) {
-			if (c >= ' ' || c == '\n' || c == '\t')
-				str_putc(out, (char)c);
-		} else {
-			str_putc(out, (char)(0xc0 | c >> 6));
-			str_putc(out, (char)(0x80 | (c & 0x3f)));
-		}
-	}
-}
-
-void
-routing_answer(struct routing *r, struct slice message)
-{
-	bool utf8 = true;
-	struct hdr_field field;
-	struct slice rest = message;
-
-	for (size_t i = 0; utf8 && i < message.len;) {
-		size_t n = text_utf8_length(slice_skip(message, i));
-
-		if (n == 0 && (unsigned char)message.p[i] >= 0x80)
-			utf8 = false;
-		i += n == 0 ? 1 : n;
-	}
-	while (hdr_next(&rest, &field) == HDR_FIELD)
-		if (hdr_is(&field, "Subject") && r->subject.len == 0)
-			put_utf8(&r->subject, slice_trim(field.value), utf8);
-	put_utf8(&r->text, slice_trim(rest), utf8);
-	r->answers = r->text.len > 0;
-}
-
-static void
-report_left_out(struct migration *g, const char *name, const struct routing *r)
-{
-	if (r->left_out.len > 0)
-		migrate_report(g, LEFT_OUT, "program", name,
-		    str_c(&r->left_out));
-}
-
-void
-migrate_routing(struct migration *g, const char *address, struct routing *r)
-{
-	struct registry_fields f = { .n = 0 };
-	char text[1024] = "";
-	struct seen seen;
-	int verdict = REGISTRY_OK;
-
-	report_left_out(g, address, r);
-	registry_add(&f, "address", slice_of(address));
-	if (r->targets.len > 0) {
-		registry_add(&f, "forward", str_slice(&r->targets));
-		registry_add(&f, "keep", r->keep ? SLICE("yes") : SLICE("no"));
-	} else if (r->discard) {
-		registry_add(&f, "discard", SLICE("yes"));
-	}
-	if (r->answers) {
-		registry_add(&f, "vacation", SLICE("yes"));
-		registry_add(&f, "vacation-text", str_slice(&r->text));
-	}
-	if (r->answers && r->subject.len > 0)
-		registry_add(&f, "vacation-subject", str_slice(&r->subject));
-	if (f.n == 1)
-		return;
-	if (look(g, address, &seen) && seen.routed) {
-		migrate_report(g, THERE, "routing", address, "");
-		return;
-	}
-	if (!g->dry_run)
-		verdict = migrate_ask(g, "user.set", &f, NULL, NULL, text,
-		    sizeof(text));
-	migrate_report(g, verdict == REGISTRY_OK ? MADE : FAILED, "routing",
-	    address, verdict == REGISTRY_OK ? "" : text);
-}
-
-bool
-migrate_alias(struct migration *g, const char *address, struct routing *r,
-    bool retry)
-{
-	struct registry_fields f = { .n = 0 };
-	bool done = true;
-
-	registry_add(&f, "address", slice_of(address));
-	if (r->is_list) {
-		if (retry)
-			migrate_report(g, LEFT_OUT, "list", address, "ezmlm");
-		return true;
-	}
-	if (r->answers) {
-		registry_add(&f, "subject", r->subject.len > 0 ?
-		    str_slice(&r->subject) : slice_of(address));
-		registry_add(&f, "text", str_slice(&r->text));
-		if (r->targets.len > 0)
-			registry_add(&f, "copy", str_slice(&r->targets));
-		done = migrate_add(g, "robot", address, &f, retry);
-	} else if (r->targets.len > 0) {
-		registry_add(&f, "targets", str_slice(&r->targets));
-		done = migrate_add(g, "alias", address, &f, retry);
-	}
-	if (done)
-		report_left_out(g, address, r);
-	return done;
 }
 
 void
@@ -431,6 +182,9 @@ static const struct option_field options[] = {
 	{ "--root",    "root",    NULL },
 	{ "--uid-first", "uid-first", NULL },
 	{ "--list",    "list",    NULL },
+	{ "--client",  "client",  NULL },
+	{ "--language", "language", NULL },
+	{ "--lists",   "lists",   NULL },
 	{ NULL, NULL, NULL }
 };
 /* clang-format on */
@@ -444,11 +198,35 @@ option(const struct arguments *a, const char *name, const char *initial)
 	return v.p != NULL ? v.p : initial;
 }
 
+/* The folder that lists are written to. 0, or -1 after saying why. */
+static int
+open_lists(struct migration *g)
+{
+	if (fsx_make_dir(AT_FDCWD, g->lists_name, 0700) == 0 &&
+	    (g->lists = fsx_open_dir(AT_FDCWD, g->lists_name)) != -1)
+		return 0;
+	fprintf(stderr, "malle%s%s: %s\n", tr(g->m, ": ", " : "),
+	    g->lists_name, strerror(errno));
+	return -1;
+}
+
+/* The customer whose domains they become. */
+static void
+add_client(struct migration *g)
+{
+	struct registry_fields f = { .n = 0 };
+
+	registry_add(&f, "name", slice_of(g->client));
+	if (g->language != NULL)
+		registry_add(&f, "language", slice_of(g->language));
+	migrate_add(g, "client", g->client, &f, false);
+}
+
 static int
 begin(struct migration *g, struct malle *m, int argc, char **argv,
     struct arguments *a, int positional, const char *usage)
 {
-	*g = (struct migration){ .m = m, .registry = -1 };
+	*g = (struct migration){ .m = m, .registry = -1, .lists = -1 };
 	if (arguments_parse(m, options, false, argc, argv, a) == -1 ||
 	    a->n != positional)
 		return arguments_wrong(m, usage);
@@ -459,8 +237,17 @@ begin(struct migration *g, struct malle *m, int argc, char **argv,
 	g->dry_run = registry_field(&a->f, "dry-run").p != NULL;
 	g->no_mail = registry_field(&a->f, "no-mail").p != NULL;
 	g->only = option(a, "domain", NULL);
+	g->client = option(a, "client", NULL);
+	g->language = option(a, "language", NULL);
+	g->lists_name = option(a, "lists", NULL);
+	if (g->lists_name != NULL && !g->dry_run && open_lists(g) == -1)
+		return EX_CANTCREAT;
 	g->registry = malle_connect(m, "registry.sock");
-	return g->registry == -1 ? EX_UNAVAILABLE : EX_OK;
+	if (g->registry == -1)
+		return EX_UNAVAILABLE;
+	if (g->client != NULL)
+		add_client(g);
+	return EX_OK;
 }
 
 static int
@@ -469,11 +256,13 @@ end(struct migration *g, int status)
 	fprintf(stderr, tr(g->m, "%" PRIu64 " made, %" PRIu64 " there, %"
 	    PRIu64 " left out, %" PRIu64 " failed%s\n", "%" PRIu64 " faits, %"
 	    PRIu64 " existants, %" PRIu64 " laissés, %" PRIu64 " en échec%s\n"),
-	    g->made, g->there, g->left_out, g->failed, !g->dry_run ? "" :
-	    tr(g->m, " (nothing was done: dry run)",
+	    g->count[MADE], g->count[THERE], g->count[LEFT_OUT],
+	    g->count[FAILED], !g->dry_run ? "" : tr(g->m, " (nothing was done: dry run)",
 	    " (rien n'est fait : essai à blanc)"));
 	close(g->registry);
-	return status == EX_OK && g->failed > 0 ? EX_DATAERR : status;
+	if (g->lists != -1)
+		close(g->lists);
+	return status == EX_OK && g->count[FAILED] > 0 ? EX_DATAERR : status;
 }
 
 static int
@@ -482,7 +271,8 @@ from_vpopmail(struct malle *m, int argc, char **argv)
 	static struct arguments a;
 	struct migration g;
 	int status = begin(&g, m, argc, argv, &a, 1, "migrate vpopmail FOLDER "
-	    "[--assign FILE] [--domain NAME] [--no-mail] [--dry-run]");
+	    "[--assign FILE] [--domain NAME] [--client NAME] "
+	    "[--language CODE] [--lists FOLDER] [--no-mail] [--dry-run]");
 
 	if (status != EX_OK)
 		return status;
@@ -495,7 +285,8 @@ from_passwd(struct malle *m, int argc, char **argv)
 {
 	static const char usage[] = "migrate passwd --domain NAME "
 	    "[--passwd FILE] [--shadow FILE] [--aliases FILE] [--root FOLDER] "
-	    "[--uid-first N] [--no-mail] [--dry-run]";
+	    "[--uid-first N] [--client NAME] [--language CODE] [--no-mail] "
+	    "[--dry-run]";
 	static struct arguments a;
 	struct passwd_files files;
 	struct migration g;
@@ -521,7 +312,8 @@ from_maildir(struct malle *m, int argc, char **argv)
 	static struct arguments a;
 	struct migration g;
 	int status = begin(&g, m, argc, argv, &a, 1, "migrate maildir FOLDER "
-	    "[--list FILE.csv] [--domain NAME] [--no-mail] [--dry-run]");
+	    "[--list FILE.csv] [--domain NAME] [--client NAME] "
+	    "[--language CODE] [--no-mail] [--dry-run]");
 
 	if (status != EX_OK)
 		return status;
@@ -535,16 +327,19 @@ cmd_migrate(struct malle *m, int argc, char **argv)
 	/* clang-format off */
 	static const struct action actions[] = {
 		{ "vpopmail", from_vpopmail,
-		  "FOLDER [--assign FILE] [--domain NAME] [--no-mail] [--dry-run]",
+		  "FOLDER [--assign FILE] [--domain NAME] [--client NAME]\n"
+		  "\t[--language CODE] [--lists FOLDER] [--no-mail] [--dry-run]",
 		  "from vpopmail and QmailAdmin: the folder above domains/",
 		  "depuis vpopmail et QmailAdmin : le dossier au-dessus de domains/" },
 		{ "passwd", from_passwd,
 		  "--domain NAME [--passwd FILE] [--shadow FILE] [--aliases FILE]\n"
-		  "\t[--root FOLDER] [--uid-first N] [--no-mail] [--dry-run]",
+		  "\t[--root FOLDER] [--uid-first N] [--client NAME] [--language CODE]\n"
+		  "\t[--no-mail] [--dry-run]",
 		  "from the users of a system, with aliases, .forward and ~/Maildir",
 		  "depuis les comptes d'un système, avec alias, .forward et ~/Maildir" },
 		{ "maildir", from_maildir,
-		  "FOLDER [--list FILE.csv] [--domain NAME] [--no-mail] [--dry-run]",
+		  "FOLDER [--list FILE.csv] [--domain NAME] [--client NAME]\n"
+		  "\t[--language CODE] [--no-mail] [--dry-run]",
 		  "from Maildirs: FOLDER/DOMAIN/NAME, or as a list says",
 		  "depuis des Maildirs : DOSSIER/DOMAINE/NOM, ou selon une liste" },
 		{ NULL, NULL, NULL, NULL, NULL }

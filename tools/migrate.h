@@ -10,16 +10,20 @@
 #define OLD_FILE_MAX (64u << 20)	/* of a file with accounts or aliases */
 #define OLD_ACCOUNTS_MAX 1000000
 
+/* A note is about something that was made. */
+enum outcome { MADE, THERE, FAILED, LEFT_OUT, NOTE };
+
 struct migration {
 	struct malle *m;
 	bool dry_run;
 	bool no_mail;		/* accounts only */
 	int registry;		/* a connection of ours */
 	const char *only;	/* one domain, or NULL */
-	uint64_t made, there, failed, left_out;
+	const char *client, *language;	/* of new domains, or NULL */
+	const char *lists_name;	/* where lists are written to, or NULL */
+	int lists;		/* that folder, or -1 */
+	uint64_t count[NOTE + 1];
 };
-
-enum outcome { MADE, THERE, FAILED, LEFT_OUT };
 
 /* cmd_migrate.c: one line for each object; counts. */
 void migrate_report(struct migration *g, enum outcome o, const char *kind,
@@ -33,6 +37,8 @@ int migrate_ask(struct migration *g, const char *operation,
 bool migrate_add(struct migration *g, const char *kind, const char *name,
     struct registry_fields *f, bool retry);
 void migrate_domain(struct migration *g, const char *name, const char *main);
+
+/* migrate_account.c */
 void migrate_user(struct migration *g, const char *domain,
     const struct old_account *a);
 
@@ -41,7 +47,8 @@ struct routing {
 	struct str targets;	/* addresses, LF between */
 	struct str left_out;	/* what we do not do, for the report */
 	struct str subject, text;	/* of an answer */
-	bool keep, discard, answers, is_list;
+	struct str list;	/* its folder, when it can be read */
+	bool keep, discard, answers, is_list, is_list_part;
 };
 void routing_init(struct routing *r);
 void routing_free(struct routing *r);
@@ -59,8 +66,30 @@ void migrate_routing(struct migration *g, const char *address,
 /* Makes an alias or a robot of it; as migrate_add(). */
 bool migrate_alias(struct migration *g, const char *address,
     struct routing *r, bool retry);
-/* Copies a Maildir into a mailbox of ours. */
+
+/* cmd_migrate.c: copies a Maildir into a mailbox of ours. */
 void migrate_mail(struct migration *g, const char *address, const char *path);
+
+/* migrate_limits.c: what QmailAdmin allows a domain. */
+struct old_limits {
+	struct str text;
+	bool no_pop, no_smtp;	/* for all accounts */
+};
+/* domains/DOMAIN/.qmailadmin-limits, or what is written for all domains. */
+void limits_read(struct old_limits *l, const char *folder, const char *top);
+void limits_free(struct old_limits *l);
+/* What is switched off for all is so for this one, unless it says otherwise. */
+void limits_apply(const struct old_limits *l, struct old_account *a);
+/* Sets what the domain of ours does not limit yet; names what is none here. */
+void migrate_limits(struct migration *g, const char *domain,
+    const struct old_limits *l);
+/* Names the flags of an account that mean nothing here. */
+void migrate_flags(struct migration *g, const char *address, uint32_t flags);
+
+/* migrate_list.c: reports a list of ezmlm, and writes who is on it into the
+ * folder for lists. folder: of the list, or "" when it cannot be read. */
+void migrate_list(struct migration *g, const char *address,
+    const char *folder);
 
 /* migrate_old.c: files of others are opened by a child that has their owner's
  * uid, never by root. */
@@ -73,6 +102,9 @@ int old_owner(const char *path, struct old_owner *out)
     __attribute__((warn_unused_result));
 /* A whole file. 0, or -1 with errno. */
 int old_read(const char *path, size_t max, struct str *out)
+    __attribute__((warn_unused_result));
+/* Where a link leads. 0, or -1 with errno (EINVAL: it is none). */
+int old_link(const char *path, struct str *out)
     __attribute__((warn_unused_result));
 /* The names in a folder, each with LF behind. 0, or -1. */
 int old_list(const char *path, struct str *out)

@@ -152,6 +152,26 @@ old_read(const char *path, size_t max, struct str *out)
 }
 
 static int
+link_act(struct reading *r)
+{
+	char target[OLD_PATH_MAX];
+	ssize_t n = readlink(r->path, target, sizeof(target));
+
+	if (n == (ssize_t)sizeof(target))
+		errno = ENAMETOOLONG;
+	return n <= 0 || n == (ssize_t)sizeof(target) ? -1 :
+	    fsx_write_all(r->out, target, (size_t)n);
+}
+
+int
+old_link(const char *path, struct str *out)
+{
+	struct reading r = { .path = path, .act = link_act };
+
+	return as_owner(&r, OLD_PATH_MAX, out);
+}
+
+static int
 list_act(struct reading *r)
 {
 	struct dirent *e;

@@ -8,12 +8,6 @@
 
 #include "lib/num.h"
 
-/* What vpopmail says in the field of the gid. */
-#define FLAG_NO_POP 0x02
-#define FLAG_BOUNCE 0x10
-#define FLAG_NO_RELAY 0x20
-#define FLAG_NO_SMTP 0x800
-
 int
 old_path(struct slice text, char *out)
 {
@@ -58,6 +52,13 @@ old_quota(struct slice text, uint64_t *bytes, uint64_t *messages)
 }
 
 bool
+old_hash_is_weak(const char *hash)
+{
+	return strlen(hash) == 13 && strspn(hash, "./0123456789"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == 13;
+}
+
+bool
 old_hash_is_known(const char *hash)
 {
 	static const char *const known[] = { "$y$", "$7$", "$6$", "$5$", "$2y$",
@@ -66,7 +67,7 @@ old_hash_is_known(const char *hash)
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (strncmp(hash, known[i], strlen(known[i])) == 0)
 			return strpbrk(hash, " \t:") == NULL;
-	return false;
+	return old_hash_is_weak(hash);
 }
 
 /* Fields of a line with ':' between; how many there were, at most n. */
@@ -119,9 +120,10 @@ old_vpasswd(struct slice line, struct old_account *out)
 	    old_quota(f[6], &a.quota_bytes, &a.quota_messages) == -1)
 		return -1;
 	take_text(f[4], a.full_name);
-	a.no_pop = (flags & FLAG_NO_POP) != 0;
-	a.bounces = (flags & FLAG_BOUNCE) != 0;
-	a.no_relay = (flags & (FLAG_NO_RELAY | FLAG_NO_SMTP)) != 0;
+	a.flags = (uint32_t)flags;
+	a.no_pop = (flags & OLD_NO_POP) != 0;
+	a.bounces = (flags & OLD_BOUNCE) != 0;
+	a.no_relay = (flags & (OLD_NO_RELAY | OLD_NO_SMTP)) != 0;
 	*out = a;
 	return 0;
 }
@@ -183,6 +185,23 @@ has(struct slice s, const char *word)
 	return memmem(s.p, s.len, word, strlen(word)) != NULL;
 }
 
+/* The list's own address stores or sends what comes; its others answer. */
+static void
+list_program(struct slice line, const struct slice *w, size_t n,
+    struct old_delivery *out)
+{
+	*out = (struct old_delivery){ OLD_LIST_PART, SLICE_EMPTY };
+	if (!has(line, "ezmlm-send") && !has(line, "ezmlm-store") &&
+	    !has(line, "ezmlm-gate"))
+		return;
+	out->action = OLD_LIST;
+	for (size_t i = 1; i < n; i++)
+		if (w[i].len > 0 && *w[i].p == '/') {
+			out->value = w[i];
+			return;
+		}
+}
+
 static void
 qmail_program(struct slice line, struct old_delivery *out)
 {
@@ -198,7 +217,7 @@ qmail_program(struct slice line, struct old_delivery *out)
 		program = slice_skip(program,
 		    (size_t)(slash - program.p) + 1);
 	if (has(line, "ezmlm-"))
-		out->action = OLD_LIST;
+		list_program(line, w, n, out);
 	else if (slice_eq(program, SLICE("autorespond")) && n >= 4)
 		*out = (struct old_delivery){ OLD_ANSWER, w[3] };
 	else if (slice_eq(program, SLICE("vdelivermail")) && n >= 2)
@@ -345,4 +364,47 @@ old_assign(struct slice line, struct old_assign *out)
 		return -1;
 	*out = a;
 	return 0;
+}
+
+static bool
+parts_limit(char c)
+{
+	return c == ' ' || c == '\t' || c == ':' || c == '\r';
+}
+
+bool
+old_limit(struct slice *rest, struct slice *name, struct slice *value)
+{
+	struct slice line;
+	size_t n;
+
+	while (rest->len > 0) {
+		line = slice_cut(rest, '\n');
+		line = slice_trim(slice_cut(&line, '#'));
+		for (n = 0; n < line.len && !parts_limit(line.p[n]);)
+			n++;
+		if (n == 0)
+			continue;
+		*name = slice_make(line.p, n);
+		while (n < line.len && parts_limit(line.p[n]))
+			n++;
+		*value = slice_trim(slice_skip(line, n));
+		return true;
+	}
+	return false;
+}
+
+bool
+old_subscriber(struct slice *rest, struct slice *address)
+{
+	struct slice record;
+
+	while (rest->len > 0) {
+		record = slice_cut(rest, '\0');
+		if (record.len < 2 || *record.p != 'T')
+			continue;
+		*address = slice_skip(record, 1);
+		return true;
+	}
+	return false;
 }

@@ -24,7 +24,18 @@ struct old_account {
 	char home[OLD_PATH_MAX];	/* absolute, without ".." */
 	uid_t uid, gid;
 	uint64_t quota_bytes, quota_messages;	/* 0: none */
+	uint32_t flags;		/* of vpopmail, OLD_NO_POP... */
 	bool no_pop, no_relay, bounces;
+};
+
+/* What vpopmail says in the field of the gid. */
+enum {
+	OLD_NO_PASSWORD = 0x01, OLD_NO_POP = 0x02, OLD_NO_WEBMAIL = 0x04,
+	OLD_NO_IMAP = 0x08, OLD_BOUNCE = 0x10, OLD_NO_RELAY = 0x20,
+	OLD_NO_DIALUP = 0x40, OLD_NO_SMTP = 0x800, OLD_ADMIN = 0x1000,
+	OLD_OVERRIDE = 0x2000, OLD_NO_SPAM_FILTER = 0x4000,
+	OLD_DELETE_SPAM = 0x8000, OLD_ADMIN_ALL = 0x10000,
+	OLD_EXPERT = 0x20000, OLD_NO_MAILDROP = 0x40000
 };
 
 /* vpopmail's vpasswd: name:hash:uid:flags:full name:folder:quota[:clear]. */
@@ -41,6 +52,9 @@ int old_quota(struct slice text, uint64_t *bytes, uint64_t *messages)
     __attribute__((warn_unused_result));
 /* True for a crypt(3) string that our logins can verify. */
 bool old_hash_is_known(const char *hash);
+/* True for DES, which is one of them: guessed in hours, and only eight letters
+ * of the password count. */
+bool old_hash_is_weak(const char *hash);
 /* An absolute path without ".." and line ends, in out[OLD_PATH_MAX]. */
 int old_path(struct slice text, char *out) __attribute__((warn_unused_result));
 
@@ -52,7 +66,8 @@ enum old_action {
 	OLD_ANSWER,		/* value: the path of the message to answer with */
 	OLD_DEFAULT,		/* value: what vdelivermail does with the rest */
 	OLD_DISCARD,
-	OLD_LIST,		/* a mailing list */
+	OLD_LIST,		/* of ezmlm; value: its folder, or empty */
+	OLD_LIST_PART,		/* one of the other addresses of a list */
 	OLD_PROGRAM,		/* anything else that runs */
 	OLD_FILE		/* a file: mbox, :include: */
 };
@@ -84,5 +99,13 @@ struct old_assign {
 };
 int old_assign(struct slice line, struct old_assign *out)
     __attribute__((warn_unused_result));
+
+/* The next line of .qmailadmin-limits: "maxaliases 5", "disable_pop". False at
+ * the end. */
+bool old_limit(struct slice *rest, struct slice *name, struct slice *value);
+
+/* The next record of a file with subscribers of ezmlm: "T", the address, NUL.
+ * False at the end. */
+bool old_subscriber(struct slice *rest, struct slice *address);
 
 #endif

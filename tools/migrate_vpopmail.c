@@ -82,6 +82,26 @@ take_answer(const struct source *s, struct routing *r, struct slice file)
 	str_free(&text);
 }
 
+/* A path of the old machine, which must be below the domain's folder. */
+static bool
+path_of_domain(const struct source *s, struct slice old, char *out)
+{
+	size_t len = strlen(s->folder);
+
+	return path_now(s, old, out) == 0 &&
+	    strncmp(out, s->folder, len) == 0 && out[len] == '/';
+}
+
+static void
+take_list(const struct source *s, struct routing *r, struct slice folder)
+{
+	char path[OLD_PATH_MAX];
+
+	r->is_list = true;
+	if (r->list.len == 0 && path_of_domain(s, folder, path))
+		str_puts(&r->list, path);
+}
+
 /* All lines of a .qmail file. account: whose own it is, or NULL. 0, -1: there
  * is none. */
 static int
@@ -99,6 +119,8 @@ read_qmail(const struct source *s, const char *path, const char *account,
 			take_answer(s, r, d.value);
 		else if (d.action == OLD_DEFAULT)
 			*rest_goes = d.value;
+		else if (d.action == OLD_LIST)
+			take_list(s, r, d.value);
 		else if (d.action == OLD_MAILBOX && account != NULL)
 			r->keep = true;
 		else if (d.action == OLD_MAILBOX)
@@ -107,6 +129,25 @@ read_qmail(const struct source *s, const char *path, const char *account,
 			routing_take(r, &d, s->domain);
 	}
 	return 0;
+}
+
+/* .qmail-NAME: of a list, it is a link into its folder. */
+static int
+read_alias(const struct source *s, const char *path, struct routing *r,
+    struct slice *rest_goes, struct str *text)
+{
+	struct str link = STR_INIT(2 * OLD_PATH_MAX);
+	char target[OLD_PATH_MAX];
+	int result = -1;
+
+	if (old_link(path, &link) == -1)
+		result = read_qmail(s, path, NULL, r, rest_goes, text);
+	else if (path_of_domain(s, str_slice(&link), target))
+		result = read_qmail(s, target, NULL, r, rest_goes, text);
+	else
+		errno = ELOOP;
+	str_free(&link);
+	return result;
 }
 
 /* An account's own .qmail. */
@@ -192,7 +233,7 @@ take_alias(struct source *s, struct slice file, bool retry)
 	}
 	snprintf(address, sizeof(address), "%s@%s", name, s->domain);
 	routing_init(&r);
-	if (read_qmail(s, path, NULL, &r, &goes, &text) == -1) {
+	if (read_alias(s, path, &r, &goes, &text) == -1) {
 		if (retry)
 			migrate_report(s->g, FAILED, "alias", address,
 			    strerror(errno));
@@ -281,6 +322,7 @@ read_accounts(struct source *s)
 static void
 take_domain(struct source *s)
 {
+	struct old_limits limits;
 	char home[OLD_PATH_MAX], path[OLD_PATH_MAX + 16];
 	char address[ADDR_TEXT_MAX];
 
@@ -289,9 +331,14 @@ take_domain(struct source *s)
 	if (read_accounts(s) == -1)
 		return;
 	migrate_domain(s->g, s->domain, NULL);
-	for (size_t i = 0; i < s->n; i++)
+	limits_read(&limits, s->folder, s->top);
+	for (size_t i = 0; i < s->n; i++) {
+		limits_apply(&limits, &s->accounts[i]);
 		migrate_user(s->g, s->domain, &s->accounts[i]);
+	}
 	take_aliases(s);
+	migrate_limits(s->g, s->domain, &limits);
+	limits_free(&limits);
 	for (size_t i = 0; i < s->n; i++)
 		take_user_qmail(s, &s->accounts[i]);
 	for (size_t i = 0; i < s->n; i++) {

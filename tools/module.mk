@@ -10,7 +10,7 @@ malle_SRC += tools/cmd_queue.c queue/filter.c
 malle_SRC += tools/cmd_mailbox.c tools/box.c tools/backup.c tools/restore.c tools/member.c \
 	mailbox/headers.c bounce/encode.c
 malle_SRC += tools/cmd_migrate.c tools/migrate_old.c tools/migrate_parse.c tools/migrate_vpopmail.c \
-	tools/migrate_passwd.c
+	tools/migrate_passwd.c tools/migrate_account.c tools/migrate_limits.c tools/migrate_list.c
 malle_LIBS := -lcrypto -larchive
 
 # malle-inject: sendmail(8) for local programs, with its names.

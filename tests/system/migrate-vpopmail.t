@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -15,6 +16,9 @@ if not malle.SEPARATE:
 
 VPOPMAIL = 64290
 SECRET = "correct horse battery"
+warnings.simplefilter("ignore")
+import crypt
+DES = crypt.crypt(SECRET, "ab")
 HASH = subprocess.run(["openssl", "passwd", "-1", "-salt", "abcdefgh", SECRET],
                       check=True, capture_output=True, text=True).stdout.strip()
 
@@ -30,7 +34,11 @@ class Tree:
             "bob:%s:0:0:Bob Martin:/home/vpopmail/domains/a.test/bob:10000000S,1000C" % HASH,
             "alice:%s:0:2:Alice:/home/vpopmail/domains/a.test/0/alice:50M" % HASH,
             "info:%s:0:0:Info:/home/vpopmail/domains/a.test/info:NOQUOTA" % HASH,
-            "des:ab1234567890.:0:0:Old:/home/vpopmail/domains/a.test/des:NOQUOTA",
+            "des:%s:0:0:Old:/home/vpopmail/domains/a.test/des:NOQUOTA" % DES,
+            "odd:$9$of$nobody:0:0:Odd:/home/vpopmail/domains/a.test/odd:NOQUOTA",
+            "flags:%s:0:4137:Flags:/home/vpopmail/domains/a.test/flags:NOQUOTA" % HASH,
+            "free:%s:0:8192:Free:/home/vpopmail/domains/a.test/free:NOQUOTA" % HASH,
+            "refuse:%s:0:16:Refuse:/home/vpopmail/domains/a.test/refuse:NOQUOTA" % HASH,
             "../../etc:x:0:0:evil:/etc:NOQUOTA",
             "link:%s:0:0:Link:/home/vpopmail/domains/a.test/link:NOQUOTA" % HASH,
             ""]))
@@ -42,8 +50,13 @@ class Tree:
                   "/home/vpopmail/domains/a.test/alice/Maildir/\n"
                   "&dehors@out.test\n")
         self.file("domains/a.test/.qmail-jean:paul", "&alice@a.test\n")
-        self.file("domains/a.test/.qmail-liste",
-                  "|/usr/bin/ezmlm/ezmlm-send '/home/vpopmail/domains/a.test/liste'\n")
+        self.file("domains/a.test/.qmailadmin-limits",
+                  "# limits\nmaxpopaccounts 50\nmaxaliases: -1\nmaxforwards\t7\n"
+                  "maxforwards 8\nmaxautoresponders 0\nquota 5\n"
+                  "default_quota 20971520\nmaxmsgcount 100\ndisable_smtp\n"
+                  "disable_imap\nperm_alias 2\nmaxmailinglists many\n" +
+                  "x" * 5000 + "\n")
+        self.lists()
         self.file("domains/a.test/.qmail-robot",
                   "|/usr/bin/autorespond 10000 5 /home/vpopmail/domains/a.test/ROBOT/message /home/vpopmail/domains/a.test/ROBOT\n&bob@a.test\n")
         self.file("domains/a.test/ROBOT/message",
@@ -93,6 +106,43 @@ class Tree:
             for name in files:
                 if not name.startswith("4.hard"):
                     os.lchown(os.path.join(where, name), VPOPMAIL, VPOPMAIL)
+
+    def lists(self):
+        """As ezmlm-make leaves them, and as nobody should."""
+        liste = "/home/vpopmail/domains/a.test/liste"
+        self.file("domains/a.test/liste/editor",
+                  "|/usr/bin/ezmlm/ezmlm-reject\n"
+                  "|/usr/bin/ezmlm/ezmlm-send '%s'\n" % liste)
+        self.file("domains/a.test/liste/manager",
+                  "|/usr/bin/ezmlm/ezmlm-manage '%s'\n" % liste)
+        self.file("domains/a.test/liste/owner", "&bob@a.test\n")
+        for name, part in (("", "editor"), ("-default", "manager"),
+                           ("-owner", "owner")):
+            os.symlink("%s/%s" % (liste, part), os.path.join(
+                self.top, "domains/a.test/.qmail-liste" + name))
+        self.file("domains/a.test/liste/subscribers/@",
+                  b"Tun@out.test\0Tdeux@out.test\0")
+        self.file("domains/a.test/liste/subscribers/t", b"Ttrois@out.test\0")
+        self.file("domains/a.test/liste/subscribers/lock", b"Tno@out.test\0")
+        self.file("domains/a.test/liste/mod/subscribers/E", b"Tbob@a.test\0")
+        self.file("domains/a.test/liste/deny/subscribers/a",
+                  b"T@spam.test\0T../../etc\0Ta\nb@x.test\0Tno,thing@x.test\0")
+        # One whose files are elsewhere, and a chain that bites its tail.
+        self.file("domains/a.test/.qmail-ailleurs", "|ezmlm-send '/etc'\n")
+        self.file("domains/a.test/.qmail-piege",
+                  "|ezmlm-send '/home/vpopmail/domains/a.test/piege'\n")
+        os.makedirs(os.path.join(self.top, "domains/a.test/piege"))
+        os.symlink("/etc", os.path.join(
+            self.top, "domains/a.test/piege/subscribers"))
+        os.makedirs(os.path.join(self.top, "domains/a.test/piege/mod/subscribers"))
+        os.symlink("/etc/shadow", os.path.join(
+            self.top, "domains/a.test/piege/mod/subscribers/A"))
+        for a, b in (("rond", "carre"), ("carre", "rond")):
+            os.symlink("/home/vpopmail/domains/a.test/.qmail-" + b,
+                       os.path.join(self.top, "domains/a.test/.qmail-" + a))
+        os.symlink("/etc/passwd", os.path.join(
+            self.top, "domains/a.test/.qmail-passwd"))
+        self.file("domains/a.test/.qmail-enorme", "&bob@a.test\n" * 10000)
 
     def file(self, name, content):
         path = os.path.join(self.top, name)
@@ -153,14 +203,17 @@ def test_accounts(m, rows):
        "a quota with a unit")
     ok(show(m, "user", "info@a.test") is not None,
        "an account with the name of a function stays an account")
-    eq(show(m, "user", "des@a.test")["password"], "locked",
+    eq(show(m, "user", "odd@a.test")["password"], "locked",
        "a hash that cannot be verified locks")
-    eq(outcome(rows, "password", "des@a.test"), ["left out"], "and is told")
+    eq(outcome(rows, "password", "odd@a.test"), ["left out"], "and is told")
+    eq((show(m, "user", "des@a.test")["password"],
+        outcome(rows, "password", "des@a.test")), ("set", ["note"]),
+       "one of DES comes along, and that it is weak is told")
     eq(show(m, "user", "postmaster@a.test")["password"], "set",
        "postmaster, who was there, gets the password it had")
     ok("FAILED" in outcome(rows, "vpasswd", "a.test"),
        "a line that is no account is told")
-    for who in ("bob@a.test", "postmaster@a.test"):
+    for who in ("bob@a.test", "postmaster@a.test", "des@a.test"):
         r = m.malle("--as", who, "user", "show", who, input=SECRET + "\n",
                     check=False)
         eq(r.returncode, 0, "the old password works: " + who)
@@ -186,13 +239,65 @@ def test_routing(m, rows):
     eq((robot["subject"], robot["text"].strip(), robot["copy"]),
        ("Nos horaires", "Ouvert.", "bob@a.test"), "a robot with its copy")
     eq(show(m, "domain", "a.test")["catch-all"], "bob@a.test", "the catch-all")
-    eq(outcome(rows, "list", "liste@a.test"), ["left out"],
-       "a list of ezmlm is named")
     eq(outcome(rows, "program", "prog@a.test"), ["left out"],
        "a program is named, not run")
     eq(outcome(rows, "alias", "boucle@a.test"), ["FAILED"],
        "an alias to itself is told")
     eq(show(m, "domain", "b.test")["alias-of"], "a.test", "a domain alias")
+
+
+def notes(rows, kind, name):
+    return [x.get("note", "") for x in rows
+            if x["kind"] == kind and x["name"] == name]
+
+
+def test_limits(m, rows):
+    domain = show(m, "domain", "a.test")
+    eq([domain.get(x, "0") for x in (
+        "max-mailboxes", "max-aliases", "max-forwards", "max-robots",
+        "max-lists", "default-quota")], ["50", "0", "7", "0", "0", "20971520"],
+       "limits of QmailAdmin: what is counted; -1 is none")
+    told = [(x["outcome"], x["note"][:20]) for x in rows
+            if x["kind"] == "limit"]
+    for what in ("maxautoresponders=0", "maxmsgcount=100", "disable_imap",
+                 "perm_alias=2", "maxmailinglists=many"):
+        ok(("left out", what) in told, "what is none here is named: " + what)
+    ok([o for o, n in told if o == "FAILED"] == ["FAILED"],
+       "storage cannot be limited where mailboxes have no quota: told")
+    eq([show(m, "user", "%s@a.test" % x)["smtp"] for x in ("bob", "free")],
+       ["no", "yes"], "what is off for a domain is off for all that do not "
+       "override it")
+    eq(notes(rows, "flags", "flags@a.test"), ["NO_PASSWD_CHNG NO_IMAP QA_ADMIN"],
+       "flags of a user that mean nothing here are named")
+    eq(show(m, "user", "refuse@a.test")["state"], "disabled",
+       "a mailbox that bounces refuses")
+
+
+def test_lists(m, rows, folder):
+    eq(outcome(rows, "list", "liste@a.test"), ["left out"],
+       "a list of ezmlm is named, once")
+    note = notes(rows, "list", "liste@a.test")[0]
+    ok("3 subscribers, 1 moderators, 3 that are no" in note and
+       note.endswith("%s/liste@a.test.csv" % folder), "with numbers: " + note)
+    path = os.path.join(folder, "liste@a.test.csv")
+    eq(sorted(open(path).read().splitlines()), sorted([
+        "role,address", "subscriber,un@out.test", "subscriber,deux@out.test",
+        "subscriber,trois@out.test", "moderator,bob@a.test",
+        "may-not-post,@spam.test"]), "and who is on it")
+    eq([stat.S_IMODE(os.stat(x).st_mode) for x in (folder, path)],
+       [0o700, 0o600], "for nobody else to read")
+    eq(show(m, "alias", "liste-owner@a.test")["targets"], "bob@a.test",
+       "its owner can be written to")
+    eq(outcome(rows, "alias", "liste-default@a.test"), [],
+       "its other addresses are no aliases")
+    eq(outcome(rows, "list", "ailleurs@a.test"), ["FAILED"],
+       "a folder that is not the domain's is not read")
+    eq((outcome(rows, "list", "piege@a.test"),
+        open(os.path.join(folder, "piege@a.test.csv")).read()),
+       (["FAILED"], "role,address\n"), "no link is followed out of it")
+    for name in ("rond", "carre", "passwd", "enorme"):
+        eq(outcome(rows, "alias", name + "@a.test"), ["FAILED"],
+           "a circle, a link to elsewhere, too much of it: told: " + name)
 
 
 def test_mail(m):
@@ -232,16 +337,25 @@ def test_again(m, tree):
     eq(show(m, "user", "alice@a.test")["vacation-subject"], "Other",
        "its answers, too")
     eq(outcome(rows, "user", "bob@a.test"), ["there"], "and told")
+    ok("made" not in outcome(rows, "limit", "a.test"), "limits stay")
     eq(outcome(rows, "mail", "bob@a.test"), ["there"], "mail likewise")
 
 
 with malle.Instance() as m:
     tree = Tree(os.path.join(m.dir, "vpopmail"))
     test_dry_run(m, tree)
-    result, rows = run(m, tree)
+    lists = os.path.join(m.dir, "lists")
+    result, rows = run(m, tree, "--client", "durand", "--language", "en",
+                       "--lists", lists)
     eq(result.returncode, 65, "what failed shows in the exit status")
     test_accounts(m, rows)
     test_routing(m, rows)
+    test_limits(m, rows)
+    test_lists(m, rows, lists)
+    eq([show(m, "domain", x).get(y) for x in ("a.test", "b.test")
+        for y in ("client", "language")], ["durand", "en"] * 2,
+       "a customer and a language for the domains")
+    eq(outcome(rows, "client", "durand"), ["made"], "who is made if need be")
     test_mail(m)
     test_again(m, tree)
     eq(m.violations(), [], "no call outside a role")

@@ -69,9 +69,14 @@ test_passwd(void)
 	    strcmp(hash, "same") == 0, "shadow: another one");
 	ok(old_shadow(SLICE("bob:$6$a$b:1:"), "bob", hash) == 0 &&
 	    strcmp(hash, "$6$a$b") == 0, "shadow");
-	ok(old_hash_is_known("$6$a$b") && !old_hash_is_known("ab12345678901")
-	    && !old_hash_is_known("") && !old_hash_is_known("$6$a b"),
-	    "hashes");
+	ok(old_hash_is_known("$6$a$b") && !old_hash_is_known("") &&
+	    !old_hash_is_known("$6$a b"), "hashes");
+	ok(old_hash_is_known("ab12345678901") &&
+	    old_hash_is_weak("ab12345678901") &&
+	    !old_hash_is_known("ab1234567890") &&
+	    !old_hash_is_known("ab123456789012") &&
+	    !old_hash_is_known("ab!2345678901") && !old_hash_is_weak("$6$a$b"),
+	    "DES is one, and weak");
 }
 
 static void
@@ -91,7 +96,10 @@ test_qmail(void)
 		{ SLICE("/h/domains/a.fr/bob/Maildir/"), OLD_MAILBOX, "/h/domains/a.fr/bob/Maildir/" },
 		{ SLICE("/var/mail/bob"), OLD_FILE, "/var/mail/bob" },
 		{ SLICE("./Mailbox"), OLD_FILE, "./Mailbox" },
-		{ SLICE("|/usr/bin/ezmlm/ezmlm-send '/h/list'"), OLD_LIST, "/usr/bin/ezmlm/ezmlm-send '/h/list'" },
+		{ SLICE("|/usr/bin/ezmlm/ezmlm-send '/h/list'"), OLD_LIST, "/h/list" },
+		{ SLICE("|/usr/bin/ezmlm/ezmlm-gate -0Y '/h/list' 'digest'"), OLD_LIST, "/h/list" },
+		{ SLICE("|ezmlm-send"), OLD_LIST, "" },
+		{ SLICE("|/usr/bin/ezmlm/ezmlm-manage '/h/list'"), OLD_LIST_PART, "" },
 		{ SLICE("| /usr/bin/autorespond 86400 3 /h/vacation/message /h/vacation"), OLD_ANSWER, "/h/vacation/message" },
 		{ SLICE("|/usr/bin/autorespond 86400 3"), OLD_PROGRAM, "/usr/bin/autorespond 86400 3" },
 		{ SLICE("| /home/v/bin/vdelivermail '' bounce-no-mailbox"), OLD_DEFAULT, "bounce-no-mailbox" },
@@ -261,12 +269,47 @@ test_settings(void)
 	str_free(&text);
 }
 
+static void
+test_limits(void)
+{
+	struct slice rest = SLICE("# all\nmaxaliases 5\n quota:\t10 # MB\r\n"
+	    "\n disable_pop\n:\nmaxforwards\t: -1"), name, value;
+
+	ok(old_limit(&rest, &name, &value) &&
+	    slice_eq(name, SLICE("maxaliases")) &&
+	    slice_eq(value, SLICE("5")), "limit");
+	ok(old_limit(&rest, &name, &value) && slice_eq(name, SLICE("quota")) &&
+	    slice_eq(value, SLICE("10")), "limit: other separators, a comment");
+	ok(old_limit(&rest, &name, &value) &&
+	    slice_eq(name, SLICE("disable_pop")) && value.len == 0,
+	    "limit: a flag");
+	ok(old_limit(&rest, &name, &value) &&
+	    slice_eq(name, SLICE("maxforwards")) &&
+	    slice_eq(value, SLICE("-1")), "limit: the last line");
+	ok(!old_limit(&rest, &name, &value), "limit: no more");
+}
+
+static void
+test_subscribers(void)
+{
+	struct slice rest = SLICE("Ta@x.fr\0Tb@x.fr\0\0X\0T\0Tc"), address;
+
+	ok(old_subscriber(&rest, &address) &&
+	    slice_eq(address, SLICE("a@x.fr")) &&
+	    old_subscriber(&rest, &address) &&
+	    slice_eq(address, SLICE("b@x.fr")), "subscribers");
+	ok(old_subscriber(&rest, &address) && slice_eq(address, SLICE("c")) &&
+	    !old_subscriber(&rest, &address), "subscribers: a cut record");
+}
+
 int
 main(void)
 {
 	test_vpasswd();
 	test_passwd();
 	test_qmail();
+	test_limits();
+	test_subscribers();
 	test_aliases();
 	test_assign();
 	test_member();
