@@ -62,7 +62,7 @@ class Trial:
         there = self.answers()
         return [s for s, state in self.sent.items() if state == "kept" and s not in there]
 
-    def settle(self, seconds=40):
+    def settle(self, seconds=2 * malle.PATIENCE):
         """Waits until nothing is left to do. A letter that has no answer then never gets one."""
         done = malle.until(lambda: crash.queue_files(self.m) == [], seconds, 0.1)
         for sender in self.unanswered() if done else ():
@@ -82,13 +82,15 @@ class Trial:
         calls, hit = k.end()
         if hit:
             self.hits[hit[1]] = self.hits.get(hit[1], 0) + 1
-            malle.until(lambda: not crash.alive(hit[2]), 10, 0.001)
+            malle.until(lambda: not crash.alive(hit[2]), step=0.001)
+        elif n is not None and calls >= n:
+            self.bad.append("call %d is made and lived through" % n)
         if not crash.back(self.m):
             self.bad.append("%r: does not come back" % (hit,))
         return calls
 
     def finish(self, what):
-        if not self.settle(60):
+        if not self.settle():
             self.bad.append("left: %r" % crash.queue_files(self.m))
         there = self.answers()
         twice = [s for s, ids in there.items() if len(ids) > 1]
@@ -97,10 +99,9 @@ class Trial:
         wrong = self.bad + \
             ["two answers that are not the same letter: %s" % s for s in other] + \
             ["more than two: %s" % s for s in more]
-        kills = sum(self.hits.values())
         self.m.close()
-        return [(kills > 10, "%s: killed %d times, at %s" % (
-                    what, kills, " ".join(sorted(self.hits))), []),
+        return [(self.hits, "%s: killed at its calls" % what, [" ".join(
+                    "%s=%d" % x for x in sorted(self.hits.items()))]),
                 (not wrong, "%s: every letter is answered, %d of %d twice" % (
                     what, len(twice), len(self.sent)), wrong[:10])]
 
@@ -113,7 +114,7 @@ def queued():
     count = t.once(t.robots[0], None, pid(), True)
     for i, n in enumerate(crash.steps(count, t.most)):
         t.once(t.robots[i % DOMAINS], n, pid(), True)
-        t.settle(20)		# one kill for each letter
+        t.settle()		# one kill for each letter
     return t.finish("malle-queued")
 
 
@@ -125,8 +126,8 @@ def local():
         pid = crash.worker(t.m, domain)
         if pid is None:
             t.write(robot)
-            pid = malle.until(lambda: crash.worker(t.m, domain), 10, 0.02)
-            malle.until(lambda: crash.queue_files(t.m) == [], 10, 0.02)
+            pid = malle.until(lambda: crash.worker(t.m, domain))
+            malle.until(lambda: crash.queue_files(t.m) == [])
         return t.once(robot, n, pid, False) if pid else 0
     step(t.robots[0])
     todo = crash.steps(step(t.robots[1]), t.most)
@@ -135,7 +136,7 @@ def local():
             if todo:
                 step(robot, todo.pop(0))
         # A domain whose worker was killed is tried again after two seconds.
-        t.settle(20)
+        t.settle()
     return t.finish("malle-local")
 
 

@@ -58,7 +58,7 @@ class Lost(Exception):
 class Line:
     """A connection that speaks lines."""
 
-    def __init__(self, m, port, timeout=30):
+    def __init__(self, m, port, timeout=malle.PATIENCE):
         try:
             self.s = m.connect(port, timeout)
         except OSError as e:
@@ -182,7 +182,7 @@ def submit(m, sender, to, content, tls=False, session=None):
 class Pop:
     """A POP3 session that stops where the connection is lost."""
 
-    def __init__(self, m, user, timeout=30):
+    def __init__(self, m, user, timeout=malle.PATIENCE):
         self.c = Line(m, "pop3", timeout)
         self.c.line()
         self.ok = (self.say("USER " + user) and
@@ -259,7 +259,7 @@ class Books:
         there = self.found(user)[0]
         return [t for t in self.expected(user) if t not in there]
 
-    def settle(self, users, seconds=30):
+    def settle(self, users, seconds=2 * malle.PATIENCE):
         """Waits until all that is owed is there and the queue is empty."""
         return malle.until(lambda: queue_files(self.m) == [] and not any(
             self.missing(u) for u in users), seconds, 0.1)
@@ -373,7 +373,7 @@ def all_ready(m):
         state == "ready" and alive(pid) for pid, state in r.values())
 
 
-def back(m, seconds=30):
+def back(m, seconds=malle.PATIENCE):
     """Waits until every program is ready again."""
     return malle.until(lambda: all_ready(m), seconds, 0.003)
 
@@ -415,7 +415,7 @@ class Killer:
         """(calls, hit): how many were counted; (number, name, pid) or None."""
         if self.p.poll() is None:
             self.p.send_signal(signal.SIGTERM)
-        out, _ = self.p.communicate(timeout=30)
+        out, _ = self.p.communicate(timeout=malle.PATIENCE)
         self.names = re.findall(r"^call \d+ (\S+) ", out, re.M)
         hit = re.search(r"^hit (\d+) (\S+) pid (\d+)$", out, re.M)
         calls = re.search(r"^calls (\d+)$", out, re.M)

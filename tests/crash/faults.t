@@ -86,6 +86,8 @@ class Faults:
                 over.cancel()
             count, hit = k.end()
         self.hits += hit is not None
+        if n and not hit and count >= n:
+            self.bad.append("%s at %d of %s: is spared" % (error, n, calls))
         return count, got, hit
 
     def all(self, life, after=None, prepare=None, kinds=ALL, follow=True):
@@ -125,7 +127,7 @@ class Faults:
     def works(self, what):
         """It goes on by itself, at once or when it has been started again."""
         got = None
-        end = time.monotonic() + 20
+        end = time.monotonic() + malle.PATIENCE
         while time.monotonic() < end:
             got = self.books.send(FROM, [self.users[0]])
             if got[1] == "kept":
@@ -139,7 +141,7 @@ class Faults:
         # What could not even be opened waits for a minute, else.
         if not self.books.settle(self.users, 5):
             m.malle("queue", "retry", "--all", check=False)
-        if not self.books.settle(self.users, 60):
+        if not self.books.settle(self.users):
             self.bad.append("not all is delivered: queue %r, missing %r" % (
                 crash.queue_files(m), [self.books.missing(u)
                                        for u in self.users]))
@@ -153,9 +155,10 @@ class Faults:
         notes = ["answers: " + ", ".join("%s: %d" % x for x in
                                          sorted(self.answers.items()))]
         m.close()
-        return [(self.places > 0 and self.hits >= self.places // 2,
-                 "%s: %d faults at %d places" % (
-                     self.what, self.hits, self.places), notes),
+        # How many turns of its loop a program takes is the scheduler's affair:
+        # a life may end before its n-th call.
+        return [(self.hits > 0, "%s: %d faults at %d places" % (
+                    self.what, self.hits, self.places), notes),
                 (not self.bad, "%s: told to try again, nothing lost, goes on"
                  % self.what, self.bad[:12])]
 
@@ -203,7 +206,10 @@ def queued_group():
 
         def life(k):
             def send():
-                got.append(t.books.send(FROM, [BOB])[1])
+                state = t.books.send(FROM, [BOB])[1]
+                # What is answered after the end of the fault is no matter.
+                if not k.is_over():
+                    got.append(state)
             threads = [threading.Thread(target=send) for _ in range(10)]
             for x in threads:
                 x.start()
@@ -223,11 +229,11 @@ def local():
     t = Faults("malle-local", "malle-local")
 
     def worker():
-        t.books.settle([BOB], 20)
+        t.books.settle([BOB])
         pid = crash.worker(t.m, "exemple.test")
         while pid is None:
             t.books.send(FROM, [BOB])
-            t.books.settle([BOB], 20)
+            t.books.settle([BOB])
             pid = crash.worker(t.m, "exemple.test")
         return pid
 
@@ -248,12 +254,12 @@ def reading(program, what, kinds):
     def fill():
         while len(t.m.messages(CARL)) < 3:
             if book.send(FROM, [CARL])[1] == "kept":
-                malle.until(lambda: not book.missing(CARL), 20, 0.005)
+                malle.until(lambda: not book.missing(CARL), step=0.005)
     fill()
 
     def life(k):
         state.update(asked=False, marked=False, done=False)
-        p = crash.Pop(t.m, CARL, 30)
+        p = crash.Pop(t.m, CARL)
         try:
             if not p.ok:
                 word = "login " + p.last.decode()[:40]
@@ -279,11 +285,11 @@ def reading(program, what, kinds):
             t.bad.append("%s: QUIT was +OK, but it is there" % what)
         for x in gone:
             book.sent[x][0] = "deleted"
-        end = time.monotonic() + 20
+        end = time.monotonic() + malle.PATIENCE
         good = False
         while not good and time.monotonic() < end:
             try:
-                p = crash.Pop(t.m, CARL, 30)
+                p = crash.Pop(t.m, CARL)
                 good = p.ok and p.say("QUIT")
                 p.close()
             except crash.Lost:
@@ -329,7 +335,7 @@ def bounce():
     def untold():
         told = [open(p, "rb").read() for p in t.m.messages(ALICE)]
         return [x for x in sent if not any(x.encode() in n for n in told)]
-    malle.until(lambda: not untold(), 90, 0.2)
+    malle.until(lambda: not untold(), 180, 0.2)
     if untold():
         t.bad.append("no notice of %d failures" % len(untold()))
     return t.finish()
@@ -424,7 +430,7 @@ def full_disk():
                 for x in gone:
                     books.sent[x][0] = "deleted"
             os.unlink(ballast)
-            if not books.settle([BOB], 60):
+            if not books.settle([BOB]):
                 bad.append("not delivered: %r" % books.missing(BOB))
         _, state, reply = books.send(FROM, [BOB])
         if state != "kept":
