@@ -71,7 +71,7 @@ box_remove(struct box *b, struct ipc_msg *request)
 
 /* All of it. */
 
-static int empty_folder(int fd, unsigned depth);
+static int remove_names(int fd, const char *prefix, unsigned depth);
 
 /* A name of any kind below dirfd. 0 or -1; one that has gone is no failure. */
 static int
@@ -91,7 +91,7 @@ remove_name(int dirfd, const char *name, unsigned depth)
 	(void)!fchmodat(dirfd, name, 0700, 0);
 	if ((fd = fsx_open_dir(dirfd, name)) == -1)
 		return errno == ENOENT ? 0 : -1;
-	r = empty_folder(fd, depth + 1);
+	r = remove_names(fd, "", depth + 1);
 	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) == -1 &&
 	    errno != ENOENT)
 		r = -1;
@@ -104,9 +104,9 @@ is_self(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Removes all that is in a folder; closes fd. */
+/* Removes what is in a folder and begins with prefix; closes fd. */
 static int
-empty_folder(int fd, unsigned depth)
+remove_names(int fd, const char *prefix, unsigned depth)
 {
 	DIR *d = fdopendir(fd);
 	struct dirent *e;
@@ -119,7 +119,8 @@ empty_folder(int fd, unsigned depth)
 		return -1;
 	}
 	for (errno = 0; r == 0 && (e = readdir(d)) != NULL; errno = 0)
-		if (!is_self(e->d_name))
+		if (!is_self(e->d_name) &&
+		    strncmp(e->d_name, prefix, strlen(prefix)) == 0)
 			r = remove_name(dirfd(d), e->d_name, depth);
 	if (r == 0 && errno != 0)
 		r = -1;
@@ -150,27 +151,9 @@ put_aside(struct box *b)
 static int
 remove_aside(struct box *b, bool all)
 {
-	struct dirent *e;
-	int fd, r = 0, saved;
-	DIR *d;
+	int fd = fsx_open_dir(b->domain, ".");
 
-	if ((fd = openat(b->domain, ".", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC)) == -1)
-		return -1;
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return -1;
-	}
-	for (errno = 0; r == 0 && (e = readdir(d)) != NULL; errno = 0)
-		if (!is_self(e->d_name) &&
-		    (all || strncmp(e->d_name, ASIDE, strlen(ASIDE)) == 0))
-			r = remove_name(b->domain, e->d_name, 0);
-	if (r == 0 && errno != 0)
-		r = -1;
-	saved = errno;
-	closedir(d);
-	errno = saved;
-	return r;
+	return fd == -1 ? -1 : remove_names(fd, all ? "" : ASIDE, 0);
 }
 
 /* Whom the account has answered by itself is beside the mailboxes. */
