@@ -5,16 +5,19 @@
 
 #include <stdbool.h>
 
-#include "lib/slice.h"
+#include "pop3d/surrogate_field.h"
 
-#define SURROGATE_FIELD 8192	/* bytes of a field that is taken apart */
+#define SURROGATE_DEPTH 16	/* multiparts inside each other */
 
 /*
  * RFC 6856 section 3: a client that has not said UTF8 gets no raw UTF-8 in the
- * header of a message that needed SMTPUTF8. It gets a surrogate (RFC 6858):
- * Subject and its kind as encoded words; addresses that are not ASCII shown
- * beside one that leads nowhere; other fields that are not ASCII left out. The
- * body stays as it is.
+ * headers of a message that needed SMTPUTF8: its own, those of its parts and of
+ * messages in it. It gets a surrogate (RFC 6858): Subject and its kind as
+ * encoded words; addresses that are not ASCII shown beside one that leads
+ * nowhere; MIME parameters and other fields that are not ASCII left out. Bodies
+ * stay as they are.
+ * Limits: SURROGATE_DEPTH multiparts inside each other; headers deeper than
+ * that stay as they are.
  */
 
 /* True when the header that text begins with says that the message came by
@@ -24,9 +27,18 @@ bool surrogate_is_needed(struct slice text);
 struct surrogate {
 	void (*put)(void *arg, struct slice bytes);
 	void *arg;
-	bool body;		/* the header is through */
+	bool in_header;
 	bool begun;		/* the line at hand has begun */
 	bool too_long;		/* the field did not fit: bytes go through */
+	bool is_dashed;		/* the line may be a delimiter: it is in field */
+	bool is_message;	/* the next line begins another header */
+	enum surrogate_part part;	/* what the header at hand announces */
+	char boundary[SURROGATE_BOUNDARY + 1];	/* of it */
+	struct {
+		char boundary[SURROGATE_BOUNDARY + 1];
+		bool is_digest;
+	} levels[SURROGATE_DEPTH];	/* the multiparts around the line */
+	size_t depth;
 	size_t len;
 	char field[SURROGATE_FIELD];
 };

@@ -6,6 +6,9 @@ fuzz_smtp_params_SRC := tests/fuzz/fuzz_smtp_params.c tests/fuzz/driver.c \
 	smtpd/params.c smtpd/proxy.c
 FUZZERS += fuzz_pop3_wire
 fuzz_pop3_wire_SRC := tests/fuzz/fuzz_pop3_wire.c tests/fuzz/driver.c
+FUZZERS += fuzz_surrogate
+fuzz_surrogate_SRC := tests/fuzz/fuzz_surrogate.c tests/fuzz/driver.c \
+	pop3d/surrogate.c pop3d/surrogate_field.c bounce/encode.c
 FUZZ_LIB := fuzz_addr fuzz_hdr fuzz_ipc fuzz_record fuzz_table fuzz_conf
 FUZZERS += $(FUZZ_LIB) fuzz_submission fuzz_trace
 $(foreach f,$(FUZZ_LIB),$(eval $(f)_SRC := tests/fuzz/$(f).c tests/fuzz/driver.c))

@@ -8,6 +8,10 @@
 
 #define NOWHERE "<invalid@internationalized-address-removed.invalid>"
 
+#define MIXED "Content-Type: multipart/mixed; boundary=\"b\"\n\n"
+#define SPACES "                                                              " \
+	"                                                                      "
+
 /* clang-format off */
 static const struct {
 	const char *what, *in, *want;
@@ -41,6 +45,43 @@ static const struct {
 	{ "a header without an end",
 	  "Subject: \303\251", "Subject: =?utf-8?B?w6k=?=\n" },
 	{ "nothing", "", "" },
+	{ "parameters that are not ASCII are left out, the others stay",
+	  "Content-Type: text/plain; charset=utf-8;\n name=\"\303\251;.txt\"; x=y\n\n\303\251",
+	  "Content-Type: text/plain;\n charset=utf-8;\n x=y\n\n\303\251" },
+	{ "a disposition without its name",
+	  "Content-Disposition: attachment; filename=\303\251\n\n",
+	  "Content-Disposition: attachment\n\n" },
+	{ "the headers of parts, not their bodies",
+	  MIXED "\303\251: before\n--b\n"
+	  "Content-Disposition: attachment; filename=\303\251\n"
+	  "Content-Description: \303\251\nX: \303\251\n\n\303\251\n-- \n\303\251: x\n"
+	  "--b  \r\n\nX: \303\251\n--c\n--b--\nX: \303\251\n--b\nX: \303\251\n",
+	  MIXED "\303\251: before\n--b\n"
+	  "Content-Disposition: attachment\n"
+	  "Content-Description: =?utf-8?B?w6k=?=\n\n\303\251\n-- \n\303\251: x\n"
+	  "--b  \r\n\nX: \303\251\n--c\n--b--\nX: \303\251\n--b\nX: \303\251\n" },
+	{ "parts of parts; the outer delimiter ends the inner ones",
+	  MIXED "--b\nContent-Type: Multipart/X;\n\tBOUNDARY = c\n\n"
+	  "--c\nX: \303\251\n\n\303\251\n--b\nX: \303\251\nY: z\n\n--c\nX: \303\251\n",
+	  MIXED "--b\nContent-Type: Multipart/X;\n\tBOUNDARY = c\n\n"
+	  "--c\n\n\303\251\n--b\nY: z\n\n--c\nX: \303\251\n" },
+	{ "messages in messages",
+	  "Content-Type: message/global\n\nContent-Type: message/rfc822\nSubject: \303\251\n\n"
+	  "From: \303\251@b.test\n\n\303\251: body\n",
+	  "Content-Type: message/global\n\nContent-Type: message/rfc822\nSubject: =?utf-8?B?w6k=?=\n\n"
+	  "From: =?utf-8?B?w6lAYi50ZXN0?= " NOWHERE "\n\n\303\251: body\n" },
+	{ "a digest",
+	  "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: \303\251\n\n\303\251: x\n--b--\n",
+	  "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: =?utf-8?B?w6k=?=\n\n\303\251: x\n--b--\n" },
+	{ "a header that a delimiter ends, and a last line without an end",
+	  MIXED "--b\nX: \303\251\n--b\nA: b\n\n\303\251\n--b",
+	  MIXED "--b\n--b\nA: b\n\n\303\251\n--b" },
+	{ "lines that only begin like delimiters",
+	  MIXED "--bb\nX: \303\251\n-\n--b -\nX: \303\251\n--b" SPACES "\303\251\n--b\n--x: y\n z\nX: \303\251\n\n",
+	  MIXED "--bb\nX: \303\251\n-\n--b -\nX: \303\251\n--b" SPACES "\303\251\n--b\n--x: y\n z\n\n" },
+	{ "a multipart without a boundary",
+	  "Content-Type: multipart/mixed\n\n--b\nX: \303\251\n",
+	  "Content-Type: multipart/mixed\n\n--b\nX: \303\251\n" },
 };
 
 static const struct {
@@ -106,7 +147,7 @@ int
 main(void)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		for (size_t step = 1; step < 100; step += 49) {
+		for (size_t step = 1; step < 1000; step += step < 4 ? 1 : 496) {
 			struct str out = convert(slice_of(rows[i].in), step);
 
 			if (!ok(slice_eq(str_slice(&out),
