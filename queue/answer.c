@@ -33,6 +33,9 @@ struct own {
 struct answering {
 	struct domain_record domain;
 	char name[ADDR_DOMAIN_MAX + 1], account[ADDR_LOCAL_MAX + 1];
+	/* Whom it has answered is kept by the name of its mailbox's folder,
+	 * which outlives the account's. */
+	char memory[ADDR_LOCAL_MAX + 1];
 	bool is_robot;
 	int64_t since;
 };
@@ -113,6 +116,9 @@ look_up(struct manager *q, const struct recipient *r, struct answering *out)
 	if (address.answers && (q->wall < address.answer_from ||
 	    (address.answer_until != 0 && q->wall >= address.answer_until)))
 		return "not-now";
+	if (address.folder.len == 0 || slice_to_cstr(address.folder,
+	    out->memory, sizeof(out->memory)) == -1)
+		memcpy(out->memory, out->account, sizeof(out->memory));
 	out->is_robot = address.kind == ADDRESS_ROBOT;
 	out->since = address.answer_from;
 	return NULL;
@@ -234,7 +240,7 @@ fill_job(const struct recipient *r, const struct answering *as,
 	j->recipient = (uint32_t)(r - a->e->recipients);
 	/* The parser of the envelope has checked the length. */
 	(void)!slice_to_cstr(a->e->sender, j->sender, sizeof(j->sender));
-	memcpy(j->account, as->account, sizeof(j->account));
+	memcpy(j->account, as->memory, sizeof(j->account));
 	memcpy(j->language, as->domain.language, sizeof(j->language));
 	j->since = as->since;
 	j->flags = as->is_robot ? 0 : ANSWER_ONLY_ADDRESSED;

@@ -346,6 +346,20 @@ def test_flood():
     eq((got.count("answered"), got.count("ceiling-domain")), (50, 10), "8.7: fifty to one domain within an hour")
 
 
+def test_rename():
+    """A person who gets another name is not away anew."""
+    old, new = "carole@exemple.test", "caroline@exemple.test"
+    sender = stranger()
+    m.malle("user", "set", old, "vacation=yes", "vacation-text=Absente.")
+    eq(ask(sender, old), "answered", "8.4: somebody is answered")
+    m.malle("user", "rename", old, new)
+    eq([ask(sender, new), ask(sender, old)], ["answered-before", "answered-before"],
+       "8.4: and not again when the account has another name")
+    m.malle("user", "set", new, "vacation-text=Absente encore.")
+    eq(ask(sender, new), "answered", "8.4: but when the text is another one")
+    m.malle("user", "set", new, "vacation=no")
+
+
 def test_restart():
     m.restart()
     eq(ask(ZOE, "info@exemple.test"), "answered-before", "8.4: whom it answered is known after a restart")
@@ -380,6 +394,7 @@ with m:
     test_dsn()
     test_discard()
     test_flood()
+    test_rename()
     test_restart()
     eq(m.violations(), [], "no call outside of a program's role")
 malle.done()
