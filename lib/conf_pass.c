@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/ipc.h"
+#include "lib/proc.h"
 
 int
 conf_pair(int fd[2])
@@ -41,6 +42,7 @@ conf_send(int fd, const struct conf *c)
 		goto out;
 	pack_init(&k, space, IPC_MAX - sizeof(uint16_t));
 	pack_bytes(&k, slice_make(text, len));
+	pack_u32(&k, proc_group(c->admin_group));
 	r = ipc_send(fd, CONF_SETTINGS, &k, NULL, 0);
 out:
 	if (f != NULL)
@@ -52,9 +54,10 @@ out:
 
 /* One message. 0, or -1 with errno EBADMSG. */
 static int
-take(struct ipc_msg *m, struct conf *c)
+take(struct ipc_msg *m, struct conf *c, gid_t *admins)
 {
 	struct slice text = unpack_bytes(&m->body, IPC_MAX);
+	gid_t group = unpack_u32(&m->body);
 	FILE *f = NULL;
 	int r = -1;
 
@@ -67,11 +70,13 @@ take(struct ipc_msg *m, struct conf *c)
 	}
 	if (r == -1)
 		errno = EBADMSG;
+	else if (admins != NULL)
+		*admins = group;
 	return r;
 }
 
 int
-conf_receive(int fd, struct conf *c)
+conf_receive(int fd, struct conf *c, gid_t *admins)
 {
 	unsigned char *space;
 	struct ipc_msg m;
@@ -82,7 +87,7 @@ conf_receive(int fd, struct conf *c)
 	if ((space = malloc(IPC_MAX)) == NULL)
 		return -1;
 	while ((r = ipc_recv(fd, space, &m)) == 1)
-		got = take(&m, c) == 0 ? 1 : -1;
+		got = take(&m, c, admins) == 0 ? 1 : -1;
 	/* What has come is complete, even when nobody is there any more. */
 	if (r == -1 && errno != EAGAIN)
 		got = -1;

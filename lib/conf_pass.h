@@ -3,6 +3,8 @@
 #define LIB_CONF_PASS_H
 /* SPDX-License-Identifier: ISC */
 
+#include <sys/types.h>
+
 #include "lib/conf.h"
 
 /*
@@ -11,7 +13,8 @@
  * program's end of which is named "conf", and then SIGHUP: what a program finds
  * there at SIGHUP is what counts.
  */
-#define CONF_SETTINGS 1		/* the lines of conf_print(), as bytes */
+#define CONF_SETTINGS 1		/* bytes: the lines of conf_print();
+				 * u32: the number of admin_group, or -1 */
 
 /* A pair, neither end of which waits. 0, or -1 with errno. */
 int conf_pair(int fd[2]) __attribute__((warn_unused_result));
@@ -21,9 +24,11 @@ int conf_send(int fd, const struct conf *c)
     __attribute__((warn_unused_result));
 
 /*
- * Takes all that has come on fd (-1: none); the last one counts. 1 with *c set,
- * 0 when nothing is there, -1 with errno when what came cannot be used.
+ * Takes all that has come on fd (-1: none); the last one counts. 1 with *c and,
+ * unless admins is NULL, *admins set, 0 when nothing is there, -1 with errno
+ * when what came cannot be used.
  */
-int conf_receive(int fd, struct conf *c) __attribute__((warn_unused_result));
+int conf_receive(int fd, struct conf *c, gid_t *admins)
+    __attribute__((warn_unused_result));
 
 #endif

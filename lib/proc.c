@@ -136,6 +136,22 @@ proc_user(const char *user, uid_t *uid, gid_t *gid)
 	return r;
 }
 
+gid_t
+proc_group(const char *name)
+{
+	FILE *f = fopen("/etc/group", "re");
+	gid_t gid = (gid_t)-1;
+	struct group *g;
+
+	if (f == NULL)
+		return gid;
+	while (gid == (gid_t)-1 && (g = fgetgrent(f)) != NULL)
+		if (strcmp(g->gr_name, name) == 0)
+			gid = g->gr_gid;
+	fclose(f);
+	return gid;
+}
+
 static int
 limit(int which, uint64_t value)
 {

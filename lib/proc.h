@@ -47,6 +47,10 @@ struct proc_limits {
 int proc_user(const char *user, uid_t *uid, gid_t *gid)
     __attribute__((warn_unused_result));
 
+/* The number of a group by its name in /etc/group, or (gid_t)-1. Without NSS
+ * too: a group of the network has no business here. */
+gid_t proc_group(const char *name);
+
 /*
  * Irrevocably: limits, no core, setgroups, chroot to root and chdir "/" in it
  * (NULL: stay), gid, uid, proof that root cannot come back, no_new_privs, not

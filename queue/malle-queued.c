@@ -79,7 +79,7 @@ main(int argc, char **argv)
 	if (take_fds(&manager) == -1)
 		return EX_USAGE;
 	/* What was sent to one that has died is older than the file. */
-	(void)!conf_receive(manager.conf_fd, &manager.conf);
+	(void)!conf_receive(manager.conf_fd, &manager.conf, NULL);
 	if (conf_load(&manager.conf, conf, stderr) == -1)
 		return EX_CONFIG;
 	if ((r = start_open(&manager)) != 0)

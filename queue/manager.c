@@ -69,7 +69,7 @@ reload(struct manager *q)
 	const char *conf = "kept";
 	struct conf new;
 
-	switch (conf_receive(q->conf_fd, &new)) {
+	switch (conf_receive(q->conf_fd, &new, &q->admin_gid)) {
 	case 1:
 		q->conf = new;
 		conf = "new";

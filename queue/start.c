@@ -14,7 +14,6 @@
 
 #include "lib/fsx.h"
 #include "lib/log.h"
-#include "lib/num.h"
 #include "lib/proc.h"
 #include "lib/sandbox.h"
 #include "queue/sending.h"
@@ -22,7 +21,6 @@
 #define FILES_WANTED 16384
 #define FILES_MIN 256
 #define MEMORY_MAX (UINT64_C(3) << 30)
-#define GROUP_FILE_MAX (4u << 20)
 #define CONTENT_MAX UINT32_MAX	/* what message_max may grow to at SIGHUP */
 
 static int
@@ -31,36 +29,6 @@ complain(const char *what, const char *hint)
 	log_error(NULL, "error", "what=%s error=%s hint=%s", LOGS(what),
 	    LOGS(strerror(errno)), LOGS(hint));
 	return EX_OSFILE;
-}
-
-/* Its number in /etc/group, or (gid_t)-1. Without NSS: we are linked
- * statically, and a group of the network has no business here. */
-static gid_t
-group_id(const char *name)
-{
-	gid_t gid = (gid_t)-1;
-	struct slice rest;
-	char *bytes;
-	size_t len;
-
-	if (name[0] == '\0' || fsx_read_file(AT_FDCWD, "/etc/group",
-	    GROUP_FILE_MAX, &bytes, &len) == -1)
-		return gid;
-	rest = slice_make(bytes, len);
-	while (rest.p != NULL) {
-		struct slice line = slice_cut(&rest, '\n');
-		struct slice first = slice_cut(&line, ':');
-		uint64_t number;
-
-		if (line.p == NULL || !slice_eq(first, slice_of(name)))
-			continue;
-		(void)slice_cut(&line, ':');
-		if (line.p != NULL && num_parse(slice_cut(&line, ':'), 0,
-		    UINT32_MAX - 1, &number) == 0)
-			gid = (gid_t)number;
-	}
-	free(bytes);
-	return gid;
 }
 
 /* Which start of the machine this is, as 16 bytes; zeros when it is not told:
@@ -96,7 +64,7 @@ start_open(struct manager *q)
 
 	tzset();
 	q->own_uid = geteuid();
-	q->admin_gid = group_id(q->conf.admin_group);
+	q->admin_gid = proc_group(q->conf.admin_group);
 	q->net_uid = q->own_uid;
 	if (q->own_uid == 0 &&
 	    proc_user(q->conf.user_net, &q->net_uid, &gid) == -1)

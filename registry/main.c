@@ -264,7 +264,7 @@ main(int argc, char **argv)
 		return usage(stderr, EX_USAGE);
 	/* What was sent to one that has died is older than the file. */
 	r.conf_fd = proc_fd("conf");
-	(void)!conf_receive(r.conf_fd, &r.conf);
+	(void)!conf_receive(r.conf_fd, &r.conf, NULL);
 	if (conf_load(&r.conf, conf_file, stderr) == -1)
 		return EX_CONFIG;
 	signal(SIGPIPE, SIG_IGN);

@@ -187,7 +187,7 @@ reload(struct service *s)
 	struct conf conf;
 
 	told_to_reload = 0;
-	switch (conf_receive(s->r->conf_fd, &conf)) {
+	switch (conf_receive(s->r->conf_fd, &conf, NULL)) {
 	case 1:
 		s->r->conf = conf;
 		break;

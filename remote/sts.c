@@ -5,7 +5,8 @@
  * Runs as: user_remote, chrooted to empty/, sandbox SANDBOX_REMOTE: the network,
  * no file. A child for each fetch, which alone speaks to a web server.
  * Trusts: malle-remote to ask for what it needs; the resolver; no web server.
- * Order: the authorities are read, and libcurl is set up, before the chroot.
+ * Order: the authorities are read, and libcurl is set up, before the chroot; a
+ * descriptor that reads nothing stays, by which a later file is noticed.
  * Limits: FETCHES_MAX fetches at a time, WAITERS_MAX who wait for one of them,
  * CACHE_MAX domains, MEMORY_MAX of address space. The policies are in memory only:
  * a restart forgets them.
@@ -13,7 +14,10 @@
 
 #include "remote/sts.h"
 
+#include <sys/stat.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -64,9 +68,17 @@ struct fetch {
 	size_t n;
 };
 
+/* A file that was read before the chroot. From inside it cannot be read again,
+ * but its descriptor (O_PATH) tells whether it is still the same. */
+struct source {
+	int fd;
+	struct stat then;
+};
+
 struct service {
 	struct sts_web web;
 	struct conf conf;
+	struct source sources[2];	/* of the authorities: link and file */
 	int remote;			/* pair */
 	int conf_fd;			/* where malle-start gives settings */
 	struct fetch fetches[FETCHES_MAX];
@@ -264,15 +276,31 @@ finish(struct fetch *f)
 	f->pair = -1;
 }
 
+/* Replaced (no name leads to it), or written over. What is not there could be
+ * there now. */
+static bool
+has_changed(const struct source *f)
+{
+	struct stat now;
+
+	return f->fd == -1 || fstat(f->fd, &now) == -1 ||
+	    now.st_nlink != f->then.st_nlink ||
+	    now.st_size != f->then.st_size ||
+	    now.st_ctim.tv_sec != f->then.st_ctim.tv_sec ||
+	    now.st_ctim.tv_nsec != f->then.st_ctim.tv_nsec;
+}
+
 /* To begin anew is to forget the policies: only when what was read before the
- * chroot was read for other settings. */
+ * chroot has changed, or was read for other settings. */
 static bool
 must_begin_anew(struct service *s)
 {
 	struct conf new;
 
 	reload = 0;
-	return conf_receive(s->conf_fd, &new) == 1 &&
+	if (has_changed(&s->sources[0]) || has_changed(&s->sources[1]))
+		return true;
+	return conf_receive(s->conf_fd, &new, NULL) == 1 &&
 	    (strcmp(new.resolver, s->conf.resolver) != 0 ||
 	    strcmp(new.authorities, s->conf.authorities) != 0 ||
 	    new.sts_port != s->conf.sts_port);
@@ -312,16 +340,30 @@ serve(struct service *s, const sigset_t *waiting)
 	}
 }
 
+static void
+remember(struct source *f, const char *path, int flags)
+{
+	f->fd = path != NULL ? open(path, O_PATH | O_CLOEXEC | flags) : -1;
+	if (f->fd != -1 && fstat(f->fd, &f->then) == -1) {
+		close(f->fd);
+		f->fd = -1;
+	}
+}
+
+/* What is there is noted before it is read: a change in between is one. */
 static int
-read_authorities(struct sts_web *w, const char *configured)
+read_authorities(struct service *s, const char *configured)
 {
 	const char *path = authorities_file(configured);
+	struct sts_web *w = &s->web;
 	char piece[16384];
-	FILE *f = path != NULL ? fopen(path, "re") : NULL;
 	size_t n;
+	FILE *f;
 	int r;
 
-	if (f == NULL)
+	remember(&s->sources[0], path, O_NOFOLLOW);
+	remember(&s->sources[1], path, 0);
+	if (path == NULL || (f = fopen(path, "re")) == NULL)
 		return -1;
 	w->authorities = STR_INIT(AUTHORITIES_MAX);
 	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
@@ -343,7 +385,7 @@ prepare(struct service *s, const struct conf *c)
 		    LOGS(c->resolver), LOGS(strerror(errno)));
 		return -1;
 	}
-	if (read_authorities(&s->web, c->authorities) == -1)
+	if (read_authorities(s, c->authorities) == -1)
 		log_notice(NULL, "tls", "todo=%s", LOGS("install "
 		    "ca-certificates, or name a file with the setting "
 		    "authorities: until then there are no MTA-STS policies"));
@@ -374,8 +416,9 @@ catch_signals(sigset_t *waiting)
 
 /* Gives up every right that fetching does not need. 0, or -1 with errno. */
 static int
-confine(const struct conf *c)
+confine(const struct service *s, const struct conf *c)
 {
+	const int keep[] = { s->sources[0].fd, s->sources[1].fd };
 	const struct proc_limits limits = {
 		.memory = MEMORY_MAX,
 		.files = 2048,
@@ -386,7 +429,7 @@ confine(const struct conf *c)
 
 	tzset();		/* the zone's file is outside the new root */
 	if (conf_path(c, "empty", root, sizeof(root)) == -1 ||
-	    proc_close_others(NULL, 0) == -1 ||
+	    proc_close_others(keep, 2) == -1 ||
 	    proc_drop(c->user_remote, root, &limits) == -1 ||
 	    sandbox_enter(SANDBOX_REMOTE, NULL, 0, &got) == -1)
 		return -1;
@@ -417,7 +460,7 @@ main(int argc, char **argv)
 	}
 	/* What was sent to one that has died is older than the file. */
 	service.conf_fd = proc_fd("conf");
-	(void)!conf_receive(service.conf_fd, conf);
+	(void)!conf_receive(service.conf_fd, conf, NULL);
 	if (conf_load(conf, path, stderr) == -1)
 		return EX_CONFIG;
 	(void)proc_ready_fd();
@@ -429,7 +472,7 @@ main(int argc, char **argv)
 	catch_signals(&waiting);
 	if (prepare(&service, conf) == -1)
 		return EX_CONFIG;
-	if (confine(conf) == -1) {
+	if (confine(&service, conf) == -1) {
 		log_error(NULL, "start", "error=%s", LOGS(strerror(errno)));
 		return EX_OSERR;
 	}
