@@ -54,12 +54,8 @@ refuse_rcpt(struct manager *q, struct submission *s, const struct addr *a,
     const char *text)
 {
 	struct reply why = { .when = q->wall, .result = QUEUE_PERMANENT };
-	const char *space = strchr(text, ' ');
 
-	snprintf(why.enhanced, sizeof(why.enhanced), "%.*s",
-	    space != NULL ? (int)(space - text) : 0, text);
-	snprintf(why.text, sizeof(why.text), "%s",
-	    space != NULL ? space + 1 : text);
+	reply_say(&why, text);
 	if (s->draft.n_refused == 0 && s->result == QUEUE_OK) {
 		snprintf(s->enhanced, sizeof(s->enhanced), "%s",
 		    why.enhanced);
