@@ -6,8 +6,8 @@
  * (member.c), which also says its folder, name and flags; nothing else of the
  * archive is used, and no file is made by its paths. malle-mailbox judges all
  * of it again, and writes.
- * Order: what was written is made durable in groups; what is there already is
- * left alone. So what was cut short can be begun again.
+ * Order: a file is read to its end before anything changes; what is written is
+ * made durable in groups; what is there already is left alone. So what was cut short can be begun again.
  * Limits: MEMBERS_MAX members, BOX_SIZE_MAX bytes each.
  */
 
@@ -15,6 +15,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <sys/stat.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@
 #include "tools/member.h"
 
 #define MEMBERS_MAX 10000000
+#define TAR_BLOCK 512
 
 struct restore {
 	struct malle *m;
@@ -114,7 +116,20 @@ take_settings(struct restore *r, struct archive_entry *e)
 		r->settings_len = (size_t)size;
 }
 
-/* Calls each for every message. 0, 1 when each ended it, -1: it is damaged. */
+/* At least one block of zeros is the end of an archive; without it, one that is
+ * cut between two members would look whole. */
+static bool
+has_end(struct restore *r, int64_t behind_members)
+{
+	if (archive_filter_bytes(r->a, 0) - behind_members >= TAR_BLOCK)
+		return true;
+	archive_set_error(r->a, ENODATA, "%s", tr(r->m, "its end is missing",
+	    "la fin manque"));
+	return false;
+}
+
+/* Calls each (or NULL) for every message. 0, 1 when each ended it, -1: it is
+ * damaged. */
 static int
 walk(struct restore *r, int (*each)(struct restore *, struct box_message *))
 {
@@ -122,20 +137,27 @@ walk(struct restore *r, int (*each)(struct restore *, struct box_message *))
 	struct box_message m;
 	const char *path;
 	int got = ARCHIVE_OK, result = 0;
+	int64_t behind = 0;
 
 	for (unsigned i = 0; result == 0 && i < MEMBERS_MAX; i++) {
 		got = archive_read_next_header(r->a, &e);
 		if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
 			break;
 		path = archive_entry_pathname(e);
-		if (path != NULL && strcmp(path, MEMBER_SETTINGS) == 0)
+		if (each == NULL)
+			;
+		else if (path != NULL && strcmp(path, MEMBER_SETTINGS) == 0)
 			take_settings(r, e);
 		else if (is_message(e, &m)) {
 			r->n++;
 			result = each(r, &m);
 		}
+		got = archive_read_data_skip(r->a);
+		if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
+			break;
+		behind = archive_filter_bytes(r->a, 0);
 	}
-	if (result != 0 || got == ARCHIVE_EOF)
+	if (result != 0 || (got == ARCHIVE_EOF && has_end(r, behind)))
 		return result;
 	fprintf(stderr, tr(r->m, "malle: the archive is damaged: %s\n",
 	    "malle : l'archive est endommagée : %s\n"),
@@ -239,6 +261,29 @@ restore_settings(struct restore *r, struct registry_fields *f)
 	return registry_verdict(r->m, verdict, text);
 }
 
+/* What can be read twice is read to its end before anything changes. */
+static int
+check_whole(struct malle *m, const char *path)
+{
+	struct restore r = { .m = m };
+	struct stat st;
+	int result;
+
+	if (strcmp(path, "-") == 0 || stat(path, &st) == -1 ||
+	    !S_ISREG(st.st_mode))
+		return EX_OK;
+	if ((r.a = open_archive(m, path)) == NULL)
+		return EX_NOINPUT;
+	result = walk(&r, NULL);
+	archive_read_free(r.a);
+	if (result == 0)
+		return EX_OK;
+	fputs(tr(m, "malle: nothing was changed; --damaged brings back what "
+	    "can be read\n", "malle : rien n'est changé ; --damaged remet ce "
+	    "qui est lisible\n"), stderr);
+	return EX_DATAERR;
+}
+
 /* The mail. The exit status. */
 static int
 restore_mail(struct restore *r)
@@ -265,6 +310,7 @@ restore_mail(struct restore *r)
 /* clang-format off */
 static const struct option_field options[] = {
 	{ "--settings", "settings", "yes" },
+	{ "--damaged",  "damaged",  "yes" },
 	{ NULL, NULL, NULL }
 };
 /* clang-format on */
@@ -277,15 +323,21 @@ mailbox_restore(struct malle *m, int argc, char **argv)
 	struct restore r = { .m = m, .l = &l, .progress = { .m = m } };
 	struct registry_fields f = { .n = 0 };
 	char secret[SECRET_MAX + 1];
-	int status = EX_NOINPUT, more;
+	int status = EX_OK, more;
 
 	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
 	    a.n < 2)
 		return arguments_wrong(m, "mailbox restore ADDRESS "
-		    "FILE.tar[.gz]|- [--settings] [NUMBER|ID ...]");
+		    "FILE.tar[.gz]|- [--settings] [--damaged] "
+		    "[NUMBER|ID ...]");
 	r.wanted = a.positional + 2;
 	r.nwanted = a.n - 2;
+	if (take_field(&a.f, "damaged").p == NULL)
+		status = check_whole(m, a.positional[1]);
+	if (status != EX_OK)
+		return status;
 	/* The password first: both may come on standard input. */
+	status = EX_NOINPUT;
 	if (box_owner(m, a.positional[0], secret, &f) == 0 &&
 	    (r.a = open_archive(m, a.positional[1])) != NULL)
 		status = box_open(&l, m, "mailbox.open", &f, false);

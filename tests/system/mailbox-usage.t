@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """malle mailbox: usage, the biggest messages, backup, restore, deleted mail."""
 import gzip
+import gzip
 import io
 import json
 import os
@@ -264,6 +265,7 @@ def test_hostile(m):
         f.truncate(700)
     r = owner(m, "mailbox", "restore", BOB, path, check=False)
     eq(r.returncode, 65, "an archive that is cut off is refused")
+    test_cut(m)
     with open(path, "wb") as f:
         f.write(os.urandom(4096))
     r = owner(m, "mailbox", "restore", BOB, path, check=False)
@@ -332,6 +334,43 @@ def test_self_service(m):
     m.malle("user", "passwd", BOB, "--password-stdin", input=SECRET + "\n")
 
 
+def test_cut(m):
+    """A plain tar that ends with a member: whole but for its end."""
+    space = io.BytesIO()
+    ends = []
+    with tarfile.open(fileobj=space, mode="w", format=tarfile.GNU_FORMAT) as t:
+        for i in range(3):
+            info = tarfile.TarInfo("mail/INBOX/cur/%d.cut:2,S" % i)
+            info.size = 512
+            t.addfile(info, io.BytesIO(b"Subject: x\n\n" + b"y" * 500))
+            ends.append(t.offset)
+    whole = space.getvalue()
+    before = snapshot(m, BOB)
+    path = os.path.join(m.dir, "between.tar")
+    for name, data in (("plain", whole[:ends[1]]),
+                       ("compressed", gzip.compress(whole[:ends[1]])),
+                       ("in a member", whole[:ends[1] + 700]),
+                       ("in a header", whole[:ends[1] + 100])):
+        with open(path, "wb") as f:
+            f.write(data)
+        r = owner(m, "mailbox", "restore", BOB, path, check=False)
+        ok(r.returncode == 65 and snapshot(m, BOB) == before,
+           "an archive cut between two members changes nothing: " + name)
+    ok("damaged" in r.stderr and "--damaged" in r.stderr, "and says so")
+    eq(m.malle("mailbox", "contents", path, check=False).returncode, 65,
+       "its contents are not all there")
+    for n in (512, 1024):
+        with open(path, "wb") as f:
+            f.write(whole[:ends[2] + n])
+        eq(m.malle("mailbox", "contents", path, check=False).returncode, 0,
+           "%d zeros are an end" % n)
+    with open(path, "wb") as f:
+        f.write(whole[:ends[1]])
+    r = owner(m, "mailbox", "restore", BOB, path, "--damaged", check=False)
+    eq((r.returncode, len(snapshot(m, BOB)) - len(before)), (65, 2),
+       "what can be read of it comes back when that is asked for")
+
+
 def test_interrupted(m):
     """A restore whose program dies is repeated."""
     path = os.path.join(m.dir, "many.tar")
@@ -347,6 +386,10 @@ def test_interrupted(m):
     with open(cut, "wb") as f:
         f.write(all_of_it[:len(all_of_it) // 2 + 100])
     r = owner(m, "mailbox", "restore", "carol@exemple.test", cut, check=False)
+    ok(r.returncode == 65 and snapshot(m, "carol@exemple.test") == [],
+       "an archive that is cut in a member changes nothing")
+    r = owner(m, "mailbox", "restore", "carol@exemple.test", cut, "--damaged",
+              check=False)
     eq(r.returncode, 65, "a restore that is cut short says so")
     half = len(snapshot(m, "carol@exemple.test"))
     ok(0 < half < 600, "with what came before in place: %d" % half)
