@@ -43,7 +43,7 @@ struct hooks {
 	struct conf conf;
 	struct hook_run run;
 	char socket[1100], work[1100];
-	int work_fd, folder_fd;
+	int work_fd;
 	char names[HOOKS_MAX][HOOK_NAME_MAX + 1];
 	size_t n;
 	bool has_position;
@@ -151,16 +151,18 @@ look(struct hooks *h)
 	int fd;
 
 	h->n = 0;
-	if (fstat(h->folder_fd, &st) == -1 || !is_ours(&st)) {
+	/* By its name each time: it may be another one than before. */
+	if ((dir = opendir(h->conf.hooks)) == NULL)
+		return;
+	fd = dirfd(dir);
+	if (fstat(fd, &st) == -1 || !is_ours(&st)) {
 		tell_unsafe(".");
+		closedir(dir);
 		return;
 	}
-	if ((fd = openat(h->folder_fd, ".", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC)) == -1 || (dir = fdopendir(fd)) == NULL)
-		return;
 	while (h->n < HOOKS_MAX && (d = readdir(dir)) != NULL) {
 		if (!is_name(d->d_name) ||
-		    fstatat(h->folder_fd, d->d_name, &st, 0) == -1 ||
+		    fstatat(fd, d->d_name, &st, 0) == -1 ||
 		    !S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
 			continue;
 		if (is_ours(&st))
@@ -284,11 +286,11 @@ confine(struct hooks *h)
 		{ -1, true },
 	};
 	struct sandbox_got got;
-	int keep[] = { h->work_fd, h->folder_fd, h->run.signals };
+	int keep[] = { h->work_fd, h->run.signals };
 	int r;
 
 	h->run.is_separate = geteuid() == 0;
-	if (proc_close_others(keep, 3) == -1 ||
+	if (proc_close_others(keep, 2) == -1 ||
 	    proc_drop(h->conf.user_hook, NULL, &limits) == -1 ||
 	    chdir(h->work) == -1)
 		return -1;
@@ -314,9 +316,7 @@ start(struct hooks *h)
 	    conf_path(&h->conf, "public/registry.sock", h->socket,
 	    sizeof(h->socket)) == -1)
 		return -1;
-	if ((h->work_fd = fsx_open_dir(AT_FDCWD, h->work)) == -1 ||
-	    (h->folder_fd = open(h->conf.hooks, O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC)) == -1)
+	if ((h->work_fd = fsx_open_dir(AT_FDCWD, h->work)) == -1)
 		return -1;
 	h->run.folder = h->conf.hooks;
 	h->run.work = h->work;

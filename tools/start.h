@@ -83,6 +83,8 @@ int port_listen(const struct conf_listen *l, const char *setting);
 int plan_make(struct start *s);
 /* True when both ask for the same ports: no new sockets are needed. */
 bool plan_same_ports(const struct conf *a, const struct conf *b);
+/* The folder of hooks may have come or gone since. */
+void plan_hooks(struct start *s);
 
 /* start_run.c: the life of one program. */
 int service_start(struct start *s, struct service *v);

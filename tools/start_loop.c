@@ -174,6 +174,7 @@ reload(struct start *s)
 	    (long long)clock_ms() * 1000);
 	state_notify(note);
 	if (read_conf(s)) {
+		plan_hooks(s);
 		for (size_t i = 0; i < SERVICES; i++) {
 			struct service *v = &s->services[i];
 

@@ -211,6 +211,26 @@ plan_make(struct start *s)
 	return 0;
 }
 
+void
+plan_hooks(struct start *s)
+{
+	bool is_there = folders_hooks(&s->conf);
+	int fd;
+
+	for (size_t i = 0; i < SERVICES; i++) {
+		struct service *v = &s->services[i];
+
+		if (!v->needs_hooks || v->wanted == is_there)
+			continue;
+		/* Its folder below base, which nobody had needed. */
+		if (is_there && (fd = folders_make(&s->conf)) == -1)
+			continue;
+		if (is_there)
+			close(fd);
+		v->wanted = is_there;
+	}
+}
+
 static bool
 same_listens(const struct conf_listens *a, const struct conf_listens *b)
 {

@@ -104,13 +104,29 @@ with Instance(conf={"hook_time": "2s"}, start=False) as m:
     eq(m.pid("malle-hooks"), None, "without a folder of hooks nobody runs")
     ok(not os.path.exists(work), "and nothing is made for it")
     m.domain("exemple.test")
+    m.reload()
+    eq(m.pid("malle-hooks"), None, "nor at a reload")
+
+    def make_folder():
+        os.mkdir(folder, 0o755)
+        if m.user_id:
+            os.chown(folder, m.user_id, m.user_id)
+
+    make_folder()
+    m.reload()
+    ok(until(lambda: m.pid("malle-hooks") and os.path.isdir(work)),
+       "a reload finds a folder that was made since")
+    os.rmdir(folder)
+    m.reload()
+    ok(until(lambda: m.pid("malle-hooks") is None), "and one that has gone")
     m.stop()
 
-    os.mkdir(folder, 0o755)
-    if m.user_id:
-        os.chown(folder, m.user_id, m.user_id)
+    make_folder()
     m.start()
     ok(m.pid("malle-hooks"), "with one malle-hooks runs")
+    os.rename(folder, folder + ".old")
+    make_folder()
+    os.rmdir(folder + ".old")
     pid = m.pid("malle-hooks")
     if not malle.SANITIZED:
         rss = int(malle.status_of(pid)["RssAnon"].split()[0])
