@@ -110,7 +110,8 @@ look_at(void *arg, struct slice key, struct slice value)
 static int
 end_one(struct registry *r, const char *name)
 {
-	struct actor who = { geteuid(), "malle-registryd", "vacation.end" };
+	struct actor who = { geteuid(), "malle-registryd", "vacation.end",
+		SLICE_EMPTY };
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	struct object before, after;
 	int found = object_load(r->store, &kind_user, name, &bytes, &before);

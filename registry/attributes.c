@@ -10,7 +10,7 @@ static const char *const controls[] = {
 	"language-of-answer", "name", "address", "net", "current", "password",
 	"force", "all", "after", "limit", "check", "update", "domain", "kind",
 	"id", "as", "redirect", "first", "last", "to", "alias",
-	"number",
+	"number", "from",
 	NULL
 };
 /* clang-format on */

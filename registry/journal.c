@@ -8,7 +8,7 @@
  * mends from the store: the store decides.
  * Format of an entry: version (8 bits), id, id of the first entry of the same
  * request (not in version 1), time (64 bits each), uid (32), account,
- * operation, object before, object after (empty: none).
+ * operation, from (since version 3), object before, object after (empty: none).
  */
 
 #include "registry/journal.h"
@@ -27,7 +27,7 @@
 #include "lib/pack.h"
 
 #define JOURNAL_FILE "journal"
-#define JOURNAL_VERSION 2
+#define JOURNAL_VERSION 3
 #define JOURNAL_PREFIX "journal/"
 #define JOURNAL_KEY (sizeof(JOURNAL_PREFIX) - 1 + 16)
 #define TAIL_BYTES (1024 * 1024)	/* longer than any line */
@@ -90,6 +90,10 @@ journal_line(const struct journal_entry *e, struct str *out)
 	json_string(out, e->account);
 	str_puts(out, ",\"operation\":");
 	json_string(out, e->operation);
+	if (e->from.len > 0) {
+		str_puts(out, ",\"from\":");
+		json_string(out, e->from);
+	}
 	str_printf(out, ",\"kind\":\"%s\",\"name\":", o->kind->name);
 	json_string(out, slice_of(o->name));
 	str_puts(out, ",\"before\":");
@@ -141,6 +145,7 @@ store_entry(struct registry *r, const struct journal_entry *e,
 	pack_u32(&k, e->uid);
 	pack_bytes(&k, e->account);
 	pack_bytes(&k, e->operation);
+	pack_bytes(&k, e->from);
 	pack_object(&k, before, &space);
 	pack_object(&k, after, &space);
 	errno = EMSGSIZE;
@@ -165,6 +170,7 @@ journal_write(struct registry *r, const struct actor *who,
 		.uid = who->uid,
 		.account = slice_of(who->account),
 		.operation = slice_of(who->operation),
+		.from = who->from.p != NULL ? who->from : SLICE_EMPTY,
 		.has_before = before != NULL,
 		.has_after = after != NULL,
 	};
@@ -212,6 +218,7 @@ entry_unpack(struct slice bytes, struct journal_entry *out)
 	e.uid = unpack_u32(&u);
 	e.account = unpack_text(&u, ADDR_TEXT_MAX);
 	e.operation = unpack_text(&u, 64);
+	e.from = version < 3 ? SLICE_EMPTY : unpack_text(&u, JOURNAL_FROM_MAX);
 	before = unpack_bytes(&u, OBJECT_BYTES_MAX);
 	after = unpack_bytes(&u, OBJECT_BYTES_MAX);
 	if (!unpack_end(&u) || before.len + after.len == 0)

@@ -5,6 +5,8 @@
 
 #include "registry/registry.h"
 
+#define JOURNAL_FROM_MAX 80
+
 struct journal_entry {
 	uint64_t id;
 	uint64_t request;	/* id of the first entry of the same request */
@@ -12,6 +14,7 @@ struct journal_entry {
 	uint32_t uid;
 	struct slice account;	/* that proved itself; empty */
 	struct slice operation;
+	struct slice from;	/* as it was told; empty */
 	bool has_before, has_after;
 	struct object before, after;	/* point into the entry's bytes */
 };

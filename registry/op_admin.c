@@ -17,6 +17,7 @@ struct reading {
 	struct request *q;
 	struct slice name;	/* only entries of this object; .p NULL: all */
 	uint64_t left;
+	uint64_t skip;		/* entries before those that are shown */
 };
 
 /* "attribute: before -> after" for each that differs, LF between. */
@@ -50,6 +51,29 @@ describe(const struct journal_entry *e, struct str *out)
 	}
 }
 
+/* Whether an entry is one of those that are asked for: 1, 0, -1. */
+static int
+is_wanted(struct reading *d, const struct journal_entry *e)
+{
+	const struct object *o = e->has_after ? &e->after : &e->before;
+
+	if (d->name.p != NULL && !slice_eq(d->name, slice_of(o->name)) &&
+	    !slice_eq(d->name, slice_of(address_domain(o->name))))
+		return 0;
+	return rights_see(d->q, o->kind, o->name);
+}
+
+static int
+count_entry(void *arg, const struct journal_entry *e)
+{
+	struct reading *d = arg;
+	int wanted = is_wanted(d, e);
+
+	if (wanted == 1)
+		d->skip++;
+	return wanted == -1 ? -1 : 0;
+}
+
 static int
 row_entry(void *arg, const struct journal_entry *e)
 {
@@ -57,14 +81,15 @@ row_entry(void *arg, const struct journal_entry *e)
 	struct reading *d = arg;
 	struct registry_fields f = { .n = 0 };
 	struct str changes = STR_INIT(2 * ATTRIBUTE_VALUE_MAX);
-	int sees = rights_see(d->q, o->kind, o->name);
+	int wanted = is_wanted(d, e);
 	char id[24], request[24], uid[24], date[DATE_MAX];
 
-	if (sees != 1)
-		return sees;
-	if (d->name.p != NULL && !slice_eq(d->name, slice_of(o->name)) &&
-	    !slice_eq(d->name, slice_of(address_domain(o->name))))
+	if (wanted != 1)
+		return wanted;
+	if (d->skip > 0) {
+		d->skip--;
 		return 0;
+	}
 	snprintf(id, sizeof(id), "%" PRIu64, e->id);
 	snprintf(request, sizeof(request), "%" PRIu64, e->request);
 	snprintf(uid, sizeof(uid), "%u", e->uid);
@@ -75,6 +100,8 @@ row_entry(void *arg, const struct journal_entry *e)
 	registry_add(&f, "uid", slice_of(uid));
 	registry_add(&f, "account", e->account);
 	registry_add(&f, "operation", e->operation);
+	if (e->from.len > 0)
+		registry_add(&f, "from", e->from);
 	registry_add(&f, "kind", slice_of(o->kind->name));
 	registry_add(&f, "name", slice_of(o->name));
 	registry_add(&f, "change", !e->has_before ? SLICE("made") :
@@ -91,7 +118,7 @@ row_entry(void *arg, const struct journal_entry *e)
 enum registry_result
 op_journal(struct request *q)
 {
-	struct reading d = { q, field(q, "name"), 0 };
+	struct reading d = { .q = q, .name = field(q, "name") };
 	enum registry_result result;
 	uint64_t after, limit;
 
@@ -100,10 +127,15 @@ op_journal(struct request *q)
 		result = field_number(q, "after", 0, &after);
 	if (result != REGISTRY_OK || limit == 0)
 		return result;
-	/* The last ones, unless the place to begin was given. */
-	if (field(q, "after").p == NULL && d.name.p == NULL &&
-	    q->r->journal_next - 1 > limit)
-		after = q->r->journal_next - 1 - limit;
+	/* The last ones, unless the place to begin was given; who does not
+	 * see all entries has them counted first. */
+	if (field(q, "after").p == NULL && q->r->journal_next - 1 > limit) {
+		if (d.name.p == NULL && q->role != ROLE_MANAGER)
+			after = q->r->journal_next - 1 - limit;
+		else if (journal_each(q->r, 0, count_entry, &d) == -1)
+			return say_failed(q);
+		d.skip = d.skip > limit ? d.skip - limit : 0;
+	}
 	d.left = limit;
 	return journal_each(q->r, after, row_entry, &d) == -1 ?
 	    say_failed(q) : REGISTRY_OK;

@@ -159,7 +159,8 @@ enum registry_result
 change(struct request *q, const struct object *before,
     const struct object *after)
 {
-	struct actor who = { q->uid, q->account, q->op->name };
+	struct actor who = { q->uid, q->account, q->op->name,
+		field(q, "from") };
 	enum registry_result result = folder_judge(q, after);
 
 	/* Nobody takes a name again while its old mail is going. */
@@ -234,6 +235,16 @@ wants_login(const struct request *q)
 	    (q->op->roles & ROLE_OWNER) && field(q, "address").p != NULL);
 }
 
+/* What goes into the journal as told must at least be a short word or two. */
+static bool
+is_place(struct slice from)
+{
+	for (size_t i = 0; i < from.len; i++)
+		if (from.p[i] < ' ' || from.p[i] > '~')
+			return false;
+	return from.len <= JOURNAL_FROM_MAX;
+}
+
 enum registry_result
 operation_prepare(struct request *q, struct slice operation,
     struct hash_job **job)
@@ -251,6 +262,11 @@ operation_prepare(struct request *q, struct slice operation,
 	    !(q->op->roles & q->role))) ||
 	    (q->proving && (q->op->flags & OP_LONG)))
 		return rights_refuse(q);
+	if (!is_place(field(q, "from")))
+		return say(q, REGISTRY_INVALID,
+		    "The field from must have %d ASCII characters at most.",
+		    "Le champ from doit avoir au plus %d caractères ASCII.",
+		    JOURNAL_FROM_MAX);
 	if (q->op->needs != NULL && field(q, q->op->needs).p == NULL)
 		return say(q, REGISTRY_INVALID, "The field %s is missing.",
 		    "Le champ %s manque.", q->op->needs);

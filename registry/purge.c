@@ -173,7 +173,7 @@ is_in_use(struct registry *r, const struct due *l)
 static int
 drop_record(struct registry *r, const char *name)
 {
-	struct actor who = { geteuid(), "", "purge" };
+	struct actor who = { geteuid(), "", "purge", SLICE_EMPTY };
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	struct object o;
 	int found = object_load(r->store, &kind_removed, name, &bytes, &o);

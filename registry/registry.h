@@ -49,6 +49,7 @@ struct actor {
 	uid_t uid;
 	const char *account;	/* the account that proved itself, or "" */
 	const char *operation;
+	struct slice from;	/* where it sat, as its program says; or none */
 };
 
 /*

@@ -240,6 +240,7 @@ registry_ask_on(const struct malle *m, int fd, const char *operation,
 	}
 	if (m->french)
 		registry_add(f, "language-of-answer", SLICE("fr"));
+	place_add(f);
 	if (show != NULL && m->json)
 		show = row_show_json;
 	verdict = registry_call(fd, operation, f, show, arg, text,

@@ -54,6 +54,10 @@ row_show row_show_all;
  * ends within a value become commas. */
 row_show row_show_columns;
 
+/* Adds where the caller sits, for the journal: its terminal and the host that
+ * it was logged in from, as far as there are any. */
+void place_add(struct registry_fields *f);
+
 /*
  * Asks, shows the rows (as JSON with --json; show may be NULL: no rows), says
  * the verdict's sentence on stderr. Returns the exit status.

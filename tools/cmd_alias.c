@@ -100,6 +100,7 @@ ask_own(struct malle *m, const char *operation, bool name, int argc,
 	    (fd = malle_connect(m, "registry.sock")) != -1) {
 		if (m->french)
 			registry_add(&f, "language-of-answer", SLICE("fr"));
+		place_add(&f);
 		status = registry_verdict(m, registry_call(fd, operation, &f,
 		    m->json && show != NULL ? row_show_json : show, columns,
 		    text, sizeof(text)), text);

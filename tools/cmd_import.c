@@ -77,6 +77,7 @@ ask(struct import *i, const char *operation, struct registry_fields *f,
 	}
 	if (i->m->french)
 		registry_add(f, "language-of-answer", SLICE("fr"));
+	place_add(f);
 	out->text[0] = '\0';
 	out->verdict = registry_call(i->fd, operation, f, show, arg, out->text,
 	    sizeof(out->text));

@@ -46,8 +46,8 @@ static void
 show_entry(void *arg, const struct registry_fields *row)
 {
 	struct slice changes = registry_field(row, "changes");
+	const struct malle *m = arg;
 
-	(void)arg;
 	put_field(row, "id");
 	putchar(' ');
 	put_field(row, "time");
@@ -61,6 +61,10 @@ show_entry(void *arg, const struct registry_fields *row)
 	put_field(row, "name");
 	putchar(' ');
 	put_field(row, "change");
+	if (registry_field(row, "from").p != NULL) {
+		fputs(m->french ? " depuis " : " from ", stdout);
+		put_field(row, "from");
+	}
 	putchar('\n');
 	while (changes.p != NULL && changes.len > 0) {
 		putchar('\t');
@@ -90,7 +94,7 @@ cmd_journal(struct malle *m, int argc, char **argv)
 	else if (registry_field(&a.f, "all").p == NULL &&
 	    registry_field(&a.f, "limit").p == NULL)
 		registry_add(&a.f, "limit", SLICE(LAST));
-	return registry_ask(m, "journal", &a.f, show_entry, NULL);
+	return registry_ask(m, "journal", &a.f, show_entry, m);
 }
 
 int

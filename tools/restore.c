@@ -255,6 +255,7 @@ restore_settings(struct restore *r, struct registry_fields *f)
 	}
 	if ((fd = malle_connect(r->m, "registry.sock")) == -1)
 		return EX_UNAVAILABLE;
+	place_add(f);
 	verdict = registry_call(fd, "user.set", f, NULL, NULL, text,
 	    sizeof(text));
 	close(fd);

@@ -4,6 +4,7 @@ in the inventory: tried with the command and in real sessions. What needs more
 than a row has a test of its own (docs/features.md)."""
 import os
 import poplib
+import pty
 import shlex
 import smtplib
 import sys
@@ -356,6 +357,37 @@ def logins(m):
        "4-52 the last login is shown")
 
 
+def journal(m):
+    """Who, when, from where, what, before and after."""
+    def last(*words):
+        return m.malle("journal", "--limit", "1", *words).stdout
+    m.malle("user", "set", "jean@exemple.fr", "full-name=Jean")
+    ok(" from " not in last("jean@exemple.fr"), "journal: from nowhere")
+    m.env["SSH_CONNECTION"] = "192.0.2.7 50000 192.0.2.1 22"
+    m.malle("user", "set", "jean@exemple.fr", "full-name=Jean Vingt")
+    del m.env["SSH_CONNECTION"]
+    m.malle("user", "set", "marie@exemple.fr", "full-name=Marie")
+    said = last("jean@exemple.fr")
+    ok(" root user.set user jean@exemple.fr changed from 192.0.2.7\n" in said
+       and "\tfull-name: Jean -> Jean Vingt\n" in said and
+       said.split()[1].startswith("20"),
+       "journal: the last change of an object: who, when, from where, what")
+    ok('"from": "192.0.2.7"' in last("--json", "jean@exemple.fr"),
+       "journal: as JSON")
+    r = m.malle("--as", "chef", "journal", "--limit", "1", input=PW + "\n")
+    ok("marie@exemple.fr" in r.stdout,
+       "journal: the last one that a manager sees")
+    ends = pty.openpty()
+    m.malle("user", "set", "jean@exemple.fr", "full-name=Jean",
+            stdin=ends[1])
+    ok(" from pts/" in last("jean@exemple.fr"), "journal: a terminal")
+    for end in ends:
+        os.close(end)
+    with open(os.path.join(m.base, "registry", "journal")) as f:
+        ok('"operation":"user.set","from":"192.0.2.7"' in f.read(),
+           "journal: in the text")
+
+
 def in_french(m):
     m.env["LC_ALL"] = "fr_FR.UTF-8"
     for item, words, said in (
@@ -387,6 +419,7 @@ with malle.Instance(conf={"auth_clear_on_loopback": "yes",
     sessions(m)
     logins(m)
     effects(m)
+    journal(m)
     in_french(m)
     ok(not m.violations(), "no call outside a role")
 malle.done()
