@@ -31,7 +31,9 @@
 #include "registry/rights.h"
 #include "registry/service.h"
 #include "registry/usage.h"
+#include "registry/zone.h"
 
+#define ZONES "/usr/share/zoneinfo"
 #define META_ID SLICE("meta/id")
 #define META_USAGE SLICE("meta/usage")
 #define USAGE_COUNTED SLICE("2")	/* raised when more is counted */
@@ -229,6 +231,8 @@ start(struct registry *r, struct service_fds *s)
 	/* Without hooks there need not be such a user. */
 	if (proc_user(r->conf.user_hook, &r->hooks_uid, &gid) == -1)
 		r->hooks_uid = (uid_t)-1;
+	if (zones_load(ZONES) == -1)
+		return complain(ZONES);
 	if ((s->etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return complain("/etc");
 	if (open_folders(r, &registry_fd) == -1 ||

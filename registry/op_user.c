@@ -10,6 +10,7 @@
 #include "registry/absence.h"
 #include "registry/folder.h"
 #include "registry/limits.h"
+#include "registry/local_day.h"
 #include "registry/login.h"
 #include "registry/operation.h"
 #include "registry/purge.h"
@@ -82,6 +83,11 @@ judge_routing(struct request *q, struct object *u)
 	if (start.p != NULL && slice_eq_nocase(start, SLICE("now")) &&
 	    field(q, "vacation-end").p == NULL && object_put(u, "vacation-end",
 	    slice_of(date_iso(time(NULL) + VACATION_NOW, date))) == -1)
+		return say_failed(q);
+	if ((start.p != NULL &&
+	    local_day(q->r, u, "vacation-start", false) == -1) ||
+	    (field(q, "vacation-end").p != NULL &&
+	    local_day(q->r, u, "vacation-end", true) == -1))
 		return say_failed(q);
 	start = object_get(u, "vacation-start");
 	end = object_get(u, "vacation-end");

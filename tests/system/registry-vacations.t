@@ -50,6 +50,30 @@ with malle.Instance() as m:
     put("vacation=yes")
     eq(user()["vacation-start"], start, "a start that is still to come stays")
 
+    # A day alone is one of the domain's.
+    for domain, zone, first, last in (
+            ("paris.test", "Europe/Paris", "2034-12-23T23:00:00Z", "2035-07-14T21:59:59Z"),
+            ("cayenne.test", "America/Cayenne", "2034-12-24T03:00:00Z", "2035-07-15T02:59:59Z"),
+            ("noumea.test", "Pacific/Noumea", "2034-12-23T13:00:00Z", "2035-07-14T12:59:59Z"),
+            ("utc.test", "UTC", "2034-12-24T00:00:00Z", "2035-07-14T23:59:59Z")):
+        m.domain(domain, "time-zone=" + zone)
+        m.user("ada@" + domain)
+        put("vacation-start=2034-12-24", "vacation-end=2035-07-14", name="ada@" + domain)
+        o = user("ada@" + domain)
+        eq((o["vacation-start"], o["vacation-end"]), (first, last), "0-29, 0-30: a day in " + zone)
+    put("vacation-end=2035-03-25", name="ada@paris.test")
+    eq(user("ada@paris.test")["vacation-end"], "2035-03-25T21:59:59Z", "0-30: the day on which summer time begins")
+    put("vacation-end=2035-10-28", name="ada@paris.test")
+    eq(user("ada@paris.test")["vacation-end"], "2035-10-28T22:59:59Z", "0-30: and the one on which it ends")
+    m.malle("domain", "set", "paris.test", "time-zone=UTC")
+    put("full-name=Ada", name="ada@paris.test")
+    eq(user("ada@paris.test")["vacation-end"], "2035-10-28T22:59:59Z", "what was said stays when the zone is another")
+    m.domain("aussi.test", "--alias-of", "cayenne.test")
+    put("vacation-start=2034-12-25", name="ada@aussi.test")
+    eq(user("ada@cayenne.test")["vacation-start"], "2034-12-25T03:00:00Z", "0-29: by an alias of the domain")
+    p = m.malle("domain", "set", "paris.test", "time-zone=Europe/Malleposte", check=False)
+    ok(p.returncode != 0 and "Europe/Paris" in p.stderr, "a zone that there is not is refused: " + p.stderr)
+
     # Two that end one after the other, and one that does not.
     m.user("carole@exemple.test")
     m.user("zoe@exemple.test")

@@ -42,10 +42,10 @@ test_trace_SRC := tests/unit/test_trace.c tools/trace.c tools/trace_tell.c tools
 # The registry.
 TESTS_UNIT += test_registry_valid test_registry_object
 test_registry_valid_SRC := tests/unit/test_registry_valid.c registry/valid.c registry/schema.c \
-	registry/quality.c registry/worst.c registry/object.c auth/password.c auth/saslprep.c
+	registry/zone.c registry/quality.c registry/worst.c registry/object.c auth/password.c auth/saslprep.c
 test_registry_valid_LIBS := -lcrypt -lcrypto
 test_registry_object_SRC := tests/unit/test_registry_object.c registry/object.c registry/schema.c \
-	registry/valid.c registry/record.c registry/spool.c registry/worst.c auth/password.c auth/saslprep.c
+	registry/valid.c registry/zone.c registry/record.c registry/spool.c registry/worst.c auth/password.c auth/saslprep.c
 test_registry_object_LIBS := -lcrypt -lcrypto
 TESTS_UNIT += test_registry_login
 test_registry_login_SRC := tests/unit/test_registry_login.c registry/login.c
@@ -63,6 +63,8 @@ test_srs_SRC := tests/unit/test_srs.c
 test_providers_SRC := tests/unit/test_providers.c
 test_routes_SRC := tests/unit/test_routes.c
 test_group_SRC := tests/unit/test_group.c queue/group.c
+TESTS_UNIT += test_zone
+test_zone_SRC := tests/unit/test_zone.c registry/zone.c
 TESTS_UNIT += test_hold_text
 test_hold_text_SRC := tests/unit/test_hold_text.c queue/hold_text.c bounce/encode.c
 TESTS_UNIT += test_outbound

@@ -1,0 +1,16 @@
+/* local_day.h - a day alone, as the domain's people mean it. */
+#ifndef REGISTRY_LOCAL_DAY_H
+#define REGISTRY_LOCAL_DAY_H
+/* SPDX-License-Identifier: ISC */
+
+#include "registry/registry.h"
+
+/*
+ * The first, or the last (is_end), second of a day "2026-12-24" that attribute
+ * of an account has, in the time zone of its domain, takes its place; a moment
+ * stays. 0, or -1 with errno.
+ */
+int local_day(struct registry *r, struct object *account,
+    const char *attribute, bool is_end) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,145 @@
+/* test_zone.c - what a day is in a time zone. */
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/date.h"
+#include "registry/zone.h"
+#include "tests/unit/tap.h"
+
+#define PARIS "CET-1CEST,M3.5.0,M10.5.0/3"
+
+static void
+test_rows(void)
+{
+	static const struct {
+		const char *rule;
+		int year, month, day, seconds;
+		const char *want;
+	} rows[] = {
+		{ PARIS, 2026, 12, 24, 0, "2026-12-23T23:00:00Z" },
+		{ PARIS, 2026, 12, 24, 86399, "2026-12-24T22:59:59Z" },
+		{ PARIS, 2026, 7, 14, 0, "2026-07-13T22:00:00Z" },
+		/* The days of the change. */
+		{ PARIS, 2026, 3, 29, 0, "2026-03-28T23:00:00Z" },
+		{ PARIS, 2026, 3, 29, 86399, "2026-03-29T21:59:59Z" },
+		{ PARIS, 2026, 10, 25, 0, "2026-10-24T22:00:00Z" },
+		{ PARIS, 2026, 10, 25, 86399, "2026-10-25T22:59:59Z" },
+		/* Left out, and shown twice: 2:30. */
+		{ PARIS, 2026, 3, 29, 9000, "2026-03-29T01:30:00Z" },
+		{ PARIS, 2026, 10, 25, 9000, "2026-10-25T00:30:00Z" },
+		{ "<+0530>-5:30", 2026, 12, 24, 0, "2026-12-23T18:30:00Z" },
+		{ "UTC0", 2028, 2, 29, 86399, "2028-02-29T23:59:59Z" },
+		/* The other half of the year. */
+		{ "NZST-12NZDT,M9.5.0,M4.1.0/3", 2026, 12, 24, 0,
+		  "2026-12-23T11:00:00Z" },
+		{ "NZST-12NZDT,M9.5.0,M4.1.0/3", 2026, 7, 14, 0,
+		  "2026-07-13T12:00:00Z" },
+		{ "EST5EDT,M3.2.0,M11.1.0", 2026, 7, 14, 0,
+		  "2026-07-14T04:00:00Z" },
+		/* Summer is the rule and winter the exception. */
+		{ "IST-1GMT0,M10.5.0,M3.5.0/1", 2026, 12, 24, 0,
+		  "2026-12-24T00:00:00Z" },
+		{ "IST-1GMT0,M10.5.0,M3.5.0/1", 2026, 7, 14, 0,
+		  "2026-07-13T23:00:00Z" },
+		/* Midnight does not exist. */
+		{ "<-04>4<-03>,M9.1.6/24,M4.1.6/24", 2026, 9, 6, 0,
+		  "2026-09-06T04:00:00Z" },
+		{ "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", 2026, 7, 14, 0,
+		  "2026-07-14T01:00:00Z" },
+		{ "A1BB", 0, 0, 0, 0, NULL },
+		{ "AAA1BBB,J60,J300", 2028, 2, 29, 0,
+		  "2028-02-29T01:00:00Z" },
+		{ "AAA1BBB,J60,J300", 2028, 3, 1, 86399,
+		  "2028-03-01T23:59:59Z" },
+		{ "AAA1BBB,59,299", 2028, 2, 29, 86399,
+		  "2028-02-29T23:59:59Z" },
+		{ "", 0, 0, 0, 0, NULL },
+		{ "CET", 0, 0, 0, 0, NULL },
+		{ "CET-1CEST", 0, 0, 0, 0, NULL },
+		{ "CET-25", 0, 0, 0, 0, NULL },
+		{ "CET-1CEST,M13.5.0,M10.5.0", 0, 0, 0, 0, NULL },
+		{ "CET-1CEST,M3.6.0,M10.5.0", 0, 0, 0, 0, NULL },
+		{ "CET-1CEST,M3.5.0,M10.5.0/168", 0, 0, 0, 0, NULL },
+		{ "CET-1CEST,M3.5.0,M10.5.0x", 0, 0, 0, 0, NULL },
+		{ "CET-1CEST,M3.5.0", 0, 0, 0, 0, NULL },
+		{ "<+05", 0, 0, 0, 0, NULL },
+		{ "CET-99999999999999999999", 0, 0, 0, 0, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char got[DATE_MAX] = "refused";
+		struct zone z;
+
+		if (zone_parse(slice_of(rows[i].rule), &z) == 0)
+			date_iso((time_t)zone_seconds(&z, rows[i].year,
+			    rows[i].month, rows[i].day, rows[i].seconds), got);
+		ok(strcmp(got, rows[i].want != NULL ? rows[i].want :
+		    "refused") == 0, "\"%s\" %04d-%02d-%02d %d: %s",
+		    rows[i].rule, rows[i].year, rows[i].month, rows[i].day,
+		    rows[i].seconds, got);
+	}
+}
+
+/* Against the C library, by its reading of the same rule. */
+static void
+test_library(void)
+{
+	static const char *const rules[] = { PARIS, "EST5EDT,M3.2.0,M11.1.0",
+		"NZST-12NZDT,M9.5.0,M4.1.0/3", "<+0545>-5:45" };
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		unsigned wrong = 0;
+		struct zone z;
+
+		setenv("TZ", rules[i], 1);
+		tzset();
+		ok(zone_parse(slice_of(rules[i]), &z) == 0, "%s", rules[i]);
+		for (int day = 0; day < 4000; day++) {
+			time_t t = (time_t)(20000 + day) * 86400 + 43200;
+			struct tm tm;
+
+			localtime_r(&t, &tm);
+			tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+			tm.tm_isdst = -1;
+			wrong += zone_seconds(&z, tm.tm_year + 1900,
+			    tm.tm_mon + 1, tm.tm_mday, 0) != mktime(&tm);
+		}
+		ok(wrong == 0, "%s: 4000 midnights, %u wrong", rules[i],
+		    wrong);
+	}
+}
+
+static void
+test_database(void)
+{
+	struct zone z;
+	int n;
+
+	ok(zones_are_unknown() && zone_find(SLICE("Europe/Paris"), &z) == -1,
+	    "nothing is known before");
+	ok(zones_load("/nowhere") == 0 && zones_are_unknown(), "no database");
+	n = zones_load("/usr/share/zoneinfo");
+	if (n == 0)
+		return;
+	ok(n > 100 && zone_find(SLICE("Europe/Paris"), &z) == 0 &&
+	    z.standard == 3600 && z.summer == 7200 && z.begin.month == 3,
+	    "the database, %d zones", n);
+	ok(zone_find(SLICE("UTC"), &z) == 0 && z.standard == 0 &&
+	    !z.has_summer, "a zone without a folder");
+	ok(zone_find(SLICE("America/Argentina/Ushuaia"), &z) == 0 &&
+	    z.standard == -3 * 3600, "one two folders deep");
+	ok(zone_find(SLICE("Europe/Malleposte"), &z) == -1 &&
+	    zone_find(SLICE("Europe"), &z) == -1 &&
+	    zone_find(SLICE(""), &z) == -1 &&
+	    zone_find(SLICE("posix/Europe/Paris"), &z) == -1, "and no others");
+}
+
+int
+main(void)
+{
+	test_rows();
+	test_library();
+	test_database();
+	return done();
+}
