@@ -257,7 +257,8 @@ end(struct migration *g, int status)
 	    PRIu64 " left out, %" PRIu64 " failed%s\n", "%" PRIu64 " faits, %"
 	    PRIu64 " existants, %" PRIu64 " laissés, %" PRIu64 " en échec%s\n"),
 	    g->count[MADE], g->count[THERE], g->count[LEFT_OUT],
-	    g->count[FAILED], !g->dry_run ? "" : tr(g->m, " (nothing was done: dry run)",
+	    g->count[FAILED], !g->dry_run ? "" :
+	    tr(g->m, " (nothing was done: dry run)",
 	    " (rien n'est fait : essai à blanc)"));
 	close(g->registry);
 	if (g->lists != -1)

@@ -103,8 +103,9 @@ migrate_user(struct migration *g, const char *domain,
 void
 routing_init(struct routing *r)
 {
-	*r = (struct routing){ STR_INIT(50000), STR_INIT(2000), STR_INIT(250),
-		STR_INIT(10000), STR_INIT(OLD_PATH_MAX), false, false, false, false, false };
+	*r = (struct routing){ .targets = STR_INIT(50000),
+		.left_out = STR_INIT(2000), .subject = STR_INIT(250),
+		.text = STR_INIT(10000), .list = STR_INIT(OLD_PATH_MAX) };
 }
 
 void

@@ -7,15 +7,17 @@
  * archive is used, and no file is made by its paths. malle-mailbox judges all
  * of it again, and writes.
  * Order: a file is read to its end before anything changes; what is written is
- * made durable in groups; what is there already is left alone. So what was cut short can be begun again.
+ * made durable in groups; what is there already is left alone. So what was cut
+ * short can be begun again.
  * Limits: MEMBERS_MAX members, BOX_SIZE_MAX bytes each.
  */
 
 #include "tools/backup.h"
 
+#include <sys/stat.h>
+
 #include <archive.h>
 #include <archive_entry.h>
-#include <sys/stat.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
