@@ -12,8 +12,6 @@
  * Limits: 8 children, two minutes each; see notice.c for the sizes.
  */
 
-#include <sys/wait.h>
-
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -55,12 +53,6 @@ static void
 on_term(int signo)
 {
 	terminate = signo;
-}
-
-static void
-on_child(int signo)
-{
-	(void)signo;		/* only to end the wait */
 }
 
 /* Why a notice was not made, in the log: its message is asked for again. */
@@ -201,20 +193,6 @@ run_child(int pair, struct ipc_msg *m, const char *hostname)
 	_exit(make_notice(&j, hostname));
 }
 
-/* Learns which children have ended; says so of those that broke. */
-static void
-reap(unsigned *children)
-{
-	int status;
-
-	while (*children > 0 && proc_reap(&status) > 0) {
-		(*children)--;
-		if (WIFSIGNALED(status))
-			log_error(NULL, "child", "signal=%d",
-			    WTERMSIG(status));
-	}
-}
-
 /* Takes one request. False when the pair is closed. */
 static bool
 take_request(int pair, const char *hostname, unsigned *children)
@@ -249,7 +227,7 @@ serve(int pair, const char *hostname, const sigset_t *waiting)
 		int n = ppoll(&p, children < CHILDREN_MAX ? 1 : 0, NULL,
 		    waiting);
 
-		reap(&children);
+		proc_reap_children(&children);
 		if (n == 1 && !take_request(pair, hostname, &children))
 			break;
 	}
@@ -259,30 +237,8 @@ serve(int pair, const char *hostname, const sigset_t *waiting)
 		struct timespec second = { 1, 0 };
 
 		ppoll(NULL, 0, &second, waiting);
-		reap(&children);
+		proc_reap_children(&children);
 	}
-}
-
-static void
-catch_signals(sigset_t *waiting)
-{
-	struct sigaction term = { .sa_handler = on_term };
-	struct sigaction child = { .sa_handler = on_child,
-	    .sa_flags = SA_NOCLDSTOP };
-	sigset_t block;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigaction(SIGTERM, &term, NULL);
-	sigaction(SIGHUP, &term, NULL);
-	sigaction(SIGCHLD, &child, NULL);
-	sigemptyset(&block);
-	sigaddset(&block, SIGTERM);
-	sigaddset(&block, SIGHUP);
-	sigaddset(&block, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &block, waiting);
-	sigdelset(waiting, SIGTERM);
-	sigdelset(waiting, SIGHUP);
-	sigdelset(waiting, SIGCHLD);
 }
 
 /* Gives up every right that notices do not need. 0, or -1 with errno. */
@@ -337,7 +293,7 @@ main(int argc, char **argv)
 		    "is started by malle-start, not by hand\n", stderr);
 		return EX_USAGE;
 	}
-	catch_signals(&waiting);
+	proc_catch(on_term, &waiting);
 	if (confine(&conf) == -1) {
 		log_error(NULL, "start", "error=%s", LOGS(strerror(errno)));
 		return EX_OSERR;

@@ -286,6 +286,36 @@ proc_signals(bool children)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* A handler that does nothing still ends a wait. */
+static void
+wake(int signo)
+{
+	(void)signo;
+}
+
+void
+proc_catch(void (*on_end)(int signal), sigset_t *waiting)
+{
+	static const int ends[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction end = { .sa_handler = on_end };
+	struct sigaction child = { .sa_handler = wake,
+	    .sa_flags = SA_NOCLDSTOP };
+	sigset_t block;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&block);
+	sigaddset(&block, SIGCHLD);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		sigaction(ends[i], &end, NULL);
+		sigaddset(&block, ends[i]);
+	}
+	sigaction(SIGCHLD, &child, NULL);
+	sigprocmask(SIG_BLOCK, &block, waiting);
+	sigdelset(waiting, SIGCHLD);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		sigdelset(waiting, ends[i]);
+}
+
 void
 proc_title(const char *title)
 {
@@ -301,4 +331,16 @@ proc_reap(int *status)
 		pid = waitpid(-1, status, WNOHANG);
 	while (pid == -1 && errno == EINTR);
 	return pid;
+}
+
+void
+proc_reap_children(unsigned *children)
+{
+	int status;
+
+	while (*children > 0 && proc_reap(&status) > 0) {
+		(*children)--;
+		if (WIFSIGNALED(status))
+			log_error(NULL, "child", "signal=%d", WTERMSIG(status));
+	}
 }

@@ -3,6 +3,7 @@
 #define LIB_PROC_H
 /* SPDX-License-Identifier: ISC */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -71,12 +72,22 @@ int proc_drop_to(uid_t uid, gid_t gid, const char *root,
  */
 int proc_signals(bool children) __attribute__((warn_unused_result));
 
+/*
+ * The same for a parent that waits with ppoll(2): SIGTERM, SIGINT and SIGHUP call
+ * on_end, and SIGCHLD ends the wait, but only in a wait with the mask *waiting;
+ * SIGPIPE is ignored. Children inherit what is blocked.
+ */
+void proc_catch(void (*on_end)(int signal), sigset_t *waiting);
+
 /* Names the process for ps(1); at most 15 bytes count. */
 void proc_title(const char *title);
 
 /* A pidfd-free way to learn of children: reaps one dead child without waiting.
  * Returns its pid and *status, 0 when there is none now, -1 with errno. */
 pid_t proc_reap(int *status);
+
+/* Counts down *children for each that has ended; logs those that broke. */
+void proc_reap_children(unsigned *children);
 
 /*
  * proc_huge.c: for a program that forks a child for each client. Puts its code

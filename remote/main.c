@@ -10,8 +10,6 @@
  * Limits: CHILDREN_MAX children, MEMORY_MAX of address space each.
  */
 
-#include <sys/wait.h>
-
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -48,12 +46,6 @@ on_term(int signo)
 	terminate = signo;
 }
 
-static void
-on_child(int signo)
-{
-	(void)signo;		/* only to end the wait */
-}
-
 /* What the children share. */
 struct service {
 	struct remote remote;
@@ -77,19 +69,6 @@ run_child(struct service *s, uint16_t type, int pair)
 		carrier_run(&s->remote, pair);
 	}
 	_exit(EX_OK);
-}
-
-/* Learns which children have ended; says so of those that broke. */
-static void
-reap(struct service *s)
-{
-	int status;
-
-	while (s->children > 0 && proc_reap(&status) > 0) {
-		s->children--;
-		if (WIFSIGNALED(status))
-			log_error(NULL, "child", "signal=%d", WTERMSIG(status));
-	}
 }
 
 /* Takes one request. False when the pair is closed. */
@@ -128,7 +107,7 @@ serve(struct service *s, const sigset_t *waiting)
 		int n = ppoll(&p, s->children < CHILDREN_MAX ? 1 : 0, NULL,
 		    waiting);
 
-		reap(s);
+		proc_reap_children(&s->children);
 		if (n == 1 && !take_request(s, waiting))
 			break;
 	}
@@ -139,32 +118,8 @@ serve(struct service *s, const sigset_t *waiting)
 		struct timespec second = { 1, 0 };
 
 		ppoll(NULL, 0, &second, waiting);
-		reap(s);
+		proc_reap_children(&s->children);
 	}
-}
-
-static void
-catch_signals(sigset_t *waiting)
-{
-	struct sigaction term = { .sa_handler = on_term };
-	struct sigaction child = { .sa_handler = on_child,
-	    .sa_flags = SA_NOCLDSTOP };
-	sigset_t block;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigaction(SIGTERM, &term, NULL);
-	/* Everything that was read before the chroot is read anew by the next
-	 * one that malle-start starts. */
-	sigaction(SIGHUP, &term, NULL);
-	sigaction(SIGCHLD, &child, NULL);
-	sigemptyset(&block);
-	sigaddset(&block, SIGTERM);
-	sigaddset(&block, SIGHUP);
-	sigaddset(&block, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &block, waiting);
-	sigdelset(waiting, SIGTERM);
-	sigdelset(waiting, SIGHUP);
-	sigdelset(waiting, SIGCHLD);
 }
 
 /* Gives up every right that sending does not need. 0, or -1 with errno. */
@@ -242,7 +197,9 @@ main(int argc, char **argv)
 		    "malle-start starts this program\n", stderr);
 		return EX_USAGE;
 	}
-	catch_signals(&waiting);
+	/* At SIGHUP it ends, too: everything that was read before the chroot
+	 * is read anew by the next one that malle-start starts. */
+	proc_catch(on_term, &waiting);
 	if (prepare(&service, &conf) == -1)
 		return EX_CONFIG;
 	if (confine(&conf) == -1) {
