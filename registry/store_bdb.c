@@ -19,7 +19,10 @@
 
 #include "lib/log.h"
 
-#define CACHE_BYTES (16 * 1024 * 1024)
+/* A table is written from all the accounts of its domain: with room for those
+ * of 100,000, their pages need not be read and summed again for each change.
+ * Only what was used takes memory. */
+#define CACHE_BYTES (64 * 1024 * 1024)
 #define LOG_FILE_BYTES (4 * 1024 * 1024)
 #define LOG_BUFFER_BYTES (256 * 1024)
 #define CHECKPOINT_KBYTES 2048
