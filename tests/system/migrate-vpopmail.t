@@ -56,6 +56,10 @@ class Tree:
                   "default_quota 20971520\nmaxmsgcount 100\ndisable_smtp\n"
                   "disable_imap\nperm_alias 2\nmaxmailinglists many\n" +
                   "x" * 5000 + "\n")
+        # One without limits of its own: those for all domains.
+        self.file("domains/c.test/vpasswd", "anne:%s:0:0:Anne:"
+                  "/home/vpopmail/domains/c.test/anne:1000000S\n" % HASH)
+        self.file("etc/vlimits.default", "quota 700\ndisable_pop\n")
         self.lists()
         self.file("domains/a.test/.qmail-robot",
                   "|/usr/bin/autorespond 10000 5 /home/vpopmail/domains/a.test/ROBOT/message /home/vpopmail/domains/a.test/ROBOT\n&bob@a.test\n")
@@ -99,6 +103,7 @@ class Tree:
         with open(self.assign, "w") as f:
             f.write("+b.test-:a.test:89:89:/home/vpopmail/domains/a.test:-::\n"
                     "+a.test-:a.test:89:89:/home/vpopmail/domains/a.test:-::\n"
+                    "+c.test-:c.test:89:89:/home/vpopmail/domains/c.test:-::\n"
                     "garbage\n.\n")
         for where, _, files in os.walk(os.path.join(top, "domains")):
             os.lchown(where, VPOPMAIL, VPOPMAIL)
@@ -271,6 +276,11 @@ def test_limits(m, rows):
        "flags of a user that mean nothing here are named")
     eq(show(m, "user", "refuse@a.test")["state"], "disabled",
        "a mailbox that bounces refuses")
+
+
+    eq((show(m, "domain", "c.test").get("max-bytes"),
+        show(m, "user", "anne@c.test")["pop3"]), (str(700 << 20), "no"),
+       "limits for all domains, storage in MiB")
 
 
 def test_lists(m, rows, folder):
