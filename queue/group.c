@@ -15,6 +15,19 @@ clamp(const struct group *g, uint32_t allowed)
 	return allowed < ONE ? ONE : allowed;
 }
 
+uint32_t
+group_room(uint64_t done, int64_t ms, bool any_wait, uint32_t most)
+{
+	uint64_t room;
+
+	if (!any_wait || ms <= 0)
+		return GROUP_ROOM_FIRST;
+	room = done * 60000 / (uint64_t)ms;
+	if (room < GROUP_ROOM_MIN)
+		return GROUP_ROOM_MIN;
+	return room > most / 4 * 3 ? most / 4 * 3 : (uint32_t)room;
+}
+
 /* A sixth of a minute's messages may go at once, one at least. */
 static int64_t
 burst(const struct group *g)

@@ -65,6 +65,16 @@ uint32_t group_may_send(struct group *g, int64_t now, uint32_t wanted);
 void group_sent(struct group *g, uint32_t messages);
 
 /*
+ * How many messages of a destination may be in memory when it has taken done
+ * of them in ms: what it takes in a minute, but not too few to get faster with,
+ * and never all of the places (most) that others need too. Without any that
+ * wait nobody knows how fast it is.
+ */
+#define GROUP_ROOM_FIRST 5000
+#define GROUP_ROOM_MIN 500
+uint32_t group_room(uint64_t done, int64_t ms, bool any_wait, uint32_t most);
+
+/*
  * Something has happened. Returns true when it begins or lengthens a pause, or
  * when it ends the trouble that there was (GROUP_DELIVERED): worth a line in
  * the log. random is any number: pauses are spread by an eighth.

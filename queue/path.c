@@ -8,8 +8,6 @@
 
 #include "lib/log.h"
 
-#define ROOM_FIRST 5000		/* messages that may wait for one path */
-#define ROOM_MIN 500
 #define LOOK_TIME 10000		/* ms between looks at how fast a path is */
 
 /* Paths of a group that wait for a connection may have one now. */
@@ -67,7 +65,7 @@ path_get(struct manager *q, const char *key, const char *group,
 	p->route_len = k.len;
 	p->dest = d;
 	p->group = g;
-	p->room = ROOM_FIRST;
+	p->room = GROUP_ROOM_FIRST;
 	p->looked = q->now;
 	TAILQ_INIT(&p->carriers);
 	TAILQ_INSERT_TAIL(&g->paths, p, of_group);
@@ -313,18 +311,10 @@ remote_found(struct manager *q, const struct domain *d)
 static void
 look_at(struct manager *q, struct path *p)
 {
-	uint64_t done, room;
-
 	if (q->now - p->looked < LOOK_TIME)
 		return;
-	done = p->done - p->done_before;
-	room = done * 60000 / (uint64_t)(q->now - p->looked);
-	p->room = room < ROOM_MIN ? ROOM_MIN :
-	    room > ACTIVE_MESSAGES * 3 / 4 ? ACTIVE_MESSAGES * 3 / 4 :
-	    (uint32_t)room;
-	/* Nobody knows how fast it is when nothing had to be done. */
-	if (p->dest->waiting == 0)
-		p->room = ROOM_FIRST;
+	p->room = group_room(p->done - p->done_before, q->now - p->looked,
+	    p->dest->waiting > 0, ACTIVE_MESSAGES);
 	p->done_before = p->done;
 	p->looked = q->now;
 }

@@ -122,6 +122,35 @@ test_rate(void)
 }
 
 static void
+test_room(void)
+{
+	static const struct {
+		const char *what;
+		uint64_t done;
+		int64_t ms;
+		bool any_wait;
+		uint32_t want;
+	} rows[] = {
+		{ "a minute's worth", 1000, 60000, true, 1000 },
+		{ "of a shorter look", 1000, 10000, true, 6000 },
+		{ "of a longer one", 6000, 120000, true, 3000 },
+		{ "one that takes none", 0, 10000, true, GROUP_ROOM_MIN },
+		{ "one that is slow", 83, 10000, true, GROUP_ROOM_MIN },
+		{ "one a little faster", 84, 10000, true, 504 },
+		{ "a fast one leaves a quarter", 9000, 10000, true, 15000 },
+		{ "the most there can be", UINT64_MAX / 60000, 10000, true,
+		    15000 },
+		{ "nothing had to be done", 0, 10000, false, GROUP_ROOM_FIRST },
+		{ "no time has passed", 9, 0, true, GROUP_ROOM_FIRST },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ok(group_room(rows[i].done, rows[i].ms, rows[i].any_wait,
+		    20000) == rows[i].want, "room of a path: %s",
+		    rows[i].what);
+}
+
+static void
 test_limit(void)
 {
 	struct group_limits fewer = limits;
@@ -141,6 +170,7 @@ main(void)
 	test_lift();
 	test_lost();
 	test_rate();
+	test_room();
 	test_limit();
 	return done();
 }
