@@ -66,6 +66,22 @@ copy_prefix(const struct local_job *j, char *out)
 	return n < 0 ? 0 : (size_t)n;
 }
 
+/*
+ * What we send on names the account, whichever of its addresses the mail came
+ * by: back by another one (case, +detail, an alias), it is the same letter.
+ */
+static bool
+has_been_here(const struct copier *c, const struct local_job *j,
+    struct slice text)
+{
+	char account[ADDR_TEXT_MAX];
+
+	if (hdr_was_delivered_to(text, slice_of(j->delivered_to)))
+		return true;
+	snprintf(account, sizeof(account), "%s@%s", j->mailbox, c->domain);
+	return hdr_was_delivered_to(text, slice_of(account));
+}
+
 enum copy_status
 copy_message(struct copier *c, const struct local_job *j, int from, int to,
     uint64_t *size, uint64_t *wire_size)
@@ -83,8 +99,7 @@ copy_message(struct copier *c, const struct local_job *j, int from, int to,
 		    (off_t)(j->offset + done)) == -1)
 			return COPY_SOURCE;
 		if (done == 0) {
-			if (hdr_was_delivered_to(slice_make(piece, part),
-			    slice_of(j->delivered_to)))
+			if (has_been_here(c, j, slice_make(piece, part)))
 				return COPY_LOOP;
 			memcpy(piece - head, prefix, head);
 		}

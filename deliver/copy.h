@@ -27,12 +27,13 @@ size_t copy_prefix(const struct local_job *j, char *out);
 /* Room for a piece of content, with the prefix in front of the first one. */
 #define COPY_PIECE (256 * 1024)
 struct copier {
+	const char *domain;	/* that the mailboxes are of; borrowed */
 	char space[COPY_PREFIX_MAX + COPY_PIECE];
 };
 
 enum copy_status {
 	COPY_OK,
-	COPY_LOOP,		/* this address had it before */
+	COPY_LOOP,		/* this address, or its mailbox, had it before */
 	COPY_SOURCE,		/* the queue's file: errno; ENODATA: short */
 	COPY_TARGET		/* our file: errno */
 };

@@ -28,7 +28,7 @@
 #define SYNC_ALONE 2
 
 struct group *
-group_new(int mailfd, const char *hostname)
+group_new(int mailfd, const char *domain, const char *hostname)
 {
 	struct group *g = calloc(1, sizeof(*g));
 	struct timespec now;
@@ -37,6 +37,7 @@ group_new(int mailfd, const char *hostname)
 		return NULL;
 	clock_gettime(CLOCK_REALTIME, &now);
 	g->hostname = hostname;
+	g->copier.domain = domain;
 	g->started = (uint64_t)now.tv_sec;
 	/* Two workers never use the same name in tmp. */
 	snprintf(g->process, sizeof(g->process), "%lld%09ldP%ld",

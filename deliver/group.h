@@ -42,7 +42,7 @@ struct group {
 };
 
 /* hostname must outlive g. NULL with errno. */
-struct group *group_new(int mailfd, const char *hostname);
+struct group *group_new(int mailfd, const char *domain, const char *hostname);
 /* Accepts NULL. */
 void group_free(struct group *g);
 

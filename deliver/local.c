@@ -334,7 +334,7 @@ main(int argc, char **argv)
 	w->mail = mail;
 	w->hostname = argv[2];
 	w->content = STR_INIT(ANSWER_CONTENT_MAX);
-	if ((w->group = group_new(mail, argv[2])) == NULL)
+	if ((w->group = group_new(mail, argv[1], argv[2])) == NULL)
 		return EX_OSERR;
 	if ((r = serve(w, &waiting)) == -1)
 		log_error(NULL, "queue", "domain=%s error=%s", LOGS(argv[1]),

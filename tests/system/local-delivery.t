@@ -219,6 +219,14 @@ def test_loop():
     eq((r.result, r.enhanced), (PERMANENT, "5.4.6"), "a loop is refused")
     ok("circle" in r.text, r.text)
     eq(s.result, OK, "another address is no loop")
+    n = len(w.files())
+    rows = w.deliver(*[Job(1 + i, again, to=to) for i, to in enumerate((
+        "BOB@exemple.test", "bob+list@exemple.test", "bob@alias.test", "sales@exemple.test"))])
+    eq([r.enhanced for r in rows], ["5.4.6"] * 4,
+       "8-15: nor is the mailbox given another copy by another of its addresses")
+    eq(len(w.files()), n, "one copy is what it has")
+    r, = w.deliver(Job(9, b"Delivered-To: bob@elsewhere.test\n\nx\n"))
+    eq(r.result, OK, "the name in another domain is somebody else")
     r, = w.deliver(Job(1, b"Subject: x\n\nDelivered-To: bob@exemple.test\n"))
     eq(r.result, OK, "the body is no header")
     eq(w.files(part="tmp"), [], "nothing is left in tmp")

@@ -90,7 +90,7 @@ static enum copy_status
 copy(struct slice text, uint64_t length, FILE *to, uint64_t *size,
     uint64_t *wire)
 {
-	static struct copier c;
+	static struct copier c = { .domain = "x.fr" };
 	struct local_job j = { .offset = 3, .length = length,
 	    .sender = "a@b.fr", .delivered_to = "bob@x.fr" };
 	FILE *from = tmpfile();
