@@ -196,6 +196,20 @@ is_account_itself(struct manager *q, const struct answering *as,
 	    strcmp(d.alias_of, as->name) == 0);
 }
 
+/* An account that writes to itself by an alias is not to answer itself. */
+static void
+add_own_sender(struct manager *q, const struct envelope *e,
+    const struct answering *as, struct str *list)
+{
+	struct addr a;
+
+	if (addr_parse(e->sender, &a) != ADDR_OK ||
+	    !route_may_send_as(&q->tables, as->account, as->name, &a))
+		return;
+	str_putc(list, '\n');
+	str_put(list, e->sender);
+}
+
 /*
  * The addresses that are the account's: its own, and those in the envelope that
  * are its own or lead to it alone. The first of the latter is the one that the
@@ -225,6 +239,7 @@ fill_addresses(struct manager *q, const struct recipient *r,
 		str_putc(list, '\n');
 		str_put(list, address);
 	}
+	add_own_sender(q, e, as, list);
 	j->addresses = str_slice(list);
 }
 

@@ -127,6 +127,8 @@ def test_senders():
             ("8.1: the null sender", "", "null-sender"),
             ("8.1: bob himself", "bob@exemple.test", "own-address"),
             ("8.1: bob by a domain alias", "Bob+x@alias.test", "own-address"),
+            ("8.1: bob by an alias", "direction@exemple.test", "own-address"),
+            ("8.1: bob among others", "equipe@alias.test", "own-address"),
             ("8.1: MAILER-DAEMON", "MAILER-DAEMON@free.test", "robot-sender"),
             ("8.1: LISTSERV", "listserv@free.test", "robot-sender"),
             ("8.1: majordomo", "majordomo@free.test", "robot-sender"),
