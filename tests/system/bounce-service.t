@@ -112,13 +112,21 @@ def test_kill(m):
     newest(m, ALICE, 4)
 
 
+def test_many(m):
+    # It works on 8 at once; each child that has ended makes room for another.
+    for i in range(20):
+        send(m, ALICE, BOB, LOOP % (BOB, ALICE))
+    newest(m, ALICE, 24)
+    ok(True, "more notices than it has children")
+
+
 with malle.Instance() as service:
     service.domain("exemple.test")
     service.domain("example.test", "--language", "en")
     for who in (ALICE, BOB, JOHN):
         service.user(who)
     for test in (test_plain, test_failure, test_wishes, test_double,
-                 test_kill):
+                 test_kill, test_many):
         test(service)
     eq(service.violations(), [], "no call outside the sandboxes")
 malle.done()
