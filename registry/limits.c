@@ -232,28 +232,20 @@ note_without(void *arg, struct slice key, struct slice value)
 	return str_ok(names) ? 0 : -1;
 }
 
+/* Gives a mailbox of the domain in arg a quota. */
 static enum registry_result
-give_one(struct request *q, const struct object *d, const char *name)
+give_one(struct request *q, const struct object *before, struct object *after,
+    const void *arg)
 {
-	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	struct object before, after;
-	int is;
+	int is = is_mandatory(q->r, after->name);
 
-	result = fetch(q, &kind_user, name, &bytes, &before);
-	if (result == REGISTRY_OK) {
-		after = before;	/* borrows; what is set is copied */
-		if ((is = is_mandatory(q->r, name)) == -1)
-			result = say_failed(q);
-		else
-			result = limits_give_quota(q, d, &after, is == 1);
-		if (result == REGISTRY_OK &&
-		    object_number(&after, "quota-bytes") > 0)
-			result = change(q, &before, &after);
-		object_free(&after);
-	}
-	str_wipe(&bytes);
-	return result;
+	if (is == -1)
+		return say_failed(q);
+	result = limits_give_quota(q, arg, after, is == 1);
+	return result == REGISTRY_OK &&
+	    object_number(after, "quota-bytes") > 0 ?
+	    change(q, before, after) : result;
 }
 
 enum registry_result
@@ -277,7 +269,7 @@ limits_give_quotas(struct request *q, const struct object *d)
 	while (result == REGISTRY_OK && rest.len > 0)
 		if (slice_to_cstr(slice_cut(&rest, '\n'), name,
 		    sizeof(name)) == 0)
-			result = give_one(q, d, name);
+			result = amend(q, &kind_user, name, give_one, d);
 	str_free(&names);
 	return result;
 }

@@ -269,50 +269,38 @@ op_alias_add(struct request *q)
 	return result;
 }
 
+static enum registry_result
+set(struct request *q, const struct object *before, struct object *after,
+    const void *arg)
+{
+	enum registry_result result;
+
+	(void)arg;
+	result = set_routed(q, after, routed(after->kind));
+	return result == REGISTRY_OK ? change(q, before, after) : result;
+}
+
 enum registry_result
 op_alias_set(struct request *q)
 {
-	const struct kind *k = q->op->kind;
-	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	enum registry_result result;
-	struct object before, after;
-	char name[ADDR_TEXT_MAX];
-
-	if ((result = field_name(q, k, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, k, name, &bytes, &before);
-	if (result == REGISTRY_OK) {
-		after = before;	/* borrows; what is set is copied */
-		result = set_routed(q, &after, routed(after.kind));
-		if (result == REGISTRY_OK)
-			result = change(q, &before, &after);
-		if (result == REGISTRY_OK)
-			row_object(q, &after, false);
-		object_free(&after);
-	}
-	str_free(&bytes);
-	return result;
+	return amend_named(q, q->op->kind, set);
 }
 
 enum registry_result
 op_alias_delete(struct request *q)
 {
-	const struct kind *k = q->op->kind;
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	char name[ADDR_TEXT_MAX];
 	struct object a;
 
-	if ((result = field_name(q, k, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, k, name, &bytes, &a);
-	if (result == REGISTRY_OK && is_mandatory(q->r, name) != 0)
+	result = fetch_named(q, q->op->kind, &bytes, &a);
+	if (result == REGISTRY_OK && is_mandatory(q->r, a.name) != 0)
 		result = say(q, REGISTRY_REFUSED,
 		    "%s cannot be deleted: each domain must answer there "
 		    "(RFC 2142). Its targets can be changed.",
 		    "%s ne peut pas être supprimée : chaque domaine doit y "
 		    "répondre (RFC 2142). Ses destinations peuvent changer.",
-		    name);
+		    a.name);
 	if (result == REGISTRY_OK)
 		result = change(q, &a, NULL);
 	str_free(&bytes);

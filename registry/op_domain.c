@@ -239,14 +239,11 @@ op_domain_show(struct request *q)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	char name[ADDR_TEXT_MAX];
 	struct alias_search s;
 	struct object d;
 
-	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, &kind_domain, name, &bytes, &d);
-	if (result == REGISTRY_OK && find_aliases(q->r, name, &s) == -1) {
+	result = fetch_named(q, &kind_domain, &bytes, &d);
+	if (result == REGISTRY_OK && find_aliases(q->r, d.name, &s) == -1) {
 		result = say_failed(q);
 	} else if (result == REGISTRY_OK) {
 		row_domain(q, &d, str_slice(&s.names));
@@ -335,15 +332,21 @@ warn_catch_all(struct request *q, const struct object *d)
 }
 
 static enum registry_result
-set(struct request *q, const struct object *before, struct object *after)
+set(struct request *q, const struct object *before, struct object *after,
+    const void *arg)
 {
 	bool was = object_get(before, "alias-of").p != NULL;
-	bool is = object_get(after, "alias-of").p != NULL;
-	enum registry_result result = judge_references(q, after);
+	enum registry_result result;
 	char date[DATE_MAX];
+	bool is;
 
+	(void)arg;
+	result = set_attributes(q, &q->f, after, false);
+	if (result == REGISTRY_OK)
+		result = judge_references(q, after);
 	if (result != REGISTRY_OK)
 		return result;
+	is = object_get(after, "alias-of").p != NULL;
 	if (!slice_eq(object_get(before, "state"), object_get(after, "state")) &&
 	    object_put(after, "since", now_text(date)) == -1)
 		return say_failed(q);
@@ -369,25 +372,7 @@ set(struct request *q, const struct object *before, struct object *after)
 enum registry_result
 op_domain_set(struct request *q)
 {
-	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	enum registry_result result;
-	struct object before, after;
-	char name[ADDR_TEXT_MAX];
-
-	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, &kind_domain, name, &bytes, &before);
-	if (result == REGISTRY_OK) {
-		after = before;	/* borrows; what is set is copied */
-		result = set_attributes(q, &q->f, &after, false);
-		if (result == REGISTRY_OK)
-			result = set(q, &before, &after);
-		if (result == REGISTRY_OK)
-			row_object(q, &after, false);
-		object_free(&after);
-	}
-	str_free(&bytes);
-	return result;
+	return amend_named(q, &kind_domain, set);
 }
 
 enum registry_result
@@ -469,22 +454,19 @@ op_domain_delete(struct request *q)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	char name[ADDR_TEXT_MAX];
 	struct object d;
 
-	if ((result = field_name(q, &kind_domain, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, &kind_domain, name, &bytes, &d);
+	result = fetch_named(q, &kind_domain, &bytes, &d);
 	if (result == REGISTRY_OK)
-		result = may_delete(q, name);
+		result = may_delete(q, d.name);
 	if (result == REGISTRY_OK)
-		result = delete_addresses(q, name, true);
+		result = delete_addresses(q, d.name, true);
 	if (result == REGISTRY_OK)
 		result = leave_record(q, &d, object_get(&d, "uid"));
 	if (result == REGISTRY_OK)
 		result = change(q, &d, NULL);
 	if (result == REGISTRY_OK)
-		result = forget_domain(q, name);
+		result = forget_domain(q, d.name);
 	str_free(&bytes);
 	return result;
 }

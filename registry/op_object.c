@@ -118,35 +118,29 @@ find_manager_of(void *arg, struct slice key, struct slice value)
 	return str_ok(&s->names) ? 0 : -1;
 }
 
+/* Takes the domain in arg out of a manager's. */
 static enum registry_result
-forget_for(struct request *q, const char *manager, struct slice domain)
+forget_for(struct request *q, const struct object *before,
+    struct object *after, const void *arg)
 {
-	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	struct str left = STR_INIT(ATTRIBUTE_VALUE_MAX);
+	struct slice rest = object_get(before, "domains"), one;
+	const struct slice *domain = arg;
 	enum registry_result result;
-	struct slice rest, one;
-	struct object before, after;
 	struct text why;
 
-	result = fetch(q, &kind_manager, manager, &bytes, &before);
-	if (result == REGISTRY_OK) {
-		after = before;
-		rest = object_get(&before, "domains");
-		while (rest.p != NULL) {
-			one = slice_cut(&rest, '\n');
-			if (slice_eq(one, domain))
-				continue;
-			str_put(&left, one);
-			str_putc(&left, '\n');
-		}
-		if (object_set(&after, kind_attribute(&kind_manager,
-		    SLICE("domains")), str_slice(&left), &why) == -1)
-			result = say_failed(q);
-		else
-			result = change(q, &before, &after);
-		object_free(&after);
+	while (rest.p != NULL) {
+		one = slice_cut(&rest, '\n');
+		if (slice_eq(one, *domain))
+			continue;
+		str_put(&left, one);
+		str_putc(&left, '\n');
 	}
-	str_wipe(&bytes);
+	if (object_set(after, kind_attribute(&kind_manager, SLICE("domains")),
+	    str_slice(&left), &why) == -1)
+		result = say_failed(q);
+	else
+		result = change(q, before, after);
 	str_free(&left);
 	return result;
 }
@@ -166,7 +160,8 @@ forget_domain(struct request *q, const char *domain)
 	while (result == REGISTRY_OK && rest.len > 0)
 		if (slice_to_cstr(slice_cut(&rest, '\n'), name,
 		    sizeof(name)) == 0)
-			result = forget_for(q, name, s.domain);
+			result = amend(q, &kind_manager, name, forget_for,
+			    &s.domain);
 	str_free(&s.names);
 	return result;
 }
@@ -221,44 +216,36 @@ op_object_show(struct request *q)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	char name[ADDR_TEXT_MAX];
 	struct object o;
 
-	if ((result = field_name(q, q->op->kind, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, q->op->kind, name, &bytes, &o);
+	result = fetch_named(q, q->op->kind, &bytes, &o);
 	if (result == REGISTRY_OK)
 		row_object(q, &o, false);
 	str_wipe(&bytes);
 	return result;
 }
 
+static enum registry_result
+set(struct request *q, const struct object *before, struct object *after,
+    const void *arg)
+{
+	enum registry_result result;
+
+	(void)arg;
+	result = set_attributes(q, &q->f, after, false);
+	if (result == REGISTRY_OK)
+		result = judge_references(q, after);
+	if (result == REGISTRY_OK)
+		result = change(q, before, after);
+	if (result == REGISTRY_OK && after->kind == &kind_suffix)
+		result = make_all_structural(q);
+	return result;
+}
+
 enum registry_result
 op_object_set(struct request *q)
 {
-	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	enum registry_result result;
-	struct object before, after;
-	char name[ADDR_TEXT_MAX];
-
-	if ((result = field_name(q, q->op->kind, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, q->op->kind, name, &bytes, &before);
-	if (result == REGISTRY_OK) {
-		after = before;	/* borrows; what is set is copied */
-		result = set_attributes(q, &q->f, &after, false);
-		if (result == REGISTRY_OK)
-			result = judge_references(q, &after);
-		if (result == REGISTRY_OK)
-			result = change(q, &before, &after);
-		if (result == REGISTRY_OK && q->op->kind == &kind_suffix)
-			result = make_all_structural(q);
-		if (result == REGISTRY_OK)
-			row_object(q, &after, false);
-		object_free(&after);
-	}
-	str_wipe(&bytes);
-	return result;
+	return amend_named(q, q->op->kind, set);
 }
 
 enum registry_result
@@ -274,12 +261,9 @@ op_object_delete(struct request *q)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	char name[ADDR_TEXT_MAX];
 	struct object o;
 
-	if ((result = field_name(q, q->op->kind, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, q->op->kind, name, &bytes, &o);
+	result = fetch_named(q, q->op->kind, &bytes, &o);
 	if (result == REGISTRY_OK)
 		result = judge_unused(q, &o);
 	if (result == REGISTRY_OK)

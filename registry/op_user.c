@@ -37,7 +37,7 @@ name_is_free(struct request *q, const char *name)
 		result = say(q, REGISTRY_EXISTS,
 		    "%s exists already (kind: %s).",
 		    "%s existe déjà (genre : %s).", name, o.kind->name);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -68,7 +68,7 @@ not_reserved(struct request *q, struct object *u)
 		result = say_failed(q);
 	else if (found == 1)
 		result = change(q, &o, NULL);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -119,7 +119,7 @@ give_quota(struct request *q, struct object *u)
 	result = fetch(q, &kind_domain, address_domain(u->name), &bytes, &d);
 	if (result == REGISTRY_OK)
 		result = limits_give_quota(q, &d, u, false);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -185,7 +185,7 @@ list_addresses(struct request *q, const struct kind *k)
 		snprintf(prefix, sizeof(prefix), "address/%s/", name);
 		result = list(q, k, prefix);
 	}
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -214,7 +214,7 @@ show(struct request *q, const struct kind *k)
 	result = fetch(q, k, name, &bytes, &o);
 	if (result == REGISTRY_OK)
 		row_object(q, &o, false);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -250,36 +250,29 @@ warn_nothing_kept(struct request *q, const struct object *u)
 	    u->name);
 }
 
+static enum registry_result
+set(struct request *q, const struct object *before, struct object *after,
+    const void *arg)
+{
+	enum registry_result result;
+
+	(void)arg;
+	result = set_routed(q, after, "forward");
+	if (result == REGISTRY_OK && absence_begin(before, after,
+	    field(q, "vacation-start").p != NULL,
+	    field(q, "vacation-end").p != NULL, time(NULL)) == -1)
+		result = say_failed(q);
+	if (result == REGISTRY_OK)
+		result = judge_routing(q, after);
+	if (result == REGISTRY_OK)
+		result = change(q, before, after);
+	return result == REGISTRY_OK ? warn_nothing_kept(q, after) : result;
+}
+
 enum registry_result
 op_user_set(struct request *q)
 {
-	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	enum registry_result result;
-	struct object before, after;
-	char name[ADDR_TEXT_MAX];
-
-	if ((result = field_name(q, &kind_user, name)) != REGISTRY_OK)
-		return result;
-	result = fetch(q, &kind_user, name, &bytes, &before);
-	if (result == REGISTRY_OK) {
-		after = before;	/* borrows; what is set is copied */
-		result = set_routed(q, &after, "forward");
-		if (result == REGISTRY_OK && absence_begin(&before, &after,
-		    field(q, "vacation-start").p != NULL,
-		    field(q, "vacation-end").p != NULL, time(NULL)) == -1)
-			result = say_failed(q);
-		if (result == REGISTRY_OK)
-			result = judge_routing(q, &after);
-		if (result == REGISTRY_OK)
-			result = change(q, &before, &after);
-		if (result == REGISTRY_OK)
-			row_object(q, &after, false);
-		if (result == REGISTRY_OK)
-			result = warn_nothing_kept(q, &after);
-		object_free(&after);
-	}
-	str_free(&bytes);
-	return result;
+	return amend_named(q, &kind_user, set);
 }
 
 enum registry_result
@@ -302,7 +295,7 @@ remove_user(struct request *q, const struct object *u)
 		result = leave_record(q, u, object_get(&d, "uid"));
 	if (result == REGISTRY_OK)
 		result = change(q, u, NULL);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -388,7 +381,7 @@ op_user_restore(struct request *q)
 			    "add %s --force", name,
 			    object_get(&o, "date").p, GRACE_DAYS, name);
 	}
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result == REGISTRY_OK ? undo_deletion(q, id, name) : result;
 }
 
@@ -543,7 +536,7 @@ op_sending(struct request *q)
 			result = say_failed(q);
 		object_free(&u);
 	}
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }
 
@@ -562,7 +555,7 @@ op_login(struct request *q)
 		return result;
 	result = fetch(q, &kind_user, name, &bytes, &before);
 	if (result != REGISTRY_OK) {
-		str_free(&bytes);
+		str_wipe(&bytes);
 		return result;
 	}
 	after = before;
@@ -574,6 +567,6 @@ op_login(struct request *q)
 	    date))) == -1 || put_quietly(q->r, &after) == -1))
 		result = say_failed(q);
 	object_free(&after);
-	str_free(&bytes);
+	str_wipe(&bytes);
 	return result;
 }

@@ -156,6 +156,55 @@ fetch(struct request *q, const struct kind *k, const char *name,
 }
 
 enum registry_result
+fetch_named(struct request *q, const struct kind *k, struct str *bytes,
+    struct object *out)
+{
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
+
+	result = field_name(q, k, name);
+	return result == REGISTRY_OK ? fetch(q, k, name, bytes, out) : result;
+}
+
+static enum registry_result
+amend_and_show(struct request *q, const struct kind *k, const char *name,
+    amend_act *how, const void *arg, bool shown)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct object before, after;
+
+	result = fetch(q, k, name, &bytes, &before);
+	if (result == REGISTRY_OK) {
+		after = before;	/* borrows; what is set is copied */
+		result = how(q, &before, &after, arg);
+		if (result == REGISTRY_OK && shown)
+			row_object(q, &after, false);
+		object_free(&after);
+	}
+	str_wipe(&bytes);
+	return result;
+}
+
+enum registry_result
+amend(struct request *q, const struct kind *k, const char *name,
+    amend_act *how, const void *arg)
+{
+	return amend_and_show(q, k, name, how, arg, false);
+}
+
+enum registry_result
+amend_named(struct request *q, const struct kind *k, amend_act *how)
+{
+	enum registry_result result;
+	char name[ADDR_TEXT_MAX];
+
+	result = field_name(q, k, name);
+	return result == REGISTRY_OK ?
+	    amend_and_show(q, k, name, how, NULL, true) : result;
+}
+
+enum registry_result
 change(struct request *q, const struct object *before,
     const struct object *after)
 {

@@ -108,6 +108,20 @@ bool has_password(const struct request *q);
 enum registry_result fetch(struct request *q, const struct kind *k,
     const char *name, struct str *bytes, struct object *out);
 
+/* field_name() and fetch(): the object that the request is about. */
+enum registry_result fetch_named(struct request *q, const struct kind *k,
+    struct str *bytes, struct object *out);
+
+/* Sets what is to be other of after, a copy of before, and calls change(). */
+typedef enum registry_result amend_act(struct request *q,
+    const struct object *before, struct object *after, const void *arg);
+/* Has it done to the object of that name and kind. */
+enum registry_result amend(struct request *q, const struct kind *k,
+    const char *name, amend_act *how, const void *arg);
+/* The same to the object that the request is about, and shows it. */
+enum registry_result amend_named(struct request *q, const struct kind *k,
+    amend_act *how);
+
 /* Sets what the fields say of o's attributes, and what was hashed. load: all
  * attributes may be set, and the fields are those of an object in a dump. */
 enum registry_result set_attributes(struct request *q,
