@@ -115,11 +115,27 @@ migrate_add(struct migration *g, const char *kind, const char *name,
 	return true;
 }
 
+/* The customer whose domains they become, before the first. */
+static void
+add_client(struct migration *g)
+{
+	struct registry_fields f = { .n = 0 };
+
+	if (g->client == NULL || g->has_client)
+		return;
+	g->has_client = true;
+	registry_add(&f, "name", slice_of(g->client));
+	if (g->language != NULL)
+		registry_add(&f, "language", slice_of(g->language));
+	migrate_add(g, "client", g->client, &f, false);
+}
+
 void
 migrate_domain(struct migration *g, const char *name, const char *main)
 {
 	struct registry_fields f = { .n = 0 };
 
+	add_client(g);
 	registry_add(&f, "name", slice_of(name));
 	if (main != NULL)
 		registry_add(&f, "alias-of", slice_of(main));
@@ -210,18 +226,6 @@ open_lists(struct migration *g)
 	return -1;
 }
 
-/* The customer whose domains they become. */
-static void
-add_client(struct migration *g)
-{
-	struct registry_fields f = { .n = 0 };
-
-	registry_add(&f, "name", slice_of(g->client));
-	if (g->language != NULL)
-		registry_add(&f, "language", slice_of(g->language));
-	migrate_add(g, "client", g->client, &f, false);
-}
-
 static int
 begin(struct migration *g, struct malle *m, int argc, char **argv,
     struct arguments *a, int positional, const char *usage)
@@ -243,11 +247,7 @@ begin(struct migration *g, struct malle *m, int argc, char **argv,
 	if (g->lists_name != NULL && !g->dry_run && open_lists(g) == -1)
 		return EX_CANTCREAT;
 	g->registry = malle_connect(m, "registry.sock");
-	if (g->registry == -1)
-		return EX_UNAVAILABLE;
-	if (g->client != NULL)
-		add_client(g);
-	return EX_OK;
+	return g->registry == -1 ? EX_UNAVAILABLE : EX_OK;
 }
 
 static int

@@ -20,6 +20,7 @@ struct migration {
 	int registry;		/* a connection of ours */
 	const char *only;	/* one domain, or NULL */
 	const char *client, *language;	/* of new domains, or NULL */
+	bool has_client;	/* it was made, or there */
 	const char *lists_name;	/* where lists are written to, or NULL */
 	int lists;		/* that folder, or -1 */
 	uint64_t count[NOTE + 1];

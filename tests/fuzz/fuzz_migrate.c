@@ -58,6 +58,20 @@ try_aliases(struct slice all)
 }
 
 static void
+try_lists(struct slice all)
+{
+	struct slice rest = all, name, value;
+	size_t before;
+
+	while (before = rest.len, old_limit(&rest, &name, &value))
+		must(rest.len < before && name.len > 0 &&
+		    is_inside(name, all) && is_inside(value, all));
+	for (rest = all; before = rest.len, old_subscriber(&rest, &value);)
+		must(rest.len < before && value.len > 0 &&
+		    is_inside(value, all));
+}
+
+static void
 try_archive(struct slice path)
 {
 	struct box_message m = { .size = 1 };
@@ -86,6 +100,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_account(all);
 	try_qmail(all);
 	try_aliases(all);
+	try_lists(all);
 	try_archive(all);
 	return 0;
 }
