@@ -70,6 +70,25 @@ login_manager(struct request *q, struct slice name, char *known,
 	return true;
 }
 
+/* The address that somebody logs in with: a name alone is one of the default
+ * domain, as in mail programs (inventory 8-07). False: it is none. */
+static bool
+login_address(struct request *q, struct slice name, char *address)
+{
+	char whole[ADDR_LOCAL_MAX + ADDR_DOMAIN_MAX + 2];
+	struct text why;
+
+	if (memchr(name.p, '@', name.len) == NULL) {
+		if (name.len > ADDR_LOCAL_MAX)
+			return false;
+		snprintf(whole, sizeof(whole), "%.*s@%s", SLICE_FMT(name),
+		    q->r->conf.default_domain);
+		name = slice_of(whole);
+	}
+	return name_address(name, address, &why) == 0 &&
+	    main_domain(q, address) == REGISTRY_OK;
+}
+
 void
 rights_login(struct request *q, char *known)
 {
@@ -77,7 +96,6 @@ rights_login(struct request *q, char *known)
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	char address[ADDR_TEXT_MAX];
 	struct object o;
-	struct text why;
 
 	/* No such account costs as much time as a wrong password. */
 	snprintf(known, PASSWORD_HASH_MAX, "*");
@@ -88,8 +106,7 @@ rights_login(struct request *q, char *known)
 	if (name.p == NULL || (field(q, "as").p != NULL &&
 	    login_manager(q, name, known, &bytes)))
 		goto out;
-	if (name_address(name, address, &why) == -1 ||
-	    main_domain(q, address) != REGISTRY_OK)
+	if (!login_address(q, name, address))
 		goto out;
 	snprintf(q->account, sizeof(q->account), "%s", address);
 	if (object_load(q->r->store, &kind_user, address, &bytes, &o) == 1 &&

@@ -187,6 +187,10 @@ ROLES = """
 4-34 the administrator               | <--as admin domain list | 0 | exemple.com | exemple.fr
 4-34 a manager sees his              | <--as chef domain list | 0 | exemple.fr | !exemple.com
 4-34 a user: the full address        | <--as marie@exemple.fr user show marie@exemple.fr | 0 | name: marie@exemple.fr
+8-07 a user: the name alone          | <--as marie user show marie@exemple.fr | 0 | name: marie@exemple.fr
+8-07 in any case                     | <--as MARIE user show marie@exemple.fr | 0 | name: marie@exemple.fr
+8-07 with another name of the domain | <--as marie@autre.fr user show marie@exemple.fr | 0 | name: marie@exemple.fr
+8-07 an alias is no login            | <--as vente user show marie@exemple.fr | 77 | password
 4-34 not with a wrong password       | <{short}--as chef domain list | 77 | password
 4-12 makes mailboxes                 | <--as chef user add neuf@exemple.fr --locked | 0 |
 4-51 in his domain only              | <--as chef user add neuf@exemple.com --locked | 77 | not yours
@@ -342,7 +346,8 @@ def logins(m):
              "postmaster", False),
             ("4-31", "nor is abuse", "abuse@exemple.fr", "abuse", False),
             ("3-12", "an alias is no login", "vente@exemple.fr", PW, False),
-            ("0-04", "nor is a manager", "chef", PW, False)):
+            ("0-04", "nor is a manager", "chef", PW, False),
+            ("2-04", "nor at the domain", "chef@exemple.fr", PW, False)):
         p = poplib.POP3("127.0.0.1", m.ports["pop3"], timeout=30)
         try:
             p.user(name)
