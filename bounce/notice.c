@@ -85,7 +85,9 @@ choose_form(const struct compose *c)
 {
 	struct slice all = c->in->original;
 
-	if ((c->notice->flags & QM_RET_FULL) != 0 && c->in->original_whole &&
+	/* RFC 3461 6.2: RET=FULL is for failures. */
+	if (c->notice->kind == BOUNCE_FAILURE &&
+	    (c->notice->flags & QM_RET_FULL) != 0 && c->in->original_whole &&
 	    all.len <= NOTICE_FULL_MAX && all.len > c->header.len &&
 	    can_travel(all) &&
 	    (c->utf8_original || encode_is_ascii(c->header)))

@@ -390,12 +390,16 @@ delivered(struct manager *q, struct active *a, struct recipient *r,
 	char to[ADDR_TEXT_MAX];
 	const struct slice *o = &a->e->originals[r->original].address;
 
-	/* RFC 3461 5.2.2: the next server will tell of it, not we. */
+	/* RFC 3461 5.2.1, 5.2.7.2: the next server will tell of it, not we. */
 	r->state.status = reply->is_dsn_passed &&
 	    !a->e->originals[r->original].is_expanded ? RCPT_DELIVERED_TOLD :
 	    RCPT_DELIVERED;
 	q->delivered++;
 	if (reply->said != NULL) {
+		/* RFC 3461 6.3 (h), (i): the notice says who has taken it. */
+		if (r->state.status == RCPT_DELIVERED &&
+		    (r->wants & QN_SUCCESS) != 0)
+			keep_reply(a, r, reply);
 		sent(q, a, r, reply);
 		return;
 	}

@@ -202,15 +202,13 @@ is_telling(const char *status)
 
 /* The last reply as far as it can be read again. */
 static void
-fill_reply(const struct active *a, const struct recipient *r, int fd,
-    struct bounce_recipient *b)
+fill_reply(const struct recipient *r, int fd, struct bounce_recipient *b)
 {
 	struct reply reply;
 
 	snprintf(b->status, sizeof(b->status), "%s",
 	    r->state.status == RCPT_DELIVERED ? "2.0.0" :
 	    r->state.status == RCPT_FAILED ? "5.0.0" : "4.0.0");
-	(void)a;
 	if (r->state.reply == 0 ||
 	    store_read_reply(fd, r->state.reply, &reply) == -1)
 		return;
@@ -227,6 +225,17 @@ fill_reply(const struct active *a, const struct recipient *r, int fd,
 	memcpy(b->remote, reply.remote, sizeof(b->remote));
 }
 
+/* RFC 3461 5.2.7.3 (c), RFC 3464 2.3.3: it went on from there to several, who
+ * may still fail; who and where they are is not the sender's business. */
+static void
+expanded(struct bounce_recipient *b)
+{
+	b->action = ACTION_EXPANDED;
+	memcpy(b->address, b->original, sizeof(b->address));
+	snprintf(b->status, sizeof(b->status), "2.0.0");
+	b->text[0] = b->remote[0] = '\0';
+}
+
 static void
 fill_recipient(struct manager *q, const struct active *a,
     const struct recipient *r, uint32_t original, int fd,
@@ -239,21 +248,17 @@ fill_recipient(struct manager *q, const struct active *a,
 	(void)!slice_to_cstr(o->address, b->original, sizeof(b->original));
 	(void)!slice_to_cstr(o->orcpt, b->orcpt, sizeof(b->orcpt));
 	b->action = action_of(kind);
-	/* RFC 3461 5.2.2: the next server tells of nothing; this is its last
-	 * that we know. */
+	/* RFC 3461 5.2.2 (b): the next server tells of nothing; this is the
+	 * last that we know. */
 	if (kind == BOUNCE_SUCCESS && r->kind == RCPT_REMOTE)
 		b->action = ACTION_RELAYED;
-	/* RFC 3464 2.3.3: it went on from there to several, who may still fail;
-	 * they are not the sender's business. */
-	if (kind == BOUNCE_SUCCESS && o->is_expanded) {
-		b->action = ACTION_EXPANDED;
-		memcpy(b->address, b->original, sizeof(b->address));
-	}
 	b->last_attempt = r->state.last;
 	if (kind == BOUNCE_DELAY)
 		b->retry_until = q->wall + life_time(q, a->m) -
 		    life_age(q, a->m);
-	fill_reply(a, r, fd, b);
+	fill_reply(r, fd, b);
+	if (kind == BOUNCE_SUCCESS && o->is_expanded)
+		expanded(b);
 }
 
 static unsigned

@@ -26,8 +26,10 @@ fill_recipient(const struct active *a, const struct recipient *r,
 	out->number = (uint32_t)(r - a->e->recipients);
 	recipient_text(r, out->address, sizeof(out->address));
 	out->notify = o->notify;
-	/* We tell of the success: those behind the alias must not. */
-	if (o->is_expanded && (o->notify & QN_SUCCESS) != 0) {
+	/* RFC 3461 5.2.7.3: we tell of the success, at the alias or in the
+	 * mailbox that was named; those behind it must not. */
+	if ((o->is_expanded || o->speaker != out->number) &&
+	    (o->notify & QN_SUCCESS) != 0) {
 		out->notify = o->notify & (uint8_t)~QN_SUCCESS;
 		if (out->notify == 0)
 			out->notify = QN_NEVER;

@@ -378,11 +378,55 @@ def test_dsn(w):
     m, head, rcpts = by_email(w.bounce())
     eq([(r["action"], r["status"][0]) for r in rcpts], [("relayed", "2")],
        "we tell that it was handed on")
+    # RFC 3461 6.3 (h), (i)
+    eq((rcpts[0].get("remote-mta"),
+        rcpts[0].get("diagnostic-code", "")[:9]),
+       ("dns; mx.sansdsn.org", "smtp; 250"), "by whom, with which words")
     w.server("avecdsn")
     ident = w.send(["bob@avecdsn.org"], options=["NOTIFY=SUCCESS"])
     ok(w.wait(ident, "done"), "NOTIFY=SUCCESS to a server with DSN")
     ok("NOTIFY=SUCCESS" in w.servers["avecdsn"].messages[0]["rcpt_lines"][0],
        "is passed on")
+
+
+def test_forwards(w):
+    """RFC 3461 5.2.7: success at an address that leads elsewhere."""
+    a, b = w.server("suite"), w.server("suivante")
+
+    def send(name, target, options):
+        w.m.user(name + "@exemple.test", PASSWORD)
+        w.m.malle("user", "set", name + "@exemple.test", *target)
+        for s in (a, b):
+            s.messages.clear()
+        ident = w.send([name + "@exemple.test"], options=options)
+        ok(w.wait(ident, "done"), "%s: is through" % name)
+        return [re.sub(r".*?(NOTIFY=\S+)?( ORCPT=\S+)?$", r"\1\2", l)
+                for s in (a, b) for m in s.messages for l in m["rcpt_lines"]]
+
+    # One target: as if we were not there (5.2.7.2).
+    eq(send("un", ("forward=x@suite.org", "keep=no"),
+            ["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;Un@old.test"]),
+       ["NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Un@old.test"],
+       "one target: NOTIFY and ORCPT go on, and nothing is told")
+    # Several: one "expanded", without SUCCESS from there on (5.2.7.3 c).
+    eq(send("deux", ("forward=x@suite.org,y@suivante.org", "keep=no"),
+            ["NOTIFY=SUCCESS,FAILURE"]), ["NOTIFY=FAILURE"] * 2,
+       "several targets: without SUCCESS")
+    m, head, rcpts = by_email(w.bounce())
+    eq([(r["action"], r["final-recipient"], "remote-mta" in r) for r in rcpts],
+       [("expanded", "rfc822; deux@exemple.test", False)],
+       "expanded: the address that was named, and no other")
+    # In the mailbox, and a copy: only the mailbox is told of (5.2.7.3).
+    eq(send("copie", ("forward=x@suite.org", "keep=yes"),
+            ["NOTIFY=SUCCESS"]), ["NOTIFY=NEVER"],
+       "a copy beside the mailbox: without SUCCESS")
+    m, head, rcpts = by_email(w.bounce())
+    eq([(r["action"], r["final-recipient"]) for r in rcpts],
+       [("delivered", "rfc822; copie@exemple.test")], "delivered: one notice")
+    eq(send("jamais", ("forward=x@suite.org", "keep=yes"), ["NOTIFY=NEVER"]),
+       ["NOTIFY=NEVER"], "NEVER goes on")
+    eq(send("rien", ("forward=x@suite.org", "keep=yes"), []), [""],
+       "no NOTIFY, none goes on (5.2.1 c)")
 
 
 def test_end(w):
@@ -397,7 +441,8 @@ def main():
     w = World()
     try:
         for test in (test_good, test_refused, test_no_domain, test_later,
-                     test_broken, test_421, test_tls, test_dsn, test_end):
+                     test_broken, test_421, test_tls, test_dsn,
+                     test_forwards, test_end):
             note(test.__name__)
             test(w)
     except BaseException:
