@@ -129,6 +129,12 @@ def test_kinds(b):
     eq((sound, [g["Action"] for g in report(m)[1]], m["Subject"]),
        (True, ["delivered", "relayed", "expanded"],
         "Votre message a été remis"), "success")
+    for kind, action in ((SUCCESS, DELIVERED), (DELAY, DELAYED)):
+        m, sound = parse(b.ask(notice(
+            [recipient("a@x.test", "2.0.0", "", action=action)], ORIGINAL,
+            kind=kind, flags=QM_RET_FULL), ORIGINAL))
+        eq(list(m.iter_parts())[2].get_content_type(), "text/rfc822-headers",
+           "RFC 3461 6.2: RET=FULL counts for failures only")
     r = [recipient("bob@exemple.test")]
     m, sound = parse(b.ask(notice(r, ORIGINAL, double=True, sender="",
                                   to="postmaster@exemple.test",
