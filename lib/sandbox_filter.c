@@ -105,10 +105,12 @@ static const struct {
 	{ G_ACCEPT, "accept4 accept listen" },
 	{ G_CONNECT, "connect chdir fchdir" },
 	{ G_NET, "connect bind" },
+	/* connections that carry a mailing step back for letters */
+	{ G_NET, "sched_setscheduler" },
 
 	/* sessions: made, reaped, told to end */
-	{ G_FORK, "fork wait4 waitid kill tgkill setpgid getpriority "
-	    "setpriority pidfd_open pidfd_send_signal" },
+	{ G_FORK, "fork wait4 waitid kill tgkill setpgid pidfd_open "
+	    "pidfd_send_signal" },
 	/* thread signals, priorities of workers */
 	{ G_THREADS, "tgkill membarrier sched_getparam sched_getscheduler "
 	    "setpriority" },

@@ -14,9 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,7 +25,6 @@
 #include "remote/transaction.h"
 
 #define WORKS_MAX 64
-#define PATIENT_NICE 15		/* of one that carries a mailing */
 #define RESULTS_ROOM 48000	/* bytes of results that wait for company */
 
 struct entry {
@@ -124,6 +123,17 @@ on_result(void *arg, struct work *w, const struct remote_recipient *r,
 		results_send(l, true);
 }
 
+/* Carries a mailing when nobody else wants the processor: a letter that comes
+ * takes it at once, where a nice value would let us end our slice first. There
+ * is no way back: letters get other carriers. */
+static void
+step_back(void)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+
+	(void)sched_setscheduler(0, SCHED_IDLE, &none);
+}
+
 /* A job with its recipients and its file. NULL: not as it must be. */
 static struct work *
 take_job(struct ipc_msg *m)
@@ -145,7 +155,7 @@ take_job(struct ipc_msg *m)
 	if (!unpack_end(&m->body) || (w->fd = ipc_take_fd(m, 0)) == -1)
 		goto bad;
 	if (w->job.is_patient)
-		(void)setpriority(PRIO_PROCESS, 0, PATIENT_NICE);
+		step_back();
 	return w;
 bad:
 	work_free(w);

@@ -284,6 +284,46 @@ def verp(lab):
               for k in range(30)), "one message each, with its sender")
 
 
+def policies(lab):
+    """How the kernel schedules each connection to another server."""
+    parent = lab.m.pid("malle-remote")
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % pid) as f:
+                name, rest = f.read().split("(", 1)[1].rsplit(") ", 1)
+        except OSError:
+            continue
+        fields = rest.split()
+        if name == "malle-carrier" and int(fields[1]) == parent:
+            found.append(int(fields[38]))
+    return found
+
+
+def mailing(lab):
+    """A mailing's connections have what nobody else wants of the processor."""
+    gate = [True]
+
+    def end(session, line):
+        until(lambda: not gate[0], 20)
+    s = lab.server("many.test", hooks={"END": end})
+    # Connections of the parts before are still there.
+    lab.m.kill("malle-remote")
+    i = lab.send(*["u%d@many.test" % k for k in range(60)])
+    until(lambda: s.sessions)
+    ok(until(lambda: set(policies(lab)) == {os.SCHED_IDLE}),
+       "a mailing's are idle: %r" % policies(lab))
+    lab.server("few.test", hooks={"END": end})
+    j = lab.send("x@few.test")
+    ok(until(lambda: sorted(set(policies(lab))) == [os.SCHED_OTHER,
+                                                    os.SCHED_IDLE]),
+       "a letter's is not: %r" % policies(lab))
+    gate[0] = False
+    lab.event(i, "done")
+    lab.event(j, "done")
+    eq(len(s.recipients()), 60, "all have it")
+
+
 def forwards(lab):
     """What an alias sends on leaves under a sender of ours."""
     far = lab.server("far.test")
@@ -404,8 +444,7 @@ def main():
         lab.m.domain("exemple.test")
         lab.m.user("bob@exemple.test")
         parts = (plain, dns, literal, one_group, retries, unreachable,
-                 throttled, broken, blocked, routed, verp, forwards,
-                 killed, restart,
+                 throttled, broken, blocked, routed, verp, mailing, forwards, killed, restart,
                  one_pass)
         for part in parts:
             if sys.argv[1:] and part.__name__ not in sys.argv[1:]:
