@@ -89,6 +89,22 @@ catch_all(struct registry *r, const char *name, char *out)
 }
 
 static enum registry_result
+say_missing(struct request *q, const char *name)
+{
+	return say(q, REGISTRY_INVALID,
+	    "There is no %s here. Make it first, or use --force.",
+	    "Il n'y a pas de %s ici. Créez-la d'abord, ou utilisez --force.",
+	    name);
+}
+
+static enum registry_result
+say_circle(const struct path *p)
+{
+	return say(p->q, REGISTRY_INVALID, "%s would lead back to itself.",
+	    "%s mènerait à elle-même.", p->start);
+}
+
+static enum registry_result
 walk_missing(struct path *p, const char *name, unsigned depth)
 {
 	char next[ADDR_TEXT_MAX];
@@ -96,13 +112,17 @@ walk_missing(struct path *p, const char *name, unsigned depth)
 
 	if (found == -1)
 		return say_failed(p->q);
+	/* The catch-all that is judged would catch this name itself. */
+	if (p->start[0] == '@' &&
+	    strcmp(address_domain(name), p->start + 1) == 0) {
+		if (p->must_exist && depth == 0)
+			return say_missing(p->q, name);
+		return say_circle(p);
+	}
 	if (found == 1)
 		return walk_targets(p, slice_of(next), depth + 1);
 	return found == 2 || !p->must_exist || depth > 0 ? REGISTRY_OK :
-	    say(p->q, REGISTRY_INVALID,
-	    "There is no %s here. Make it first, or use --force.",
-	    "Il n'y a pas de %s ici. Créez-la d'abord, ou utilisez --force.",
-	    name);
+	    say_missing(p->q, name);
 }
 
 static enum registry_result
@@ -119,9 +139,7 @@ walk_one(struct path *p, struct slice target, unsigned depth)
 	if (found == 0)
 		return REGISTRY_OK;
 	if (strcmp(name, p->start) == 0)
-		return say(p->q, REGISTRY_INVALID,
-		    "%s would lead back to itself.",
-		    "%s mènerait à elle-même.", p->start);
+		return say_circle(p);
 	found = object_load(p->q->r->store, &kind_alias, name, &bytes, &o);
 	if (found == -1)
 		result = say_failed(p->q);

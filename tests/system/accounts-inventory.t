@@ -154,6 +154,8 @@ ADDRESSES = """
 2-13 all deleted                     | domain set exemple.fr catch-all=discard | 0 | Warning: | will never know
 2-13 all refused                     | domain set exemple.fr catch-all=refuse | 0 | !Warning
 0-40 of a mailbox that exists        | domain set exemple.fr catch-all=nobody@exemple.com | 65 | no nobody@exemple.com
+0-40 of its own domain, too          | domain set exemple.fr catch-all=nobody@exemple.fr | 65 | There is no nobody@exemple.fr
+0-40 forced or not                   | domain set exemple.fr catch-all=nobody@exemple.fr force=yes | 65 | back to itself
 2-17 forwarded, a copy stays         | user set jean@exemple.fr forward=marie | 0 | !Warning
 8-03 a copy by default               | user show jean@exemple.fr | 0 | keep: yes
 3-11 without a copy                  | user set jean@exemple.fr keep=no | 0 | Warning: | nothing is stored here
