@@ -379,7 +379,8 @@ cmd_mailbox(struct malle *m, int argc, char **argv)
 		  "the messages of such an archive, numbered",
 		  "les messages d'une telle archive, numérotés" },
 		{ "restore", mailbox_restore,
-		  "ADDRESS FILE.tar[.gz]|- [--settings] [NUMBER|ID ...]",
+		  "ADDRESS FILE.tar[.gz]|- [--settings] [--damaged]\n"
+		  "\t[NUMBER|ID ...]",
 		  "bring back all messages of an archive that are not there, or some of them",
 		  "remettre les messages d'une archive qui manquent, ou certains d'entre eux" },
 		{ "deleted", mailbox_deleted, "",
