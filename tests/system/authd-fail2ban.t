@@ -56,12 +56,8 @@ def guess_pop(m, user, password):
 def unpack(folder):
     """Debian's package, unpacked only: installed it would begin to ban. What
     runs its fail2ban-regex: arguments and environment; None without it."""
-    for command in (["apt-get", "-q", "-o", "APT::Sandbox::User=root",
-                     "download", "fail2ban"],
-                    ["sh", "-c", "dpkg -x fail2ban_*.deb ."]):
-        if subprocess.run(command, cwd=folder, capture_output=True,
-                          timeout=300).returncode != 0:
-            return None
+    if not malle.unpack_debian("fail2ban", folder):
+        return None
     return (["python3", folder + "/usr/bin/fail2ban-regex", "-c",
              folder + "/etc/fail2ban"],
             dict(os.environ,
