@@ -139,8 +139,6 @@ paragraph(struct str *out, const char *fmt, ...)
 }
 
 /* The formats are those of the tables above: the same in both languages. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static void
 put_body(struct str *out, const struct words *w, const struct hold_notice *n)
 {
@@ -157,7 +155,6 @@ put_body(struct str *out, const struct words *w, const struct hold_notice *n)
 	paragraph(out, w->once, n->hostname);
 	paragraph(out, w->first, n->id);
 }
-#pragma GCC diagnostic pop
 
 void
 hold_compose(struct str *out, const struct hold_notice *n)
