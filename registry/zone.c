@@ -308,7 +308,7 @@ int
 zone_find(struct slice name, struct zone *out)
 {
 	const struct known *found = NULL;
-	struct known key;
+	struct known key = { .name = "" };
 
 	if (n_known > 0 && slice_to_cstr(name, key.name,
 	    sizeof(key.name)) == 0)
