@@ -53,7 +53,7 @@ main(int argc, char **argv)
 	int dirfd;
 
 	if (argc != 3 || num_parse(slice_of(argv[2]), 1, INT32_MAX,
-	    &times) == -1)
+	    &times) == -1 || times == 0)
 		errx(EX_USAGE, "usage: lookup TABLES N < ADDRESSES");
 	dirfd = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd == -1 || tables_open(&t, dirfd) == -1)

@@ -30,6 +30,7 @@
 #define LINE 4096
 #define EVENTS 256
 #define ANSWERS 16384
+#define CONNS 65536
 
 struct conn {
 	int fd;
@@ -37,6 +38,9 @@ struct conn {
 	size_t n;		/* bytes of an unfinished line */
 	char in[LINE];
 };
+
+/* By descriptor: epoll tells of those only. */
+static struct conn *conns[CONNS];
 
 struct answers {
 	char text[ANSWERS];
@@ -130,6 +134,14 @@ take_lines(struct conn *c)
 }
 
 static void
+drop(struct conn *c)
+{
+	conns[c->fd] = NULL;
+	close(c->fd);
+	free(c);
+}
+
+static void
 serve(struct conn *c)
 {
 	ssize_t n = read(c->fd, c->in + c->n, sizeof(c->in) - c->n);
@@ -141,28 +153,27 @@ serve(struct conn *c)
 		if (take_lines(c))
 			return;
 	}
-	close(c->fd);
-	free(c);
+	drop(c);
 }
 
 static void
 greet(int epoll, int listener)
 {
-	struct conn *c = calloc(1, sizeof(*c));
-	struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
-	int one = 1;
+	int one = 1, fd = accept4(listener, NULL, NULL,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
 
-	if (c == NULL || (c->fd = accept4(listener, NULL, NULL,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC)) == -1) {
-		free(c);
+	if (fd == -1)
+		return;
+	if (fd >= CONNS || (conns[fd] = calloc(1, sizeof(*conns[fd]))) == NULL) {
+		close(fd);
 		return;
 	}
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	(void)!write(c->fd, "220 sink\r\n", 10);
-	if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &e) == -1) {
-		close(c->fd);
-		free(c);
-	}
+	conns[fd]->fd = fd;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	(void)!write(fd, "220 sink\r\n", 10);
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) == -1)
+		drop(conns[fd]);
 }
 
 static int
@@ -195,16 +206,17 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	listener = listen_on(argv[1], argv[2]);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
+	e.data.fd = listener;
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e) == -1)
 		err(EX_OSERR, "epoll");
 	for (;;) {
 		int n = epoll_wait(epoll, events, EVENTS, -1);
 
 		for (int i = 0; i < n; i++) {
-			if (events[i].data.ptr == NULL)
+			if (events[i].data.fd == listener)
 				greet(epoll, listener);
 			else
-				serve(events[i].data.ptr);
+				serve(conns[events[i].data.fd]);
 		}
 	}
 }
