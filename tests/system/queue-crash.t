@@ -77,6 +77,11 @@ else:
                "%s %s: later, never lost" % (call, error))
             ok(any(a.result == TEMPORARY for a in answers) or
                call == "openat", "%s %s: noticed" % (call, error))
+            # Each call has its own count: the last of 30 may be the sixth
+            # fsync where the others were syncfs.
+            for i in range(20):
+                if answers[-1].result != OK:
+                    answers.append(c.submit("bob@exemple.test"))
             eq(answers[-1].result, OK, "service comes back by itself")
             kept = sorted(a.id for a in answers if a.result == OK)
             ok(lab.wait(lambda: sorted({j.id for j in lab.workers.delivered})
