@@ -284,19 +284,17 @@ def verp(lab):
               for k in range(30)), "one message each, with its sender")
 
 
-def policies(lab):
-    """How the kernel schedules each connection to another server."""
-    parent = lab.m.pid("malle-remote")
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+def carriers(lab):
+    """The connections to other servers; how the kernel schedules each."""
+    found = {}
+    for pid in malle.descendants(lab.m.process.pid):
         try:
-            with open("/proc/%s/stat" % pid) as f:
+            with open("/proc/%d/stat" % pid) as f:
                 name, rest = f.read().split("(", 1)[1].rsplit(") ", 1)
         except OSError:
             continue
-        fields = rest.split()
-        if name == "malle-carrier" and int(fields[1]) == parent:
-            found.append(int(fields[38]))
+        if name == "malle-carrier":
+            found[pid] = int(rest.split()[38])
     return found
 
 
@@ -307,17 +305,19 @@ def mailing(lab):
     def end(session, line):
         until(lambda: not gate[0], 20)
     s = lab.server("many.test", hooks={"END": end})
-    # Connections of the parts before are still there.
-    lab.m.kill("malle-remote")
+    before = carriers(lab)
+
+    def policies():
+        return {policy for pid, policy in carriers(lab).items()
+                if pid not in before}
     i = lab.send(*["u%d@many.test" % k for k in range(60)])
     until(lambda: s.sessions)
-    ok(until(lambda: set(policies(lab)) == {os.SCHED_IDLE}),
-       "a mailing's are idle: %r" % policies(lab))
+    ok(until(lambda: policies() == {os.SCHED_IDLE}),
+       "a mailing's are idle: %r" % policies())
     lab.server("few.test", hooks={"END": end})
     j = lab.send("x@few.test")
-    ok(until(lambda: sorted(set(policies(lab))) == [os.SCHED_OTHER,
-                                                    os.SCHED_IDLE]),
-       "a letter's is not: %r" % policies(lab))
+    ok(until(lambda: policies() == {os.SCHED_OTHER, os.SCHED_IDLE}),
+       "a letter's is not: %r" % policies())
     gate[0] = False
     lab.event(i, "done")
     lab.event(j, "done")
