@@ -16,6 +16,7 @@
 
 #define ANSWER_MAX 65535
 #define DNS_PORT 53
+#define NEGATIVE_MAX 10800	/* s (RFC 2308 5: three hours do) */
 
 struct resolver {
 	struct __res_state state;
@@ -102,28 +103,88 @@ dns_close(struct dns *d)
 struct answer {
 	ns_msg msg;
 	bool authentic;
+	uint32_t negative_ttl;	/* of what is not there; 0: unsaid */
 };
+
+/* The time of a record's SOA, or what it says of negative answers if that is
+ * less (RFC 2308 5). p is behind the owner's name. 0: it is none. */
+static uint32_t
+soa_ttl(const unsigned char *p, const unsigned char *end)
+{
+	uint32_t ttl, minimum;
+	size_t len;
+
+	if (end - p < NS_RRFIXEDSZ || ns_get16(p) != ns_t_soa)
+		return 0;
+	ttl = (uint32_t)ns_get32(p + 4);
+	len = ns_get16(p + 8);
+	p += NS_RRFIXEDSZ;
+	if (len < 5 * NS_INT32SZ + 2 || (size_t)(end - p) < len)
+		return 0;
+	minimum = (uint32_t)ns_get32(p + len - NS_INT32SZ);
+	return minimum < ttl ? minimum : ttl;
+}
+
+/*
+ * How long the negative answer in r holds: until its SOA's time is over. The
+ * library keeps the length of such an answer for itself, so nothing here counts
+ * on where it ends.
+ */
+static uint32_t
+negative_ttl(const struct resolver *r)
+{
+	const unsigned char *p = r->answer + NS_HFIXEDSZ;
+	const unsigned char *end = r->answer + sizeof(r->answer);
+	unsigned questions = ns_get16(r->answer + 4);
+	unsigned answers = ns_get16(r->answer + 6);
+	unsigned authorities = ns_get16(r->answer + 8);
+	uint32_t ttl = 0;
+	int n;
+
+	if ((n = ns_skiprr(p, end, ns_s_qd, (int)questions)) < 0)
+		return 0;
+	p += n;
+	if ((n = ns_skiprr(p, end, ns_s_an, (int)answers)) < 0)
+		return 0;
+	p += n;
+	for (; authorities > 0 && ttl == 0; authorities--) {
+		int name = dn_skipname(p, end);
+
+		if (name < 0 || (n = ns_skiprr(p, end, ns_s_ns, 1)) < 0)
+			return 0;
+		ttl = soa_ttl(p + name, end);
+		p += n;
+	}
+	return ttl < NEGATIVE_MAX ? ttl : NEGATIVE_MAX;
+}
 
 static enum dns_status
 query(struct dns *d, const char *name, int type, struct answer *a)
 {
 	struct resolver *r = d->impl;
-	int n = res_nquery(&r->state, name, ns_c_in, type, r->answer,
-	    sizeof(r->answer));
+	int n;
 
+	memset(r->answer, 0, NS_HFIXEDSZ);
+	a->negative_ttl = 0;
+	n = res_nquery(&r->state, name, ns_c_in, type, r->answer,
+	    sizeof(r->answer));
 	if (n < 0) {
 		switch (r->state.res_h_errno) {
 		case HOST_NOT_FOUND:
+			a->negative_ttl = negative_ttl(r);
 			return DNS_NO_NAME;
 		case NO_DATA:
+			a->negative_ttl = negative_ttl(r);
 			return DNS_NO_DATA;
 		default:
 			return DNS_TEMPORARY;
 		}
 	}
 	if (n > (int)sizeof(r->answer) ||
-	    ns_initparse(r->answer, n, &a->msg) == -1)
+	    ns_initparse(r->answer, n, &a->msg) == -1 ||
+	    ns_msg_getflag(a->msg, ns_f_qr) == 0)
 		return DNS_TEMPORARY;
+	a->negative_ttl = negative_ttl(r);
 	a->authentic = r->is_trusted && ns_msg_getflag(a->msg, ns_f_ad) != 0;
 	return DNS_OK;
 }
@@ -177,8 +238,10 @@ dns_mx(struct dns *d, const char *domain, struct dns_mx *out)
 	struct answer a;
 	ns_rr rr;
 
-	if ((status = query(d, domain, ns_t_mx, &a)) != DNS_OK)
+	if ((status = query(d, domain, ns_t_mx, &a)) != DNS_OK) {
+		out->ttl = a.negative_ttl;
 		return status;
+	}
 	out->n = 0;
 	out->ttl = UINT32_MAX;
 	out->authentic = a.authentic;
@@ -191,7 +254,10 @@ dns_mx(struct dns *d, const char *domain, struct dns_mx *out)
 			continue;
 		insert_mx(out, ns_get16(ns_rr_rdata(rr)), host);
 	}
-	return out->n > 0 ? DNS_OK : DNS_NO_DATA;
+	if (out->n > 0)
+		return DNS_OK;
+	out->ttl = a.negative_ttl;
+	return DNS_NO_DATA;
 }
 
 static void
@@ -219,17 +285,21 @@ take_address(struct dns_addresses *out, const struct answer *a, const ns_rr *rr)
 	out->n++;
 }
 
+/* The addresses of one family. */
 static enum dns_status
-add_addresses(struct dns *d, const char *host, int type,
+find_family(struct dns *d, const char *host, int type,
     struct dns_addresses *out)
 {
 	enum dns_status status;
 	struct answer a;
 	ns_rr rr;
 
-	if ((status = query(d, host, type, &a)) != DNS_OK)
+	*out = (struct dns_addresses){ .ttl = UINT32_MAX, .authentic = true };
+	if ((status = query(d, host, type, &a)) != DNS_OK) {
+		out->ttl = a.negative_ttl;
 		return status;
-	out->authentic = out->authentic && a.authentic;
+	}
+	out->authentic = a.authentic;
 	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an); i++) {
 		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
 			return DNS_TEMPORARY;
@@ -239,20 +309,54 @@ add_addresses(struct dns *d, const char *host, int type,
 	return DNS_OK;
 }
 
+/* One of each in turn: where a family leads nowhere, the other one has its turn
+ * after one attempt, and many of one leave room for the other. */
+static void
+merge(const struct dns_addresses *six, const struct dns_addresses *four,
+    struct dns_addresses *out)
+{
+	for (size_t i = 0; i < DNS_ADDRESS_MAX; i++) {
+		if (i < six->n && out->n < DNS_ADDRESS_MAX)
+			out->v[out->n++] = six->v[i];
+		if (i < four->n && out->n < DNS_ADDRESS_MAX)
+			out->v[out->n++] = four->v[i];
+	}
+}
+
+/* What one family's look-up says of both. */
+static void
+take_family(enum dns_status status, const struct dns_addresses *family,
+    struct dns_addresses *out)
+{
+	if (status != DNS_OK)
+		return;
+	if (family->ttl < out->ttl)
+		out->ttl = family->ttl;
+	out->authentic = out->authentic && family->authentic;
+	if (family->canonical[0] != '\0')
+		memcpy(out->canonical, family->canonical,
+		    sizeof(out->canonical));
+}
+
 enum dns_status
 dns_addresses(struct dns *d, const char *host, struct dns_addresses *out)
 {
-	enum dns_status six, four;
+	struct dns_addresses six, four;
+	enum dns_status at_six, at_four;
 
 	*out = (struct dns_addresses){ .ttl = UINT32_MAX, .authentic = true };
 	snprintf(out->canonical, sizeof(out->canonical), "%s", host);
-	six = add_addresses(d, host, ns_t_aaaa, out);
-	four = add_addresses(d, host, ns_t_a, out);
+	at_six = find_family(d, host, ns_t_aaaa, &six);
+	at_four = find_family(d, host, ns_t_a, &four);
+	take_family(at_six, &six, out);
+	take_family(at_four, &four, out);
+	merge(&six, &four, out);
 	if (out->n > 0)
 		return DNS_OK;
-	if (six == DNS_TEMPORARY || four == DNS_TEMPORARY)
+	if (at_six == DNS_TEMPORARY || at_four == DNS_TEMPORARY)
 		return DNS_TEMPORARY;
-	return six == DNS_NO_NAME && four == DNS_NO_NAME ? DNS_NO_NAME :
+	out->ttl = six.ttl < four.ttl ? six.ttl : four.ttl;
+	return at_six == DNS_NO_NAME && at_four == DNS_NO_NAME ? DNS_NO_NAME :
 	    DNS_NO_DATA;
 }
 

@@ -43,8 +43,12 @@ struct dns_mx {
 	bool authentic;		/* the resolver says that DNSSEC validated */
 };
 
-/* The MX records of domain, best first, order within a preference as the
- * resolver gave it. More than DNS_MX_MAX: the best ones. */
+/*
+ * The MX records of domain, best first, order within a preference as the
+ * resolver gave it. More than DNS_MX_MAX: the best ones. Of a negative answer
+ * out has the ttl, as its SOA says (RFC 2308 5), three hours at most; 0: there
+ * was none.
+ */
 enum dns_status dns_mx(struct dns *d, const char *domain, struct dns_mx *out);
 
 #define DNS_ADDRESS_MAX 16
@@ -56,8 +60,11 @@ struct dns_addresses {
 	char canonical[ADDR_DOMAIN_MAX + 1];	/* where the CNAMEs end */
 };
 
-/* AAAA and A of host, CNAMEs followed by the resolver. DNS_TEMPORARY only when
- * nothing was found and one of the two look-ups failed. */
+/*
+ * AAAA and A of host in turn, CNAMEs followed by the resolver: half of the room
+ * is for each family if it wants it. DNS_TEMPORARY only when nothing was found
+ * and one of the two look-ups failed; ttl of a negative answer as above.
+ */
 enum dns_status dns_addresses(struct dns *d, const char *host,
     struct dns_addresses *out);
 

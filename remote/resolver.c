@@ -10,7 +10,7 @@
 
 #define TTL_MIN 60		/* s: what changes faster is asked again then */
 #define TTL_MAX 86400
-#define TTL_NEGATIVE 300
+#define TTL_NEGATIVE 300	/* where the answer does not say */
 
 static void
 add_host(struct remote_found *f, uint16_t preference, uint16_t port,
@@ -46,6 +46,8 @@ implicit_mx(struct remote *r, const char *domain, uint16_t port,
 	case DNS_NO_DATA:
 	case DNS_NO_NAME:
 		f->outcome = LOOKUP_NO_DOMAIN;
+		if (a.ttl != 0 && a.ttl < f->ttl)
+			f->ttl = a.ttl;
 		break;
 	}
 }
@@ -84,9 +86,13 @@ look_up(struct remote *r, const char *domain, struct remote_found *f)
 		take_mx(&mx, port, f);
 		break;
 	case DNS_NO_DATA:
+		if (mx.ttl != 0)
+			f->ttl = mx.ttl;
 		implicit_mx(r, domain, port, f);
 		break;
 	case DNS_NO_NAME:
+		if (mx.ttl != 0)
+			f->ttl = mx.ttl;
 		f->outcome = LOOKUP_NO_DOMAIN;
 		break;
 	case DNS_TEMPORARY:

@@ -26,6 +26,7 @@
 #define TIME_QUIT 2
 
 #define ATTEMPTS_MAX 8		/* addresses of one route */
+#define HEAD_START 5		/* s to connect by one family before the other */
 
 void
 session_says(const struct session *s, enum queue_result result,
@@ -343,7 +344,7 @@ try_address(struct session *s, const char *host, const struct ip *ip,
 	s->tls_verified = false;
 	snprintf(s->how.host, sizeof(s->how.host), "%s", host);
 	ip_text(ip, s->how.ip);
-	if ((fd = connect_to(ip, port, s->route.timeout_connect)) == -1) {
+	if ((fd = connect_to(ip, port, s->connect_time)) == -1) {
 		session_says(s, QUEUE_TEMPORARY, CAUSE_CONNECT, "4.4.1", why,
 		    "%s [%s] port %u cannot be reached: %s", host, s->how.ip,
 		    port, strerror(errno));
@@ -414,6 +415,18 @@ find_addresses(struct session *s, const char *host, struct dns_addresses *out)
 	return ip_parse(inner, &out->v[0]) == 0 ? DNS_OK : DNS_NO_NAME;
 }
 
+/* Where one family leads nowhere (IPv6 that ends at somebody's router), each
+ * connection would wait its whole time for nothing (RFC 8305). */
+static unsigned
+connect_time(const struct session *s, const struct dns_addresses *a, size_t i)
+{
+	bool is_pair = i == 0 && a->n > 1 &&
+	    ip_is_v4(&a->v[0]) != ip_is_v4(&a->v[1]);
+
+	return is_pair && s->route.timeout_connect > HEAD_START ? HEAD_START :
+	    s->route.timeout_connect;
+}
+
 /* All addresses of one host, until one is ready. */
 static int
 try_host(struct session *s, const struct remote_host *h, unsigned *attempts,
@@ -440,6 +453,7 @@ try_host(struct session *s, const struct remote_host *h, unsigned *attempts,
 		struct remote_reply one;
 
 		(*attempts)++;
+		s->connect_time = connect_time(s, &a, i);
 		if (try_tls_then_clear(s, h->name, &a.v[i], h->port, &w,
 		    &one) == 0)
 			return 0;

@@ -33,6 +33,7 @@ struct session {
 	struct stream stream;
 	struct extensions ext;
 	struct remote_reply how;	/* host, ip, tls of this connection */
+	unsigned connect_time;		/* s for the address that is tried */
 	bool tls_verified;		/* the host is the one that was meant */
 };
 

@@ -47,7 +47,9 @@ def wire_name(name):
 class DNS:
     """A resolver that knows the names it was told; AD for those in authentic.
 
-    broken: names that get SERVFAIL; silent: names that get no answer.
+    broken: names that get SERVFAIL; silent: names that get no answer; lies: a
+    function by name that makes another reply of the right one; soa: by zone,
+    (its time, what it says of negative answers), for those that get one.
     """
 
     def __init__(self, ip="127.0.0.1"):
@@ -55,6 +57,7 @@ class DNS:
         self.names = set()
         self.authentic = set()  # names, or "*" for all
         self.broken, self.silent = set(), set()
+        self.lies, self.soa = {}, {}
         self.asked = []
         self.ttl = 300
         # The same number for both: a big answer is asked for over TCP.
@@ -153,10 +156,26 @@ class DNS:
             body += wire_name(owner) + struct.pack("!HHIH", rtype, 1, self.ttl,
                                                    len(rdata)) + rdata
         count = len(found)
+        authority = b"" if any(row[1] == kind for row in found) or \
+            flags & 15 == SERVFAIL else self._soa(last)
         if 12 + len(question) + len(body) > limit:
             flags, body, count = flags | 0x200, b"", 0
-        return struct.pack("!HHHHHH", number, flags, 1, count, 0,
-                           0) + question + body
+        reply = struct.pack("!HHHHHH", number, flags, 1, count, bool(
+            authority), 0) + question + body + authority
+        lie = self.lies.get(name)
+        return lie(reply, limit) if lie else reply
+
+    def _soa(self, name):
+        """The record of the zone that name is in, if it has one (RFC 2308)."""
+        while name and name not in self.soa:
+            name = name.partition(".")[2]
+        if not name:
+            return b""
+        ttl, minimum = self.soa[name]
+        rdata = wire_name("ns." + name) + wire_name("root." + name) + \
+            struct.pack("!5I", 1, 3600, 600, 86400, minimum)
+        return wire_name(name) + struct.pack("!HHIH", TYPES["SOA"], 1, ttl,
+                                             len(rdata)) + rdata
 
     def _serve_udp(self):
         while True:
@@ -466,8 +485,12 @@ class Server:
         self.messages, self.sessions = [], []
         self.lock = threading.Lock()
         self.contexts, self.handshake = {}, threading.local()
-        self.socket = socket.socket()
+        six = ":" in ip
+        self.socket = socket.socket(socket.AF_INET6 if six else socket.AF_INET)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if six:
+            # The same port of 127.0.0.1 is another server's.
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         for left in range(100, -1, -1):
             try:
                 self.socket.bind((ip, port))
@@ -477,7 +500,7 @@ class Server:
                 if left == 0:
                     raise
                 time.sleep(0.05)
-        self.ip, self.port = self.socket.getsockname()
+        self.ip, self.port = self.socket.getsockname()[:2]
         self.socket.listen(128)
         threading.Thread(target=self._serve, daemon=True).start()
 
