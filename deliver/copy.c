@@ -36,6 +36,18 @@ is_id(const char *id)
 	return n > 0 && n <= QUEUE_ID_MAX && id[n] == '\0';
 }
 
+/* As much of the host name as fits behind n bytes; it only tells machines
+ * apart. */
+static void
+put_host(const char *hostname, int n, char *out)
+{
+	for (out += n; *hostname != '\0' && n < COPY_UNIQUE_MAX;
+	    hostname++, n++)
+		*out++ = *hostname > ' ' && *hostname < 0x7f &&
+		    strchr("/:,", *hostname) == NULL ? *hostname : '-';
+	*out = '\0';
+}
+
 int
 copy_unique(const char *id, uint32_t recipient, const char *hostname, char *out)
 {
@@ -47,13 +59,18 @@ copy_unique(const char *id, uint32_t recipient, const char *hostname, char *out)
 	    (unsigned long long)copy_id_time(id), id, (unsigned)recipient);
 	if (n < 0 || n > COPY_UNIQUE_MAX)
 		return -1;
-	/* As much of the host name as fits; it only tells machines apart. */
-	for (out += n; *hostname != '\0' && n < COPY_UNIQUE_MAX;
-	    hostname++, n++)
-		*out++ = *hostname > ' ' && *hostname < 0x7f &&
-		    strchr("/:,", *hostname) == NULL ? *hostname : '-';
-	*out = '\0';
+	put_host(hostname, n, out);
 	return 0;
+}
+
+void
+copy_unique_of(uint64_t seconds, const char *what, const char *hostname,
+    char *out)
+{
+	int n = snprintf(out, COPY_UNIQUE_MAX + 1, "%llu.%.20s.",
+	    (unsigned long long)seconds, what);
+
+	put_host(hostname, n, out);
 }
 
 size_t

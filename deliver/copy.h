@@ -16,6 +16,10 @@
 int copy_unique(const char *id, uint32_t recipient, const char *hostname,
     char *out) __attribute__((warn_unused_result));
 
+/* The same of a message of our own: SECONDS.WHAT.HOST. */
+void copy_unique_of(uint64_t seconds, const char *what, const char *hostname,
+    char *out);
+
 /* When the message was accepted, read from its id; 0 when it does not tell. */
 uint64_t copy_id_time(const char *id);
 

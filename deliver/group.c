@@ -95,6 +95,9 @@ reserve(struct delivery *d)
 		fail(d, errno);
 		return false;
 	}
+	b->warning = j->warning;
+	memcpy(b->language, j->language, sizeof(b->language));
+	memcpy(b->account, j->account, sizeof(b->account));
 	if (mailbox_has_room(b, d->size))
 		return true;
 	failure_full(&d->result, j, b->usage.bytes, b->usage.messages,
@@ -262,9 +265,9 @@ is_read(struct group *g, const struct delivery *d)
 	if (copy_id_time(d->job.id) > g->started)
 		return false;
 	if (d->folder[0] != '\0')
-		return mailbox_has_in_cur(b, d->folder, d->name);
+		return mailbox_has(b, d->folder, "cur", d->name);
 	return mailbox_may_know(&g->mailboxes, b, d->name) &&
-	    mailbox_has_in_cur(b, ".", d->name);
+	    mailbox_has(b, ".", "cur", d->name);
 }
 
 /* 0, or -1 with errno. */
@@ -368,6 +371,10 @@ succeed(struct delivery *d)
 	if (b->added_messages != 0)
 		(void)!maildir_usage_add(b->fd, b->added_bytes,
 		    b->added_messages);
+	if (b->added_messages > 0) {
+		b->grown_bytes += (uint64_t)b->added_bytes;
+		b->grown_messages += (uint64_t)b->added_messages;
+	}
 	b->added_bytes = b->added_messages = 0;
 }
 

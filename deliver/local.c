@@ -25,6 +25,7 @@
 
 #include "deliver/answer.h"
 #include "deliver/group.h"
+#include "deliver/warning.h"
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "lib/sandbox.h"
@@ -48,7 +49,7 @@ struct answer {
 struct worker {
 	int queue;		/* the pair with malle-queued */
 	int mail;		/* the domain's folder */
-	const char *hostname;
+	const char *domain, *hostname;
 	struct group *group;
 	struct answer answers[ANSWERS_MAX];
 	size_t n_answers;
@@ -262,6 +263,7 @@ serve(struct worker *w, const sigset_t *mask)
 		group_deliver(w->group);
 		if (report(w) == -1 || give_answers(w) == -1)
 			return errno == EPIPE || errno == ECONNRESET ? 0 : -1;
+		warning_tell(&w->group->mailboxes, w->domain, w->hostname);
 	}
 	return r == -1 ? -1 : 0;
 }
@@ -332,6 +334,7 @@ main(int argc, char **argv)
 		return EX_OSERR;
 	}
 	w->mail = mail;
+	w->domain = argv[1];
 	w->hostname = argv[2];
 	w->content = STR_INIT(ANSWER_CONTENT_MAX);
 	if ((w->group = group_new(mail, argv[1], argv[2])) == NULL)

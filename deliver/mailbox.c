@@ -198,6 +198,8 @@ mailbox_get(struct mailboxes *m, const char *name)
 	b->group = m->group;
 	b->counted = b->published = false;
 	b->added_bytes = b->added_messages = 0;
+	b->grown_bytes = b->grown_messages = 0;
+	b->warning = 0;
 	return b;
 }
 
@@ -335,7 +337,7 @@ mailbox_may_know(struct mailboxes *m, struct mailbox *b, const char *name)
 }
 
 bool
-mailbox_has_in_cur(const struct mailbox *b, const char *folder,
+mailbox_has(const struct mailbox *b, const char *folder, const char *part,
     const char *name)
 {
 	size_t len = strcspn(name, ",:");
@@ -347,7 +349,7 @@ mailbox_has_in_cur(const struct mailbox *b, const char *folder,
 
 	if (dir == -1)
 		return false;
-	fd = fsx_open_dir(dir, "cur");
+	fd = fsx_open_dir(dir, part);
 	close(dir);
 	if (fd == -1)
 		return false;

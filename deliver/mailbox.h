@@ -24,7 +24,12 @@ struct mailbox {
 	uint64_t quota_bytes, quota_messages;
 	struct maildir_usage usage;	/* the group's own copies included */
 	int64_t added_bytes, added_messages;
+	uint64_t grown_bytes, grown_messages;	/* durable, by this group */
 	bool published;		/* new has names that are not durable yet */
+
+	/* for who is to be warned that it is full */
+	unsigned warning;	/* percent; 0: nobody */
+	char language[3], account[ADDR_LOCAL_MAX + 1];
 };
 
 #define MAILBOXES_KEPT 96
@@ -72,10 +77,10 @@ void mailbox_subtract(struct mailbox *b, uint64_t size);
  */
 bool mailbox_may_know(struct mailboxes *m, struct mailbox *b, const char *name);
 
-/* True when cur of a folder (".": of the inbox) has the message of this name,
- * whatever its flags are. */
-bool mailbox_has_in_cur(const struct mailbox *b, const char *folder,
-    const char *name);
+/* True when a part ("new", "cur") of a folder (".": the inbox) has the message
+ * of this name, whatever its sizes and flags are. */
+bool mailbox_has(const struct mailbox *b, const char *folder,
+    const char *part, const char *name);
 
 /* What an account holds, without making anything: a missing one holds
  * nothing. 0, or -1 with errno. */

@@ -18,7 +18,7 @@ enum tag {
 	TAG_CLIENT_MESSAGES_DAY, TAG_KEEP, TAG_DISCARD, TAG_FOLDER,
 	TAG_SENDERS, TAG_ANSWER_FROM, TAG_ANSWER_UNTIL, TAG_MESSAGES_HOUR,
 	TAG_RECIPIENTS_HOUR, TAG_SUBJECT, TAG_TEXT, TAG_FULL_NAME, TAG_DAYS,
-	TAG_OWNER
+	TAG_OWNER, TAG_QUOTA_WARNING
 };
 
 static void
@@ -115,6 +115,8 @@ domain_record_pack(struct packer *k, const struct domain_record *d)
 	put_if(k, TAG_MESSAGES_DAY, d->messages_day);
 	put_some(k, TAG_CLIENT, slice_of(d->client));
 	put_if(k, TAG_CLIENT_MESSAGES_DAY, d->client_messages_day);
+	if (d->quota_warning != QUOTA_WARNING)
+		put_number(k, TAG_QUOTA_WARNING, d->quota_warning);
 }
 
 static bool
@@ -178,13 +180,17 @@ domain_field(struct domain_record *d, const struct field *f, bool *bad)
 	case TAG_CLIENT_MESSAGES_DAY:
 		d->client_messages_day = number_upto(f, INT64_MAX, bad);
 		break;
+	case TAG_QUOTA_WARNING:
+		d->quota_warning = (uint8_t)number_upto(f, 100, bad);
+		break;
 	}
 }
 
 int
 domain_record_unpack(struct slice value, struct domain_record *out)
 {
-	struct domain_record d = { .uid = (uid_t)-1, .language = "en" };
+	struct domain_record d = { .uid = (uid_t)-1, .language = "en",
+	    .quota_warning = QUOTA_WARNING };
 	struct unpacker u;
 	struct field f;
 	bool bad = !begin(&u, value);

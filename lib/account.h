@@ -17,6 +17,7 @@
  */
 #define ACCOUNT_VERSION 1
 #define TARGETS_MAX 1000
+#define QUOTA_WARNING 90	/* percent, where a record does not say */
 
 enum account_state {
 	ACCOUNT_ACTIVE,
@@ -40,6 +41,8 @@ struct domain_record {
 	/* The customer that owns it ("": none), and the same for all it owns */
 	char client[ADDR_LOCAL_MAX + 1];
 	uint64_t client_messages_day;
+	/* Percent of a quota above which its owner is warned; 0: never */
+	uint8_t quota_warning;
 };
 
 enum address_kind {

@@ -93,6 +93,7 @@ place_mailbox(struct destination *d, const struct place *place,
 	d->uid = place->record.uid;
 	d->quota_bytes = a->quota_bytes;
 	d->quota_messages = a->quota_messages;
+	d->quota_warning = place->record.quota_warning;
 }
 
 enum route_verdict

@@ -17,6 +17,9 @@ local_job_pack(struct packer *k, const struct local_job *j)
 	pack_bytes(k, slice_of(j->detail));
 	pack_u64(k, j->quota_bytes);
 	pack_u64(k, j->quota_messages);
+	pack_u8(k, j->warning);
+	pack_bytes(k, slice_of(j->language));
+	pack_bytes(k, slice_of(j->account));
 }
 
 int
@@ -35,7 +38,10 @@ local_job_unpack(struct unpacker *u, struct local_job *out)
 	unpack_cstr(u, j.detail, sizeof(j.detail));
 	j.quota_bytes = unpack_u64(u);
 	j.quota_messages = unpack_u64(u);
-	if (u->bad)
+	j.warning = unpack_u8(u);
+	unpack_cstr(u, j.language, sizeof(j.language));
+	unpack_cstr(u, j.account, sizeof(j.account));
+	if (u->bad || j.warning > 100)
 		return -1;
 	*out = j;
 	return 0;

@@ -36,6 +36,10 @@ struct local_job {
 	char mailbox[ADDR_LOCAL_MAX + 1];
 	char detail[ADDR_LOCAL_MAX + 1];
 	uint64_t quota_bytes, quota_messages;
+	/* Over so many percent of these its owner is warned; 0: never */
+	uint8_t warning;
+	char language[3];		/* that the warning is in */
+	char account[ADDR_LOCAL_MAX + 1]; /* that it is addressed to */
 };
 
 struct local_result {

@@ -36,6 +36,7 @@ struct destination {
 	char folder[ADDR_LOCAL_MAX + 1];	/* mailbox: below the domain's */
 	uid_t uid;				/* mailbox: of the domain */
 	uint64_t quota_bytes, quota_messages;	/* mailbox */
+	uint8_t quota_warning;			/* mailbox: percent; 0: none */
 	char language[3];
 	char by[ADDR_TEXT_MAX];	/* remote: what of ours forwards it, or "" */
 	bool is_caught;		/* by the catch-all of a domain */

@@ -111,6 +111,8 @@ struct recipient {
 	uint32_t uid;
 	char *folder;			/* mailbox: owned; NULL: named local */
 	bool is_moved;			/* mailbox: that of another name now */
+	uint8_t quota_warning;		/* mailbox: percent; 0: none */
+	char language[3];		/* mailbox: of its domain */
 };
 
 struct also {

@@ -40,6 +40,9 @@ fill_job(struct local_job *j, const struct active *a,
 	copy_text(j->detail, r->detail);
 	j->quota_bytes = r->quota_bytes;
 	j->quota_messages = r->quota_messages;
+	j->warning = r->quota_warning;
+	memcpy(j->language, r->language, sizeof(j->language));
+	copy_text(j->account, r->local);
 }
 
 /* Jobs on their way into one message. */

@@ -62,6 +62,8 @@ store_in(struct manager *q, struct active *a, struct recipient *r,
 	r->uid = d->uid;
 	r->quota_bytes = d->quota_bytes;
 	r->quota_messages = d->quota_messages;
+	r->quota_warning = d->quota_warning;
+	memcpy(r->language, d->language, sizeof(r->language));
 	(void)life_schedule(q, a, r, RCPT_MAILBOX, slice_of(d->domain));
 }
 

@@ -66,6 +66,16 @@ first_of(int64_t a, int64_t b)
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
+/* One that was made when there was no such attribute has the usual one. */
+static uint8_t
+percent_of(const struct object *d)
+{
+	uint64_t n = object_get(d, "quota-warning").p == NULL ?
+	    QUOTA_WARNING : object_number(d, "quota-warning");
+
+	return n <= 100 ? (uint8_t)n : QUOTA_WARNING;
+}
+
 void
 record_domain(struct packer *k, const struct object *d,
     const struct object *principal, const struct object *client)
@@ -74,6 +84,7 @@ record_domain(struct packer *k, const struct object *d,
 		.state = worse(record_state(d), record_state(principal)),
 		.uid = (uid_t)object_number(principal, "uid"),
 		.messages_day = object_number(principal, "max-messages-day"),
+		.quota_warning = percent_of(principal),
 	};
 	struct slice language = object_get(d, "language");
 	struct slice catch_all = object_get(principal, "catch-all");

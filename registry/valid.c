@@ -125,6 +125,18 @@ valid_count(struct slice in, struct str *out, struct text *why)
 }
 
 int
+valid_percent(struct slice in, struct str *out, struct text *why)
+{
+	uint64_t n;
+
+	if (num_parse(in, 0, 100, &n) == -1)
+		return wrong(why, "must be a number from 0 to 100",
+		    "doit être un nombre de 0 à 100");
+	str_printf(out, "%" PRIu64, n);
+	return 0;
+}
+
+int
 valid_line(struct slice in, struct str *out, struct text *why)
 {
 	if (in.len > LINE_MAX_BYTES)

@@ -14,6 +14,7 @@ attribute_valid valid_switch;
 /* Bytes, with k, M or G; kept as digits. */
 attribute_valid valid_size;
 attribute_valid valid_count;
+attribute_valid valid_percent;
 /* One line of UTF-8 without control characters. */
 attribute_valid valid_line;
 attribute_valid valid_domain;
@@ -21,6 +22,8 @@ attribute_valid valid_domain;
  * kept one a line. */
 attribute_valid valid_domains;
 attribute_valid valid_kinds;
+/* What owners are granted (grants.c): words, "all", "none", "all -word". */
+attribute_valid valid_grants;
 /* "everybody", "domain", or addresses and "@domain"s. */
 attribute_valid valid_senders;
 /* "refuse", "discard", an address, or "@domain". */

@@ -61,10 +61,12 @@ class Job:
     def __init__(self, tag, content, mailbox="bob", sender="alice@exemple.test",
                  to=None, id=None, recipient=0, quota_bytes=0,
                  quota_messages=0, offset=0, length=None, fd=None,
-                 detail=""):
+                 detail="", warning=0, language="fr", account=None):
         self.tag, self.content, self.mailbox = tag, content, mailbox
         self.sender, self.recipient = sender, recipient
         self.detail = detail
+        self.warning, self.language = warning, language
+        self.account = mailbox if account is None else account
         self.id = make_id() if id is None else id
         self.to = to if to is not None else mailbox + "@exemple.test"
         self.quota_bytes, self.quota_messages = quota_bytes, quota_messages
@@ -77,7 +79,9 @@ class Job:
                 pack_bytes(self.id) + struct.pack("<I", self.recipient) +
                 pack_bytes(self.sender) + pack_bytes(self.to) +
                 pack_bytes(self.mailbox) + pack_bytes(self.detail) +
-                struct.pack("<QQ", self.quota_bytes, self.quota_messages))
+                struct.pack("<QQB", self.quota_bytes, self.quota_messages,
+                            self.warning) +
+                pack_bytes(self.language) + pack_bytes(self.account))
 
 
 class Result:

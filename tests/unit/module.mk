@@ -36,6 +36,8 @@ test_password_throttle_SRC := tests/unit/test_password_throttle.c auth/throttle.
 test_password_throttle_LIBS := -lcrypto -lm
 test_scram_SRC := tests/unit/test_scram.c auth/scram.c $(AUTH_PASSWORD_SRC)
 test_scram_LIBS := -lcrypto -lcrypt
+TESTS_UNIT += test_warning_text
+test_warning_text_SRC := tests/unit/test_warning_text.c deliver/warning_text.c bounce/encode.c
 TESTS_UNIT += test_trace
 test_trace_SRC := tests/unit/test_trace.c tools/trace.c tools/trace_tell.c tools/json.c
 

@@ -1,0 +1,159 @@
+/* warning_text.c - what the owner of a mailbox that fills up is told, pure. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * For people who do not know how mail works: how much is used, what will
+ * happen, how to make room. Both languages say the same in the same order.
+ */
+
+#include "deliver/warning_text.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bounce/encode.h"
+#include "lib/date.h"
+
+#define NB "\u00a0"	/* French puts it before : ; ! ? and units */
+#define PARAGRAPH 1024
+#define SIZE_TEXT 32
+
+/* clang-format off */
+static const struct words {
+	const char *from, *subject, *greeting;
+	const char *bytes;			/* account, used, max, percent */
+	const char *messages;			/* account, used, max, percent */
+	const char *then, *room, *client, *more;
+	const char *once;			/* hostname */
+	const char *units[4];
+	char point;
+} french = {
+	.from = "Service de messagerie",
+	.subject = "Votre boîte %s est presque pleine",
+	.greeting = "Bonjour,",
+	.bytes = "La boîte %s occupe %s sur les %s qui lui sont accordés, soit %u" NB "%%.",
+	.messages = "La boîte %s contient %" PRIu64 " messages sur les %" PRIu64 " qu’elle peut contenir, soit %u" NB "%%.",
+	.then = "Ce qui va se passer" NB ": quand elle sera pleine, les nouveaux messages seront refusés, et leurs expéditeurs en seront avertis. Rien de ce qu’elle contient n’est perdu.",
+	.room = "Comment faire de la place" NB ": supprimez les messages dont vous n’avez plus besoin, d’abord ceux qui ont de grosses pièces jointes, dans tous les dossiers, puis videz la corbeille.",
+	.client = "Si vous relevez votre courrier par POP3, les messages que vous supprimez sur votre ordinateur restent peut-être sur le serveur" NB ": dans les réglages du compte, n’y laissez pas de copie, ou pour quelques jours seulement.",
+	.more = "Il vous faut plus de place" NB "? Demandez-le à l’administrateur de votre messagerie.",
+	.once = "Il n’y aura pas d’autre avis tant que la boîte reste aussi pleine. Celui-ci a été écrit automatiquement par le serveur de messagerie %s" NB "; il est inutile d’y répondre.",
+	.units = { "ko", "Mo", "Go", "To" },
+	.point = ',',
+}, english = {
+	.from = "Mail Delivery System",
+	.subject = "Your mailbox %s is almost full",
+	.greeting = "Hello,",
+	.bytes = "The mailbox %s holds %s of the %s that it may hold: %u%%.",
+	.messages = "The mailbox %s has %" PRIu64 " messages of the %" PRIu64 " that it may have: %u%%.",
+	.then = "What will happen: when it is full, new messages will be refused, and their senders will be told. Nothing of what it holds is lost.",
+	.room = "How to make room: delete the messages that you no longer need, those with large attachments first, in all folders, then empty the trash.",
+	.client = "If you fetch your mail by POP3, messages that you delete on your computer may stay on the server: in the settings of the account, leave no copy there, or for a few days only.",
+	.more = "Do you need more room? Ask the administrator of your mail.",
+	.once = "There will be no other notice as long as the mailbox stays as full. This one was written automatically by the mail server %s; there is no use in answering it.",
+	.units = { "kB", "MB", "GB", "TB" },
+	.point = '.',
+};
+/* clang-format on */
+
+/* "95.3 MB": one decimal, in the unit that leaves at most four digits. */
+static const char *
+size_text(const struct words *w, uint64_t bytes, char out[SIZE_TEXT])
+{
+	double v = (double)bytes / 1024;
+	size_t unit = 0;
+	char *point;
+
+	for (; v >= 1024 && unit < 3; unit++)
+		v /= 1024;
+	snprintf(out, SIZE_TEXT, "%.1f" NB "%s", v, w->units[unit]);
+	if ((point = strchr(out, '.')) != NULL)
+		*point = w->point;
+	return out;
+}
+
+static unsigned
+percent(uint64_t used, uint64_t max)
+{
+	double v = (double)used * 100 / (double)max;
+
+	return v < 10000 ? (unsigned)v : 10000;
+}
+
+static void
+put_header(struct str *out, const struct words *w,
+    const struct warning_notice *n)
+{
+	char tail[512], subject[512], date[DATE_MAX];
+
+	/* RFC 5321 4.4: a notice of ours has the null path. */
+	str_printf(out, "Return-Path: <>\nDelivered-To: %s\n", n->address);
+	str_printf(out, "Date: %s\n", date_rfc5322(n->when, date));
+	snprintf(tail, sizeof(tail), " <MAILER-DAEMON@%s>", n->hostname);
+	encode_field_text(out, "From", slice_of(w->from), tail);
+	str_printf(out, "To: <%s>\n", n->address);
+	snprintf(subject, sizeof(subject), w->subject, n->address);
+	encode_field_text(out, "Subject", slice_of(subject), "");
+	/* Written anew after a crash, it is the same letter. */
+	str_printf(out, "Message-ID: <%lld.quota.%s>\n", (long long)n->when,
+	    n->address);
+	str_puts(out, "Auto-Submitted: auto-generated\n"
+	    "X-Auto-Response-Suppress: All\n");
+	str_printf(out, "Content-Language: %s\n", w == &french ? "fr" : "en");
+	str_puts(out, "MIME-Version: 1.0\n"
+	    "Content-Type: text/plain; charset=utf-8\n"
+	    "Content-Transfer-Encoding: quoted-printable\n\n");
+}
+
+__attribute__((format(printf, 2, 3))) static void
+paragraph(struct str *out, const char *fmt, ...)
+{
+	char text[PARAGRAPH];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (out->len > 0)
+		str_putc(out, '\n');
+	encode_paragraph(out, 0, text);
+}
+
+/* The formats are those of the tables above: the same in both languages. */
+static void
+put_body(struct str *out, const struct words *w,
+    const struct warning_notice *n)
+{
+	char used[SIZE_TEXT], max[SIZE_TEXT];
+
+	paragraph(out, "%s", w->greeting);
+	if (n->quota_bytes != 0)
+		paragraph(out, w->bytes, n->address,
+		    size_text(w, n->bytes, used),
+		    size_text(w, n->quota_bytes, max),
+		    percent(n->bytes, n->quota_bytes));
+	if (n->quota_messages != 0)
+		paragraph(out, w->messages, n->address, n->messages,
+		    n->quota_messages,
+		    percent(n->messages, n->quota_messages));
+	paragraph(out, "%s", w->then);
+	paragraph(out, "%s", w->room);
+	paragraph(out, "%s", w->client);
+	paragraph(out, "%s", w->more);
+	paragraph(out, w->once, n->hostname);
+}
+
+void
+warning_compose(struct str *out, const struct warning_notice *n)
+{
+	const struct words *w = strcmp(n->language, "fr") == 0 ? &french :
+	    &english;
+	struct str body = STR_INIT(WARNING_TEXT_MAX / 2);
+
+	put_header(out, w, n);
+	put_body(&body, w, n);
+	encode_quoted_printable(out, str_slice(&body));
+	str_free(&body);
+}
