@@ -172,7 +172,10 @@ take_record(struct slice value, struct credentials *out)
 	out->state = s.state;
 	out->may_pop3 = s.may_pop3;
 	out->may_smtp = s.may_smtp;
-	out->has_scram = take_scram(&s, &out->scram);
+	out->app_only = s.app_only;
+	out->apps = s.apps;
+	/* A client that tries SCRAM first then goes on to PLAIN. */
+	out->has_scram = !s.app_only && take_scram(&s, &out->scram);
 	return 0;
 }
 
@@ -184,6 +187,7 @@ accounts_find(struct accounts *a, struct slice name, struct credentials *out)
 	int r;
 
 	memset(out, 0, sizeof(*out));
+	out->apps = SLICE_EMPTY;
 	if (parse_name(a, name, out) == -1)
 		return ACCOUNT_UNKNOWN;
 	if (follow_alias(a, out->domain) == -1)

@@ -38,6 +38,8 @@ struct credentials {
 	char hash[PASSWORD_HASH_MAX];		/* "": none */
 	bool has_scram;
 	struct scram_keys scram;
+	bool app_only;			/* no service by that hash */
+	struct slice apps;	/* lib/app_password.h; until the next find */
 };
 
 enum account_found {

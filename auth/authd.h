@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "auth/accounts.h"
+#include "auth/app_secret.h"
 #include "auth/scram.h"
 #include "auth/throttle.h"
 #include "auth/workers.h"
@@ -24,6 +25,13 @@ enum login_state {
 };
 
 enum mechanism { MECHANISM_PLAIN, MECHANISM_SCRAM, MECHANISM_SCRAM_PLUS };
+
+/* The application password that was given, if it was one. */
+struct app_login {
+	char name[APP_NAME_MAX + 1];	/* "": it was not */
+	bool pop3, smtp;
+	int64_t until;			/* wall clock, s; 0: for ever */
+};
 
 /* One connection, one login. */
 struct login {
@@ -50,6 +58,7 @@ struct login {
 	char name[SCRAM_NAME_MAX + 1];	/* as the client gave it */
 	struct credentials who;
 	bool exists;
+	struct app_login app;
 	struct guess guess;
 	struct scram *scram;		/* owned; NULL for PLAIN */
 };

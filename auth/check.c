@@ -79,7 +79,7 @@ wants_upgrade(struct authd *a, const struct login *l)
 	struct memory_key key;
 	struct told *t;
 
-	if (!l->exists || (l->who.has_scram &&
+	if (!l->exists || l->who.app_only || (l->who.has_scram &&
 	    password_hash_is_current(slice_of(l->who.hash))))
 		return false;
 	memory_digest(a->secret, 't', &address, 1, &key);
@@ -119,6 +119,34 @@ bad:
 	return -1;
 }
 
+/*
+ * Application passwords are never remembered: looking costs less than asking
+ * the memory does, and one that was deleted is gone with its table.
+ */
+static bool
+is_app_password(struct login *l, struct slice password)
+{
+	struct app_password p;
+
+	if (!app_secret_find(l->who.apps, password, &p) ||
+	    slice_to_cstr(p.name, l->app.name, sizeof(l->app.name)) == -1)
+		return false;
+	l->app.pop3 = p.pop3;
+	l->app.smtp = p.smtp;
+	l->app.until = p.until;
+	return true;
+}
+
+/* It is the main password of the account, which may not be enough. */
+static void
+main_password(struct authd *a, struct login *l)
+{
+	if (l->who.app_only)
+		verdict_wrong(a, l, "app-password-required");
+	else
+		verdict_right(a, l);
+}
+
 void
 check_password(struct authd *a, struct login *l, struct slice password)
 {
@@ -143,9 +171,13 @@ check_password(struct authd *a, struct login *l, struct slice password)
 		verdict_too_many(a, l);
 		return;
 	}
+	if (is_app_password(l, password)) {
+		verdict_right(a, l);
+		return;
+	}
 	digest(a, l, password, &key);
 	if (is_remembered(a, &key))
-		verdict_right(a, l);
+		main_password(a, l);
 	else if ((c = running(a, &key)) != NULL)
 		join(c, l);
 	else if (begin(a, l, password, &key) == -1)
@@ -191,7 +223,7 @@ finish_verify(struct authd *a, struct job *job)
 	while ((l = c->waiters) != NULL) {
 		check_leave(l);
 		if (job->right)
-			verdict_right(a, l);
+			main_password(a, l);
 		else if (job->unknown)
 			verdict_other(a, l, AUTH_TEMPORARY, "no-memory");
 		else

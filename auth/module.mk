@@ -4,7 +4,7 @@ PROGS += malle-authd malle-tls
 AUTH_PASSWORD_SRC := auth/password.c auth/saslprep.c
 malle-authd_SRC := auth/authd.c auth/loop.c auth/login.c auth/check.c \
 	auth/verdict.c auth/accounts.c auth/throttle.c auth/memory.c \
-	auth/scram.c auth/workers.c $(AUTH_PASSWORD_SRC)
+	auth/scram.c auth/workers.c auth/app_secret.c $(AUTH_PASSWORD_SRC)
 malle-authd_LIBS := -lcrypto -lcrypt -lm
 
 malle-tls_SRC := auth/tls.c auth/tls_keys.c auth/tls_session.c auth/tls_relay.c \

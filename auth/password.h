@@ -34,6 +34,8 @@
  *   address  the account, canonical "local@domain" of the main domain
  *   time     of the login, seconds since 1970, decimal
  * and sometimes also
+ *   app      the name of the application password that was given
+ *   or these three
  *   old      the hash that the password was checked against
  *   hash     a better hash of the same password, or old again
  *   scram    scram_keys_text() of the same password; missing: it can have none

@@ -44,6 +44,17 @@ mechanism_name(const struct login *l)
 	return "";
 }
 
+/* " app=NAME", or nothing: it was the main password. */
+#define APP_TEXT_MAX (4 * APP_NAME_MAX + 16)
+static const char *
+app_text(const struct login *l, char *out)
+{
+	*out = '\0';
+	if (l->app.name[0] != '\0')
+		snprintf(out, APP_TEXT_MAX, " app=%s", LOGS(l->app.name));
+	return out;
+}
+
 static const char *
 service_name(const struct login *l)
 {
@@ -54,10 +65,13 @@ service_name(const struct login *l)
 static void
 log_failure(const struct login *l, const char *why)
 {
+	char app[APP_TEXT_MAX];
+
 	log_notice(NULL, "auth-failed",
-	    "client=%s account=%s service=%s mechanism=%s reason=%s tls=%s "
+	    "client=%s account=%s service=%s%s mechanism=%s reason=%s tls=%s "
 	    "session=%s", l->client, LOGS(l->name), service_name(l),
-	    mechanism_name(l), why, l->tls ? "yes" : "no", LOGS(l->session));
+	    app_text(l, app), mechanism_name(l), why, l->tls ? "yes" : "no",
+	    LOGS(l->session));
 }
 
 static void
@@ -182,23 +196,27 @@ tell_upgrade(struct authd *a, const char *address, const struct job *job)
 	    job->has_scram ? "new" : "kept");
 }
 
-/* When an account has last logged in, once a minute at most. */
+/* When an account has last logged in, and with which application password;
+ * of each once a minute at most. */
 static void
 tell_login(struct authd *a, const struct login *l)
 {
 	struct registry_fields f = { .n = 0 };
 	struct slice address = slice_of(l->who.address);
+	struct slice parts[2] = { address, slice_of(l->app.name) };
 	struct memory_key key;
 	struct told *t;
 	char when[24];
 
-	memory_digest(a->secret, 't', &address, 1, &key);
+	memory_digest(a->secret, 't', parts, parts[1].len > 0 ? 2 : 1, &key);
 	t = memory_get(a->told, &key);
 	if (t->login != 0 && a->now - t->login < TELL_INTERVAL)
 		return;
 	t->login = a->now;
 	(void)registry_add(&f, "address", address);
 	add_time(&f, when, sizeof(when));
+	if (l->app.name[0] != '\0')
+		(void)registry_add(&f, "app", slice_of(l->app.name));
 	tell(a, &f);
 }
 
@@ -214,9 +232,14 @@ why_not(const struct login *l)
 	case ACCOUNT_DISABLED:
 		return "disabled";
 	}
-	if (l->service == AUTH_POP3 ? l->who.may_pop3 : l->who.may_smtp)
+	if (!(l->service == AUTH_POP3 ? l->who.may_pop3 : l->who.may_smtp))
+		return "service-not-allowed";
+	if (l->app.name[0] == '\0')
 		return NULL;
-	return "service-not-allowed";
+	if (!(l->service == AUTH_POP3 ? l->app.pop3 : l->app.smtp))
+		return "app-service";
+	return l->app.until != 0 && l->app.until < time(NULL) ?
+	    "app-expired" : NULL;
 }
 
 /* malle-spawn takes both descriptors over and answers in our place. */
@@ -256,6 +279,7 @@ void
 verdict_right(struct authd *a, struct login *l)
 {
 	const char *why = why_not(l);
+	char app[APP_TEXT_MAX];
 
 	if (why != NULL) {
 		verdict_other(a, l, AUTH_BAD, why);
@@ -267,9 +291,10 @@ verdict_right(struct authd *a, struct login *l)
 		return;
 	}
 	log_info(NULL, "auth-ok",
-	    "client=%s account=%s service=%s mechanism=%s tls=%s session=%s",
+	    "client=%s account=%s service=%s%s mechanism=%s tls=%s session=%s",
 	    l->client, LOGS(l->who.address), service_name(l),
-	    mechanism_name(l), l->tls ? "yes" : "no", LOGS(l->session));
+	    app_text(l, app), mechanism_name(l), l->tls ? "yes" : "no",
+	    LOGS(l->session));
 	tell_login(a, l);
 	if (l->service == AUTH_SMTP)
 		answer_ok(a, l);

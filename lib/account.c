@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/app_password.h"
 #include "lib/pack.h"
 
 /* A record: version, then fields of tag, length and bytes. */
@@ -18,7 +19,7 @@ enum tag {
 	TAG_CLIENT_MESSAGES_DAY, TAG_KEEP, TAG_DISCARD, TAG_FOLDER,
 	TAG_SENDERS, TAG_ANSWER_FROM, TAG_ANSWER_UNTIL, TAG_MESSAGES_HOUR,
 	TAG_RECIPIENTS_HOUR, TAG_SUBJECT, TAG_TEXT, TAG_FULL_NAME, TAG_DAYS,
-	TAG_OWNER, TAG_QUOTA_WARNING
+	TAG_OWNER, TAG_QUOTA_WARNING, TAG_APPS, TAG_APP_ONLY
 };
 
 static void
@@ -367,6 +368,8 @@ secret_record_pack(struct packer *k, const struct secret_record *s)
 	put_number(k, TAG_SMTP, s->may_smtp);
 	put_some(k, TAG_FOLDER, s->folder);
 	put_bytes(k, TAG_HASH, s->hash);
+	put_some(k, TAG_APPS, s->apps);
+	put_if(k, TAG_APP_ONLY, s->app_only);
 	if (s->scram_iterations == 0)
 		return;
 	put_number(k, TAG_SCRAM_ITERATIONS, s->scram_iterations);
@@ -410,6 +413,13 @@ secret_field(struct secret_record *s, const struct field *f, bool *bad)
 	case TAG_SCRAM_SERVER:
 		s->scram_server = f->bytes;
 		break;
+	case TAG_APPS:
+		s->apps = f->bytes;
+		*bad |= !app_passwords_are_valid(f->bytes);
+		break;
+	case TAG_APP_ONLY:
+		s->app_only = number_upto(f, 1, bad) == 1;
+		break;
 	}
 }
 
@@ -429,7 +439,8 @@ secret_record_unpack(struct slice value, struct secret_record *out)
 	struct secret_record s = {
 		.uid = (uid_t)-1, .state = ACCOUNT_DISABLED,
 		.folder = SLICE_EMPTY,
-		.hash = SLICE_EMPTY, .scram_salt = SLICE_EMPTY,
+		.hash = SLICE_EMPTY, .apps = SLICE_EMPTY,
+		.scram_salt = SLICE_EMPTY,
 		.scram_stored = SLICE_EMPTY, .scram_server = SLICE_EMPTY
 	};
 	struct unpacker u;

@@ -91,6 +91,8 @@ struct secret_record {
 	struct slice hash;		/* crypt(3) string; empty: no password */
 	uint32_t scram_iterations;	/* 0: no SCRAM keys */
 	struct slice scram_salt, scram_stored, scram_server; /* 32-byte keys */
+	struct slice apps;		/* lib/app_password.h; or empty */
+	bool app_only;			/* hash and SCRAM keys open no service */
 };
 
 /* tables/access.cdb: key: "A/BITS" as ip_text gives it, BITS in the 128-bit

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "lib/account.h"
+#include "lib/app_password.h"
 
 #include "lib/pack.h"
 #include "tests/fuzz/must.h"
@@ -79,6 +80,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_inside(s.folder, value);
 		check_inside(s.hash, value);
 		check_inside(s.scram_salt, value);
+		check_inside(s.apps, value);
+		must(app_passwords_are_valid(s.apps));
 		must(s.scram_iterations == 0 || (s.scram_stored.len == 32 &&
 		    s.scram_server.len == 32));
 	}

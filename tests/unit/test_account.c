@@ -117,12 +117,15 @@ test_answer(void)
 	    "an answer of another version");
 }
 
+#define APP_LINE "AAAAAAAAAAAAAAAAAAAAAA== " \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= pop3 1 0 x"
+
 static void
 test_secret(void)
 {
 	struct secret_record s = { 70001, ACCOUNT_ACTIVE, true, false,
 		SLICE("old.name"), SLICE("$y$hash"), 4096, SLICE("12345678"), SLICE(KEY32),
-		SLICE(KEY32) };
+		SLICE(KEY32), SLICE_EMPTY, false };
 	struct secret_record back;
 
 	begin();
@@ -132,6 +135,21 @@ test_secret(void)
 	    slice_eq(back.hash, s.hash) && slice_eq(back.folder, s.folder) &&
 	    slice_eq(back.scram_salt, s.scram_salt) &&
 	    slice_eq(back.scram_stored, s.scram_stored), "a secret");
+	ok(back.apps.len == 0 && !back.app_only,
+	    "8-08 a record of before application passwords has none");
+	s.apps = SLICE(APP_LINE);
+	s.app_only = true;
+	begin();
+	secret_record_pack(&k, &s);
+	ok(secret_record_unpack(packed(), &back) == 0 && back.app_only &&
+	    slice_eq(back.apps, s.apps), "8-08 a secret with application "
+	    "passwords");
+	s.apps.len--;
+	begin();
+	secret_record_pack(&k, &s);
+	ok(secret_record_unpack(packed(), &back) == -1,
+	    "8-08 a damaged application password");
+	s.apps = SLICE_EMPTY;
 	s.scram_stored.len = 31;
 	begin();
 	secret_record_pack(&k, &s);
@@ -205,7 +223,7 @@ test_damage(void)
 {
 	struct secret_record s = { 70001, ACCOUNT_ACTIVE, true, false,
 		SLICE("old.name"), SLICE("$y$hash"), 4096, SLICE("12345678"), SLICE(KEY32),
-		SLICE(KEY32) };
+		SLICE(KEY32), SLICE(APP_LINE), true };
 	struct secret_record back;
 	struct slice good;
 
