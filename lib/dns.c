@@ -442,3 +442,103 @@ dns_txt(struct dns *d, const char *name, const char *prefix, char *out,
 	}
 	return DNS_NO_DATA;
 }
+
+enum dns_status
+dns_texts(struct dns *d, const char *name,
+    void (*text)(void *arg, const char *text), void *arg)
+{
+	enum dns_status status;
+	char joined[DNS_TEXT_MAX];
+	struct answer a;
+	ns_rr rr;
+
+	if ((status = query(d, name, ns_t_txt, &a)) != DNS_OK)
+		return status;
+	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an); i++) {
+		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
+			return DNS_TEMPORARY;
+		if (ns_rr_type(rr) == ns_t_txt &&
+		    join_txt(&rr, joined, sizeof(joined)) == 0)
+			text(arg, joined);
+	}
+	return DNS_OK;
+}
+
+enum dns_status
+dns_exists(struct dns *d, const char *domain)
+{
+	struct answer a;
+
+	return query(d, domain, ns_t_soa, &a);
+}
+
+/* PTR or NS records. */
+static enum dns_status
+names(struct dns *d, const char *owner, int type, struct dns_names *out)
+{
+	enum dns_status status;
+	struct answer a;
+	ns_rr rr;
+
+	if ((status = query(d, owner, type, &a)) != DNS_OK)
+		return status;
+	out->n = 0;
+	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an) &&
+	    out->n < DNS_NAMES_MAX; i++) {
+		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
+			return DNS_TEMPORARY;
+		if ((int)ns_rr_type(rr) == type &&
+		    expand(&a, ns_rr_rdata(rr), out->v[out->n]) == 0 &&
+		    out->v[out->n][0] != '\0')
+			out->n++;
+	}
+	return out->n > 0 ? DNS_OK : DNS_NO_DATA;
+}
+
+void
+dns_reverse(const struct ip *ip, char out[DNS_REVERSE_MAX])
+{
+	char *p = out;
+
+	if (ip_is_v4(ip)) {
+		snprintf(out, DNS_REVERSE_MAX, "%u.%u.%u.%u.in-addr.arpa",
+		    ip->b[15], ip->b[14], ip->b[13], ip->b[12]);
+		return;
+	}
+	for (size_t i = sizeof(ip->b); i-- > 0; p += 4)
+		snprintf(p, 5, "%x.%x.", ip->b[i] & 15u, ip->b[i] >> 4);
+	snprintf(p, sizeof("ip6.arpa"), "ip6.arpa");
+}
+
+enum dns_status
+dns_ptr(struct dns *d, const struct ip *ip, struct dns_names *out)
+{
+	char owner[DNS_REVERSE_MAX];
+
+	dns_reverse(ip, owner);
+	return names(d, owner, ns_t_ptr, out);
+}
+
+enum dns_status
+dns_srv(struct dns *d, const char *service, const char *domain,
+    struct dns_srv *out)
+{
+	char name[ADDR_DOMAIN_MAX + 64];
+	enum dns_status status;
+	struct answer a;
+	ns_rr rr;
+
+	snprintf(name, sizeof(name), "%s.%s", service, domain);
+	if ((status = query(d, name, ns_t_srv, &a)) != DNS_OK)
+		return status;
+	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an); i++) {
+		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
+			return DNS_TEMPORARY;
+		if (ns_rr_type(rr) != ns_t_srv || ns_rr_rdlen(rr) < 7 ||
+		    expand(&a, ns_rr_rdata(rr) + 6, out->host) == -1)
+			continue;
+		out->port = ns_get16(ns_rr_rdata(rr) + 4);
+		return DNS_OK;
+	}
+	return DNS_NO_DATA;
+}

@@ -1,4 +1,4 @@
-/* dns.h - the DNS as mail needs it: MX, addresses, TLSA, TXT. */
+/* dns.h - the DNS as mail needs it: MX, addresses, TLSA, TXT, PTR, SRV. */
 #ifndef LIB_DNS_H
 #define LIB_DNS_H
 /* SPDX-License-Identifier: ISC */
@@ -88,5 +88,36 @@ enum dns_status dns_tlsa(struct dns *d, const char *host, uint16_t port,
  * out gets at most cap - 1 bytes and a NUL (longer: DNS_NO_DATA). */
 enum dns_status dns_txt(struct dns *d, const char *name, const char *prefix,
     char *out, size_t cap);
+
+/* Each TXT record of name, its strings joined; one that is longer, or has a NUL
+ * in it, is left out. DNS_OK: there were some, maybe none of that kind. */
+#define DNS_TEXT_MAX 4096
+enum dns_status dns_texts(struct dns *d, const char *name,
+    void (*text)(void *arg, const char *text), void *arg);
+
+/* DNS_OK or DNS_NO_DATA: the domain is there, with a zone of its own or not. */
+enum dns_status dns_exists(struct dns *d, const char *domain);
+
+#define DNS_NAMES_MAX 8
+struct dns_names {
+	char v[DNS_NAMES_MAX][ADDR_DOMAIN_MAX + 1];	/* canonical */
+	size_t n;
+};
+
+/* The name that an address has in the reverse tree. */
+#define DNS_REVERSE_MAX 80
+void dns_reverse(const struct ip *ip, char out[DNS_REVERSE_MAX]);
+/* The names of an address: what its PTR records say, unproven. */
+enum dns_status dns_ptr(struct dns *d, const struct ip *ip,
+    struct dns_names *out);
+
+struct dns_srv {
+	uint16_t port;
+	char host[ADDR_DOMAIN_MAX + 1];	/* "": the service is not offered */
+};
+
+/* The first SRV record of service.domain (RFC 2782, RFC 6186). */
+enum dns_status dns_srv(struct dns *d, const char *service, const char *domain,
+    struct dns_srv *out);
 
 #endif

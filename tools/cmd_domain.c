@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "tools/account.h"
+#include "tools/domain_check.h"
 
 /* clang-format off */
 static const struct option_field options[] = {
@@ -16,6 +18,8 @@ static const struct option_field options[] = {
 	{ "--spam-policy", "spam-policy", NULL },
 	{ "--refuse-after", "refuse-after", NULL },
 	{ "--force",    "force",    "yes" },
+	{ "--dns",      "dns",      "yes" },
+	{ "--no-dns",   "dns",      "no" },
 	{ NULL, NULL, NULL }
 };
 static const struct option_field delete_options[] = {
@@ -27,9 +31,24 @@ static const struct option_field delete_options[] = {
 static int
 domain_add(struct malle *m, int argc, char **argv)
 {
-	return ask_about_one(m, "domain.add", "name", options, true, argc, argv,
-	    "domain add NAME [--language fr|en] [--alias-of MAIN] "
-	    "[--client NAME] [--force]", m->json ? row_show_json : NULL);
+	static struct arguments a;
+	struct slice dns;
+	int status;
+
+	if (arguments_parse(m, options, true, argc, argv, &a) == -1 || a.n != 1)
+		return arguments_wrong(m, "domain add NAME "
+		    "[--language fr|en] [--alias-of MAIN] [--client NAME] "
+		    "[--force] [--dns | --no-dns]");
+	dns = take_field(&a.f, "dns");
+	registry_add(&a.f, "name", slice_of(a.positional[0]));
+	status = registry_ask(m, "domain.add", &a.f,
+	    m->json ? row_show_json : NULL, NULL);
+	/* What the DNS lacks keeps nobody from preparing a domain; a script
+	 * does not wait for it unless it says so (inventory 0-12). */
+	if (status == EX_OK && (dns.p != NULL ? slice_eq(dns, SLICE("yes")) :
+	    !m->json && isatty(STDERR_FILENO)))
+		domain_check_advise(m, a.positional[0]);
+	return status;
 }
 
 static int
@@ -72,9 +91,13 @@ cmd_domain(struct malle *m, int argc, char **argv)
 	/* clang-format off */
 	static const struct action actions[] = {
 		{ "add", domain_add,
-		  "NAME [--language fr|en] [--alias-of MAIN] [--client NAME] [--force]",
+		  "NAME [--language fr|en] [--alias-of MAIN] [--client NAME] [--force]\n"
+		  "\t[--dns | --no-dns]",
 		  "take mail for a domain, or for another name of one",
 		  "recevoir le courrier d'un domaine, ou d'un autre nom de l'un d'eux" },
+		{ "check", domain_check, "NAME [--address ADDRESS,...]",
+		  "whether the DNS sends its mail here, and what to publish",
+		  "si le DNS envoie son courrier ici, et que publier" },
 		{ "list", domain_list, "[--after NAME] [--limit N]",
 		  "name, state, language, main domain of an alias, customer,\n"
 		  "\tused/most mailboxes, aliases, forwards, bytes of quotas",

@@ -308,6 +308,7 @@ do_line(struct import *i, const struct csv_row *row, struct import_line *l,
 	} else if (!judge) {
 		i->made++;
 		import_report(i, l->line, "made", l, "");
+		welcome_send(i->m, &i->welcome, l->address);
 	}
 	return true;
 }
@@ -507,6 +508,8 @@ user_import(struct malle *m, int argc, char **argv)
 		{ "--must-change",    "must-change",    "yes" },
 		{ "--force",          "force",          "yes" },
 		{ "--domain",         "domain",         NULL },
+		{ "--welcome",        "welcome",        "yes" },
+		{ "--no-welcome",     "welcome",        "no" },
 		{ NULL, NULL, NULL }
 	};
 	/* clang-format on */
@@ -518,7 +521,8 @@ user_import(struct malle *m, int argc, char **argv)
 	    a.n != 1)
 		return arguments_wrong(m, "user import FILE.csv [--dry-run] "
 		    "[--all-or-nothing] [--domain DOMAIN] [--random] "
-		    "[--must-change] [--force]");
+		    "[--must-change] [--force] [--welcome | --no-welcome]");
+	i.welcome.wish = welcome_take_wish(&a.f);
 	i.dry_run = take_field(&a.f, "dry-run").p != NULL;
 	i.all_or_nothing = take_field(&a.f, "all-or-nothing").p != NULL;
 	i.random = take_field(&a.f, "random").p != NULL;

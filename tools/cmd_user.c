@@ -29,6 +29,8 @@ static const struct option_field options[] = {
 	{ "--last",           "last",           NULL },
 	{ "--redirect",       "redirect",       NULL },
 	{ "--own",            "own",            "yes" },
+	{ "--welcome",        "welcome",        "yes" },
+	{ "--no-welcome",     "welcome",        "no" },
 	{ NULL, NULL, NULL }
 };
 /* clang-format on */
@@ -47,6 +49,18 @@ keep_proposal(void *arg, const struct registry_fields *row)
 	    sizeof(p->address)) == -1 || slice_to_cstr(registry_field(row,
 	    "full-name"), p->full_name, sizeof(p->full_name)) == -1)
 		p->address[0] = '\0';
+}
+
+/* A new mailbox may get a first message (inventory 3-01). */
+static int
+add_address(struct malle *m, struct arguments *a, const char *address)
+{
+	struct welcome w = { .wish = welcome_take_wish(&a->f) };
+	int status = ask_for_name(m, "user.add", "address", &a->f, address);
+
+	if (status == EX_OK)
+		welcome_send(m, &w, address);
+	return status;
 }
 
 /* The login is shown before anything is made (inventory 3-07). */
@@ -72,7 +86,7 @@ add_person(struct malle *m, struct arguments *a, struct slice first,
 	fflush(stdout);
 	if (registry_field(&a->f, "full-name").p == NULL)
 		registry_add(&a->f, "full-name", slice_of(p.full_name));
-	return ask_for_name(m, "user.add", "address", &a->f, p.address);
+	return add_address(m, a, p.address);
 }
 
 static int
@@ -88,14 +102,13 @@ user_add(struct malle *m, int argc, char **argv)
 	if (first.p != NULL && last.p != NULL)
 		return add_person(m, &a, first, last);
 	if (first.p == NULL && last.p == NULL)
-		return ask_for_name(m, "user.add", "address", &a.f,
-		    a.positional[0]);
+		return add_address(m, &a, a.positional[0]);
 wrong:
 	return arguments_wrong(m,
 	    "user add (ADDRESS | --first NAME --last NAME DOMAIN) "
 	    "[--name NAME] [--quota SIZE] [--messages N] "
 	    "[--random | --password-stdin | --hash-stdin | --locked] "
-	    "[--must-change] [--force]");
+	    "[--must-change] [--force] [--welcome | --no-welcome]");
 }
 
 static int
@@ -310,12 +323,12 @@ cmd_user(struct malle *m, int argc, char **argv)
 		  "(ADDRESS | --first NAME --last NAME DOMAIN)\n"
 		  "\t[--name NAME] [--quota SIZE] [--messages N]\n"
 		  "\t[--random | --password-stdin | --hash-stdin | --locked]\n"
-		  "\t[--must-change] [--force]",
+		  "\t[--must-change] [--force] [--welcome | --no-welcome]",
 		  "make a mailbox; the password is asked for, or as the option says",
 		  "créer une boîte ; le mot de passe est demandé, ou selon l'option" },
 		{ "import", user_import,
 		  "FILE.csv [--dry-run] [--all-or-nothing] [--domain DOMAIN]\n"
-		  "\t[--random] [--must-change] [--force]",
+		  "\t[--random] [--must-change] [--force] [--welcome | --no-welcome]",
 		  "make the mailboxes of a file; a report for each line",
 		  "créer les boîtes d'un fichier ; un compte rendu par ligne" },
 		{ "list", user_list, "[DOMAIN] [--after ADDRESS] [--limit N]",
@@ -323,6 +336,9 @@ cmd_user(struct malle *m, int argc, char **argv)
 		  "adresse, nom, état, quota, mot de passe (set) ou verrou (locked), dernière connexion" },
 		{ "show", user_show, "ADDRESS [--own]",
 		  "all about one mailbox", "tout sur une boîte" },
+		{ "sheet", user_sheet, "ADDRESS [--lang fr|en] [--own]",
+		  "how a mail program is set up for it, to hand to the person",
+		  "les réglages d'un logiciel de courrier, à remettre à la personne" },
 		{ "set", user_set, "ADDRESS [--own] ATTRIBUTE=VALUE ...",
 		  "change full-name, quota-bytes, quota-messages, state, pop3, smtp",
 		  "changer full-name, quota-bytes, quota-messages, state, pop3, smtp" },

@@ -6,6 +6,7 @@
 #include "lib/addr.h"
 #include "tools/account.h"
 #include "tools/csv.h"
+#include "tools/welcome.h"
 
 #define IMPORT_LINES_MAX 100000
 
@@ -28,6 +29,7 @@ struct import {
 	struct import_line *lines;
 	size_t n, cap, bad, made;
 	int status;
+	struct welcome welcome;
 };
 
 /* A line of the report: "ok", "bad" or "made". */

@@ -7,6 +7,8 @@ malle_SRC += tools/account.c tools/place.c tools/secret.c tools/cmd_domain.c too
 	tools/cmd_import.c tools/import_room.c tools/csv.c \
 	tools/cmd_relay.c tools/cmd_client.c tools/cmd_suffix.c tools/cmd_robot.c tools/password.c tools/cmd_dump.c tools/cmd_journal.c
 malle_SRC += tools/cmd_queue.c queue/filter.c
+malle_SRC += tools/welcome.c tools/sheet.c
+malle_SRC += tools/domain_check.c tools/dns_check.c tools/dns_check_spf.c tools/spf.c
 malle_SRC += tools/cmd_mailbox.c tools/box.c tools/backup.c tools/restore.c tools/member.c \
 	mailbox/headers.c bounce/encode.c
 malle_SRC += tools/cmd_migrate.c tools/migrate_old.c tools/migrate_parse.c tools/migrate_vpopmail.c \

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Domains are declared; the DNS is looked at before and after (inventory 0-12):
+malle domain check, and what malle domain add says."""
+import json
+import os
+import pty
+import socket
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import internet  # noqa: E402
+import malle  # noqa: E402
+from malle import eq, ok  # noqa: E402
+
+internet.TYPES.update(PTR=12, SRV=33)
+HOST, OURS, V6 = "mail.exemple.test", "203.0.113.5", "2001:db8:5::5"
+SPF = "v=spf1 ip4:203.0.113.5 ip6:2001:db8:5::5 -all"
+
+
+def reverse(ip):
+    return ".".join(reversed(ip.split("."))) + ".in-addr.arpa"
+
+
+def ptr(dns, ip, name):
+    dns.add(reverse(ip), "PTR", internet.wire_name(name))
+
+
+def srv(dns, name, port, host):
+    dns.add(name, "SRV", struct.pack("!HHH", 0, 1, port) +
+            internet.wire_name(host))
+
+
+def check(m, name, *argv):
+    """The rows by what they are about; the exit status."""
+    r = m.malle("--json", "domain", "check", name, "--address", OURS, *argv,
+                check=False)
+    rows = {}
+    for line in r.stdout.splitlines():
+        row = json.loads(line)
+        rows.setdefault(row["about"], []).append(row)
+    return rows, r.returncode
+
+
+def verdicts(rows, about):
+    return sorted(r["verdict"] for r in rows.get(about, []))
+
+
+def published(rows, about):
+    return [r["publish"] for r in rows.get(about, []) if r["publish"]]
+
+
+def good(m, dns):
+    dns.a(HOST, OURS)
+    ptr(dns, OURS, HOST)
+    dns.mx("bon.test", 10, HOST)
+    dns.txt("bon.test", "other text")
+    dns.txt("bon.test", "v=spf1 mx -all")
+    rows, status = check(m, "bon.test")
+    eq((status, [verdicts(rows, w) for w in
+                 ("domain", "host", "mx", "ptr", "spf")]),
+       (0, [["fine"]] * 5), "0-12 a domain that is ready")
+    eq(verdicts(rows, "srv") + verdicts(rows, "dmarc"), ["info"] * 4,
+       "what need not be there is information")
+    ok("_pop3s._tcp.bon.test. IN SRV 0 1 %d %s." % (m.ports["pop3s"], HOST)
+       in published(rows, "srv"), "with the real port of the service")
+    srv(dns, "_pop3s._tcp.bon.test", m.ports["pop3s"], HOST)
+    srv(dns, "_submission._tcp.bon.test", 25, "elsewhere.test")
+    dns.txt("_dmarc.bon.test", "v=DMARC1; p=reject")
+    dns.txt("_mta-sts.bon.test", "v=STSv1; id=1")
+    rows, _ = check(m, "bon.test")
+    ok(not any("_pop3s" in p for p in published(rows, "srv")) and
+       any("elsewhere.test, port 25" in r["text"] for r in rows["srv"]),
+       "what is there, and where it leads")
+    eq([published(rows, w) for w in ("dmarc", "mta-sts")], [[], []],
+       "DMARC and MTA-STS are found")
+    text = m.malle("domain", "check", "BON.test", "--address", OURS).stdout
+    ok(text.startswith("fine    bon.test is in the DNS\n"), "as text")
+    r = m.malle("domain", "check", "neuf.test", "--address", OURS, check=False)
+    ok("        publish: neuf.test. IN MX 10 %s.\n" % HOST in r.stdout,
+       "with the line to publish")
+    m.env["LANG"] = "fr_FR.UTF-8"
+    r = m.malle("domain", "check", "neuf.test", "--address", OURS, check=False)
+    ok("à faire" in r.stdout and "publiez : " in r.stdout, "in French")
+    del m.env["LANG"]
+
+
+def mail(m, dns):
+    """MX: each row a zone, what is said of it."""
+    dns.a("alone.test", OURS)
+    dns.a("away.test", "198.51.100.9")
+    dns.a("old.test", "198.51.100.9")
+    dns.a("other.bon.test", OURS)
+    dns.cname("alias.bon.test", HOST)
+    for name, records, want, word in (
+            ("vide.test", [], ["todo"], "gets no mail"),
+            ("alone.test", [], ["todo"], "only by the address"),
+            ("away.test", [], ["todo"], "another machine"),
+            ("nul.test", [(0, "")], ["wrong"], "takes no mail"),
+            ("nul2.test", [(0, ""), (10, HOST)], ["wrong"], "takes no mail"),
+            ("ailleurs.test", [(10, "old.test")], ["todo"], "old.test"),
+            ("second.test", [(10, "old.test"), (20, HOST)], ["todo"],
+             "old.test first"),
+            ("deux.test", [(10, HOST), (20, "old.test")], ["fine"],
+             "comes to"),
+            ("nom.test", [(10, "other.bon.test")], ["fine"], "comes to"),
+            ("cname.test", [(10, "alias.bon.test")], ["fine", "wrong"],
+             "CNAME"),
+            ("perdu.test", [(10, "nowhere.test")], ["todo", "wrong"],
+             "no address")):
+        dns.names.add(name)
+        for preference, host in records:
+            dns.mx(name, preference, host)
+        rows, status = check(m, name)
+        text = " ".join(r["text"] for r in rows["mx"])
+        eq((verdicts(rows, "mx"), word in text or text), (want, True),
+           "0-12 MX: %s" % name)
+        if want != ["fine"]:
+            ok(status == 1 and "%s. IN MX 10 %s." % (name, HOST) in
+               published(rows, "mx"), "and what to publish")
+    rows, status = check(m, "absent.invalid")
+    eq((verdicts(rows, "domain"), verdicts(rows, "mx"), status),
+       (["wrong"], ["todo"], 1), "0-12 a domain that does not exist")
+
+
+def reverse_names(m, dns):
+    dns.forget(reverse(OURS), "PTR")
+    rows, status = check(m, "bon.test")
+    eq((verdicts(rows, "ptr"), published(rows, "ptr"), status),
+       (["wrong"], [reverse(OURS) + ". IN PTR " + HOST + "."], 1),
+       "0-12 an address without a name")
+    ptr(dns, OURS, "elsewhere.test")
+    rows, _ = check(m, "bon.test")
+    eq(verdicts(rows, "ptr"), ["wrong"], "one that does not lead back")
+    ptr(dns, OURS, "other.bon.test")
+    rows, _ = check(m, "bon.test")
+    eq(verdicts(rows, "ptr"), ["fine"], "another name that does")
+    rows, _ = check(m, "bon.test", "--address", OURS + "," + V6)
+    ok(len(rows["ptr"]) in (1, 2), "each address has its row")
+    r = m.malle("--json", "domain", "check", "bon.test", "--address", V6,
+                check=False)
+    ok('"5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.5.0.0.0.8.b.d.0.1.0.0.2'
+       '.ip6.arpa. IN PTR' in r.stdout, "the reverse name of IPv6")
+    ok('"host", "verdict": "wrong"' in r.stdout and
+       "IN AAAA " + V6 in r.stdout, "a hostname that leads elsewhere")
+
+
+def spf(m, dns):
+    """SPF: each row a zone; some refer to others of these."""
+    many = " ".join("include:i%d.test" % i for i in range(11))
+    for i in range(11):
+        dns.txt("i%d.test" % i, "v=spf1 ip4:192.0.2.%d -all" % i)
+    dns.txt("ring.test", "v=spf1 include:ring.test -all")
+    dns.txt("yes.test", SPF)
+    for name, records, want, word in (
+            ("s-none.test", ["spf1"], "todo", "no SPF"),
+            ("s-ip4.test", ["v=spf1 ip4:203.0.113.0/24 -all"], "fine", ""),
+            ("s-a.test", ["v=spf1 a:%s -all" % HOST], "fine", ""),
+            ("s-cidr.test", ["v=spf1 a:i.bon.test/24//64 -all"], "fine", ""),
+            ("s-inc.test", ["v=spf1 include:yes.test -all"], "fine", ""),
+            ("s-redirect.test", ["v=spf1 redirect=yes.test"], "fine", ""),
+            ("s-case.test", ["V=SPF1 IP4:203.0.113.5 -ALL"], "fine", ""),
+            ("s-all.test", ["v=spf1 +all"], "wrong", "all the world"),
+            ("s-fail.test", ["v=spf1 ip4:192.0.2.1 -all"], "wrong",
+             "does not let"),
+            ("s-soft.test", ["v=spf1 ~all"], "wrong", "does not let"),
+            ("s-neutral.test", ["v=spf1 ip4:192.0.2.1"], "wrong", "not let"),
+            ("s-two.test", [SPF, "v=spf1 -all"], "wrong", "several"),
+            ("s-typo.test", ["v=spf1 ipv4:203.0.113.5 -all"], "wrong",
+             "mistake"),
+            ("s-net.test", ["v=spf1 ip4:203.0.113.500 -all"], "wrong",
+             "mistake"),
+            ("s-lost.test", ["v=spf1 include:nospf.test -all"], "wrong",
+             "mistake"),
+            ("s-many.test", ["v=spf1 %s -all" % many], "wrong", "too many"),
+            ("s-ring.test", ["v=spf1 include:ring.test -all"], "wrong",
+             "too many"),
+            ("s-void.test", ["v=spf1 a:x1.bon.test a:x2.bon.test "
+                             "a:x3.bon.test -all"], "wrong", "too many"),
+            ("s-macro.test", ["v=spf1 exists:%{i}.bon.test -all"], "info",
+             "macro")):
+        dns.names.add(name)
+        for text in records:
+            dns.txt(name, *[text[i:i + 200] for i in range(0, len(text), 200)])
+        rows, _ = check(m, name)
+        eq((verdicts(rows, "spf"), word in rows["spf"][0]["text"]),
+           ([want], True), "0-12 SPF: %s: %s" % (want, records[0][:40]))
+    rows, _ = check(m, "s-fail.test")
+    eq(published(rows, "spf"), ['s-fail.test. IN TXT "v=spf1 ip4:%s '
+                                'ip4:192.0.2.1 -all"' % OURS],
+       "the record there is, with our address in it")
+    rows, _ = check(m, "s-none.test")
+    eq(published(rows, "spf"), ['s-none.test. IN TXT "v=spf1 mx ip4:%s -all"'
+                                % OURS], "one for a domain without any")
+
+
+def hostile(m, dns):
+    """Answers that are lies in their form."""
+    for i in range(40):
+        dns.mx("cent.test", 10, "h%d.bon.test" % i)
+    rows, status = check(m, "cent.test")
+    ok(status == 1 and sum(map(len, rows.values())) <= 32,
+       "forty MX hosts are too many to list")
+    dns.add("court.test", "MX", b"\0")
+    dns.add("court.test", "TXT", b"\xffshort")
+    rows, status = check(m, "court.test")
+    ok(status == 1 and rows["mx"] and rows["spf"], "records cut short")
+    dns.txt("esc.test", "v=spf1 ip4:192.0.2.1 \x1b[31m\x07 -all")
+    r = m.malle("domain", "check", "esc.test", "--address", OURS, check=False)
+    ok("\x1b" not in r.stdout + r.stderr and "\x07" not in r.stdout,
+       "nothing of a stranger reaches the terminal")
+    dns.txt("quote.test", 'v=spf1 exp=a"b ip4:192.0.2.1 -all')
+    rows, _ = check(m, "quote.test")
+    eq(published(rows, "spf"), [], "a record that would not be a line is "
+       "not proposed")
+    dns.add("nul.bon.test", "TXT", b"\x08v=spf1\0\0")
+    rows, _ = check(m, "nul.bon.test")
+    eq(verdicts(rows, "spf"), ["todo"], "a NUL in a text")
+    dns.broken.add("casse.test")
+    rows, status = check(m, "casse.test")
+    eq((verdicts(rows, "domain"), verdicts(rows, "mx"),
+        verdicts(rows, "spf"), status),
+       (["unknown"], ["unknown"], ["unknown"], 75),
+       "0-12 a zone that is broken is no verdict")
+    ok(m.malle("domain", "check", "not a domain", check=False).returncode ==
+       65, "a name that is none")
+
+
+def on_terminal(m, *argv):
+    """stdout and stderr of malle when they are a terminal."""
+    parent, child = pty.openpty()
+    p = subprocess.Popen([malle.BIN + "/malle", "-c", m.conf_path, *argv],
+                         stdin=subprocess.DEVNULL, stdout=child, stderr=child,
+                         env=m.env)
+    os.close(child)
+    out = b""
+    while True:
+        try:
+            more = os.read(parent, 65536)
+        except OSError:
+            break
+        if not more:
+            break
+        out += more
+    os.close(parent)
+    return p.wait(60), out.decode().replace("\r\n", "\n")
+
+
+def adding(m, dns):
+    asked = len(dns.asked)
+    r = m.malle("domain", "add", "script.test")
+    eq((r.stdout, r.stderr, len(dns.asked) - asked), ("", "", 0),
+       "a script waits for no DNS")
+    r = m.malle("domain", "add", "voulu.test", "--dns")
+    ok("voulu.test is not in the DNS" in r.stderr and r.stdout == "" and
+       "voulu.test. IN MX 10 %s." % HOST in r.stderr,
+       "0-12 with --dns it is told what is lacking")
+    ok(m.malle("domain", "show", "voulu.test").returncode == 0,
+       "and the domain is there")
+    status, out = on_terminal(m, "domain", "add", "main.test")
+    ok(status == 0 and "malle domain check main.test" in out,
+       "0-12 on a terminal it is told") or malle.note(out)
+    asked = len(dns.asked)
+    status, out = on_terminal(m, "domain", "add", "muet.test", "--no-dns")
+    ok(status == 0 and "domain check" not in out and len(dns.asked) == asked,
+       "unless with --no-dns")
+    m.malle("domain", "add", "bon.test")
+    asked = len(dns.asked)
+    r = m.malle("domain", "add", "bon.test", "--dns", check=False)
+    ok(r.returncode == 73 and len(dns.asked) == asked,
+       "nor of a domain that was not added")
+
+
+def nobody_answers(m):
+    """A resolver that says nothing costs seconds, not minutes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        m.write_conf(resolver="127.0.0.1:%d" % s.getsockname()[1])
+        r = m.malle("domain", "add", "patient.test", "--dns")
+        s.setblocking(False)
+        questions = set()
+        try:
+            while True:
+                questions.add(s.recv(4096)[12:])
+        except BlockingIOError:
+            pass
+    ok("does not answer" in r.stderr and 1 <= len(questions) <= 6,
+       "0-12 without an answer few questions are asked")
+    ok(m.malle("domain", "show", "patient.test").returncode == 0,
+       "and the domain is there")
+
+
+with malle.Instance(start=False) as m:
+    m.env.pop("LANG", None)
+    m.env["LC_ALL"] = m.env["LC_MESSAGES"] = ""
+    dns = internet.DNS()
+    dns.a("i.bon.test", "203.0.113.77")
+    m.write_conf(resolver=dns.address)
+    m.start()
+    good(m, dns)
+    mail(m, dns)
+    reverse_names(m, dns)
+    spf(m, dns)
+    hostile(m, dns)
+    adding(m, dns)
+    nobody_answers(m)
+    dns.close()
+malle.done()

@@ -1,0 +1,172 @@
+/* dns_check_spf.c - may this machine send for the domain, and from where? */
+/* SPDX-License-Identifier: ISC */
+
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "tools/dns_check.h"
+#include "tools/spf.h"
+
+#define T DNS_CHECK_T
+#define STRING_MAX 255		/* of one string of a TXT record */
+
+static struct dns_finding *
+say(struct dns_check *k, enum spf_result result, const char *address)
+{
+	switch (result) {
+	case SPF_NONE:
+		return dns_check_add(k, "spf", DNS_CHECK_TODO,
+		    T(k, "no SPF record: nothing says that %s may send for %s",
+		    "pas d'enregistrement SPF : rien ne dit que %s peut "
+		    "envoyer pour %s"), address, k->domain);
+	case SPF_PASS:
+		return dns_check_add(k, "spf", DNS_CHECK_FINE,
+		    T(k, "SPF lets %s send for %s", "SPF permet à %s d'envoyer "
+		    "pour %s"), address, k->domain);
+	case SPF_ANYBODY:
+		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
+		    T(k, "SPF lets %s send for %s, and all the world: end it "
+		    "with -all", "SPF permet à %s d'envoyer pour %s, et à "
+		    "n'importe qui : terminez-le par -all"), address,
+		    k->domain);
+	case SPF_FAIL:
+	case SPF_SOFTFAIL:
+	case SPF_NEUTRAL:
+		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
+		    T(k, "SPF does not let %s send for %s", "SPF ne permet pas "
+		    "à %s d'envoyer pour %s"), address, k->domain);
+	case SPF_SEVERAL:
+		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
+		    T(k, "several SPF records: none counts; keep one that "
+		    "lets %s send for %s", "plusieurs enregistrements SPF : "
+		    "aucun ne compte ; gardez-en un qui permet à %s d'envoyer "
+		    "pour %s"), address, k->domain);
+	case SPF_SYNTAX:
+		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
+		    T(k, "a mistake in the SPF record, or in one that it "
+		    "includes: nothing says that %s may send for %s",
+		    "une erreur dans l'enregistrement SPF, ou dans un de ceux "
+		    "qu'il inclut : rien ne dit que %s peut envoyer pour %s"),
+		    address, k->domain);
+	case SPF_LOOKUPS:
+		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
+		    T(k, "SPF needs too many look-ups (RFC 7208 4.6.4): %s "
+		    "for %s; name addresses instead of includes",
+		    "SPF demande trop de recherches (RFC 7208 4.6.4) : %s "
+		    "pour %s ; nommez des adresses plutôt que des include"),
+		    address, k->domain);
+	case SPF_UNSURE:
+		return dns_check_add(k, "spf", DNS_CHECK_INFO,
+		    T(k, "SPF decides by the letter (a macro, ptr) whether %s "
+		    "may send for %s", "SPF décide selon la lettre (macro, ptr) "
+		    "si %s peut envoyer pour %s"), address, k->domain);
+	case SPF_TEMPORARY:
+		break;
+	}
+	return dns_check_add(k, "spf", DNS_CHECK_UNKNOWN,
+	    T(k, "the DNS does not say whether %s may send for %s: ask again "
+	    "later", "le DNS ne dit pas si %s peut envoyer pour %s : redemandez "
+	    "plus tard"), address, k->domain);
+}
+
+/* True when a record can be shown as a line of a zone file, with some more. */
+static bool
+is_plain(const char *record)
+{
+	for (const char *p = record; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
+			return false;
+	return strlen(record) + IP_TEXT_MAX + 8 < STRING_MAX;
+}
+
+/* What makes the answer a yes for this address. */
+static void
+publish(const struct dns_check *k, enum spf_result result, const char *record,
+    const char *address, struct dns_finding *f)
+{
+	const char *mechanism = strchr(address, ':') != NULL ? "ip6" : "ip4";
+
+	if (result == SPF_NONE || result == SPF_SEVERAL ||
+	    result == SPF_SYNTAX)
+		snprintf(f->publish, sizeof(f->publish),
+		    "%s. IN TXT \"v=spf1 mx %s:%s -all\"", k->domain,
+		    mechanism, address);
+	else if ((result == SPF_FAIL || result == SPF_SOFTFAIL ||
+	    result == SPF_NEUTRAL) && is_plain(record))
+		snprintf(f->publish, sizeof(f->publish),
+		    "%s. IN TXT \"v=spf1 %s:%s%.*s\"", k->domain, mechanism,
+		    address, STRING_MAX, record + sizeof("v=spf1") - 1);
+}
+
+void
+dns_check_spf(struct dns_check *k)
+{
+	char record[DNS_TEXT_MAX], address[IP_TEXT_MAX];
+	enum spf_result result;
+
+	for (size_t i = 0; i < k->n_ours; i++) {
+		record[0] = '\0';
+		result = !dns_check_may_ask(k) ? SPF_TEMPORARY :
+		    spf_check(&k->dns, k->domain, &k->ours[i], k->until,
+		    record);
+		ip_text(&k->ours[i], address);
+		publish(k, result, record, address, say(k, result, address));
+		if (result == SPF_NONE || result == SPF_SEVERAL)
+			return;	/* the same for all of them */
+	}
+}
+
+/* An address that the world knows us by: not one of a router's other side. */
+static bool
+is_public(const struct ip *ip)
+{
+	static const char *const nets[] = { "10.0.0.0/8", "172.16.0.0/12",
+		"192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16",
+		"100.64.0.0/10", "0.0.0.0/8", "::/3", "fc00::/7", "fe80::/10" };
+	struct ip net;
+	unsigned bits;
+
+	for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
+		/* ::ffff:0:0/96 is within ::/3. */
+		if (strchr(nets[i], ':') != NULL && ip_is_v4(ip))
+			continue;
+		if (ip_parse_net(slice_of(nets[i]), &net, &bits) == 0 &&
+		    ip_match(ip, &net, bits))
+			return false;
+	}
+	return true;
+}
+
+/* Connecting a datagram socket sends nothing: the kernel chooses the address
+ * that mail would leave by. */
+size_t
+dns_check_ways_out(struct ip *out, size_t max)
+{
+	static const char *const far[] = { "192.0.2.1", "2001:db8::1" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(far) / sizeof(*far) && n < max; i++) {
+		struct sockaddr_storage ss = { .ss_family = i == 0 ? AF_INET :
+			AF_INET6 };
+		struct sockaddr_in *in = (struct sockaddr_in *)&ss;
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
+		socklen_t len = i == 0 ? sizeof(*in) : sizeof(*in6);
+		int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		in->sin_port = htons(9);
+		if (fd != -1 && inet_pton(ss.ss_family, far[i], i == 0 ?
+		    (void *)&in->sin_addr : (void *)&in6->sin6_addr) == 1 &&
+		    connect(fd, (struct sockaddr *)&ss, len) == 0 &&
+		    getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+		    ip_of_sockaddr((struct sockaddr *)&ss, &out[n], NULL) == 0 &&
+		    is_public(&out[n]))
+			n++;
+		if (fd != -1)
+			close(fd);
+	}
+	return n;
+}

@@ -1,0 +1,165 @@
+/* domain_check.c - malle domain check: what the DNS says of a domain. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Runs as: the caller; the registry is not asked, so that a domain can be
+ * looked at before it is taken in (inventory 0-12).
+ */
+
+#include "tools/domain_check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "tools/account.h"
+#include "tools/dns_check.h"
+#include "tools/json.h"
+
+#define NOT_READY 1	/* the exit status */
+/* s: one try of one question, all of them. */
+#define TRY 2
+#define BUDGET 15
+#define TRY_ADVICE 1
+#define BUDGET_ADVICE 3
+
+static bool
+is_lacking(const struct dns_finding *f)
+{
+	return f->verdict == DNS_CHECK_TODO || f->verdict == DNS_CHECK_WRONG;
+}
+
+static void
+put_finding(const struct malle *m, const struct dns_finding *f, FILE *out)
+{
+	/* The order of enum dns_verdict. */
+	static const char *const english[] = { "fine", "to do", "WRONG",
+		"info", "unknown" };
+	static const char *const french[] = { "bon", "à faire", "ERREUR",
+		"info", "inconnu" };
+
+	fprintf(out, "%-7s ", m->french ? french[f->verdict] :
+	    english[f->verdict]);
+	text_put_escaped(out, slice_of(f->text));
+	fputc('\n', out);
+	if (f->publish[0] == '\0')
+		return;
+	fputs(tr(m, "        publish: ", "        publiez : "), out);
+	text_put_escaped(out, slice_of(f->publish));
+	fputc('\n', out);
+}
+
+static void
+put_json(const struct dns_finding *f)
+{
+	static const char *const words[] = { "fine", "todo", "wrong", "info",
+		"unknown" };
+
+	printf("{\"about\": \"%s\", \"verdict\": \"%s\", \"text\": ", f->about,
+	    words[f->verdict]);
+	json_put_string(stdout, slice_of(f->text));
+	fputs(", \"publish\": ", stdout);
+	json_put_string(stdout, slice_of(f->publish));
+	puts("}");
+}
+
+static int
+put_all(const struct malle *m, const struct dns_check *k)
+{
+	bool lacking = false, unknown = false;
+
+	for (size_t i = 0; i < k->n; i++) {
+		lacking = lacking || is_lacking(&k->v[i]);
+		unknown = unknown || k->v[i].verdict == DNS_CHECK_UNKNOWN;
+		if (m->json)
+			put_json(&k->v[i]);
+		else
+			put_finding(m, &k->v[i], stdout);
+	}
+	return lacking ? NOT_READY : unknown ? EX_TEMPFAIL : EX_OK;
+}
+
+/* "192.0.2.1,2001:db8::1". 0, or -1. */
+static int
+take_addresses(struct slice list, struct dns_check *k)
+{
+	while (list.p != NULL)
+		if (k->n_ours == DNS_CHECK_OURS ||
+		    ip_parse(slice_trim(slice_cut(&list, ',')),
+		    &k->ours[k->n_ours++]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+no_resolver(const struct malle *m)
+{
+	fprintf(stderr, tr(m, "malle: no resolver to ask (%s): set resolver in "
+	    "the configuration, or /etc/resolv.conf\n",
+	    "malle : aucun résolveur à interroger (%s) : fixez resolver dans "
+	    "la configuration, ou /etc/resolv.conf\n"), strerror(errno));
+	return EX_UNAVAILABLE;
+}
+
+int
+domain_check(struct malle *m, int argc, char **argv)
+{
+	/* clang-format off */
+	static const struct option_field options[] = {
+		{ "--address", "addresses", NULL },
+		{ NULL, NULL, NULL }
+	};
+	/* clang-format on */
+	static struct dns_check k;
+	static struct arguments a;
+
+	k.conf = &m->conf;
+	k.french = m->french;
+	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
+	    a.n != 1 || take_addresses(registry_field(&a.f, "addresses"),
+	    &k) == -1)
+		return arguments_wrong(m,
+		    "domain check NAME [--address ADDRESS,...]");
+	if (addr_domain(slice_of(a.positional[0]), k.domain) == -1) {
+		fprintf(stderr, tr(m, "malle: \"%s\" is no domain\n",
+		    "malle : « %s » n'est pas un domaine\n"), a.positional[0]);
+		return EX_DATAERR;
+	}
+	if (dns_check(&k, TRY, BUDGET) == -1)
+		return no_resolver(m);
+	return put_all(m, &k);
+}
+
+void
+domain_check_advise(const struct malle *m, const char *domain)
+{
+	static struct dns_check k;
+	bool said = false;
+
+	k.conf = &m->conf;
+	k.french = m->french;
+	if (addr_domain(slice_of(domain), k.domain) == -1)
+		return;
+	if (dns_check(&k, TRY_ADVICE, BUDGET_ADVICE) == -1) {
+		(void)no_resolver(m);
+		return;
+	}
+	for (size_t i = 0; i < k.n; i++) {
+		if (!is_lacking(&k.v[i]))
+			continue;
+		if (!said)
+			fprintf(stderr, tr(m, "malle: the DNS is not ready for "
+			    "%s; look again with: malle domain check %s\n",
+			    "malle : le DNS n'est pas prêt pour %s ; regardez "
+			    "de nouveau avec : malle domain check %s\n"),
+			    k.domain, k.domain);
+		said = true;
+		put_finding(m, &k.v[i], stderr);
+	}
+	if (!said && k.n > 0 && k.v[0].verdict == DNS_CHECK_UNKNOWN)
+		fprintf(stderr, tr(m, "malle: the DNS does not answer; look "
+		    "later with: malle domain check %s\n",
+		    "malle : le DNS ne répond pas ; regardez plus tard avec : "
+		    "malle domain check %s\n"), k.domain);
+}
