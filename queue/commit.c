@@ -56,6 +56,7 @@ active_new(struct manager *q, const struct submission *s)
 		state->attempts = 1;
 		state->last = q->wall;
 		state->reply = tail + s->draft.v[i].reply - 1;
+		envelope_failed(a->e, i);
 	}
 	a->m->arrival = q->wall;
 	a->m->born = q->now / 1000;

@@ -500,9 +500,83 @@ envelope_wants(const struct envelope *e, uint32_t original,
 	    wants & (uint8_t)~QN_SUCCESS;
 }
 
+static int
+compare_alsos(const void *one, const void *two)
+{
+	const struct also *a = one, *b = two;
+
+	if (a->recipient != b->recipient)
+		return a->recipient < b->recipient ? -1 : 1;
+	return (a->original > b->original) - (a->original < b->original);
+}
+
+uint32_t
+envelope_alsos(const struct envelope *e, uint32_t recipient)
+{
+	uint32_t lo = 0;
+
+	for (uint32_t hi = e->n_alsos; lo < hi; ) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (e->alsos[mid].recipient < recipient)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool
+may_speak(const struct recipient *r)
+{
+	return (r->kind == RCPT_MAILBOX || r->kind == RCPT_REMOTE) &&
+	    r->state.status != RCPT_FAILED &&
+	    r->state.status != RCPT_FAILED_TOLD;
+}
+
+/* Another recipient of an alias of several for the one that has failed. Those
+ * of an original are mostly in a row, and none before it is left. */
+static void
+speak_next(struct envelope *e, struct original *o)
+{
+	uint32_t number = (uint32_t)(o - e->originals), next = UINT32_MAX;
+
+	for (uint32_t i = o->speaker + 1; next == UINT32_MAX &&
+	    i < e->n_recipients; i++)
+		if (e->recipients[i].original == number &&
+		    may_speak(&e->recipients[i]))
+			next = i;
+	for (uint32_t i = 0; next == UINT32_MAX && i < e->n_alsos; i++)
+		if (e->alsos[i].original == number &&
+		    may_speak(&e->recipients[e->alsos[i].recipient]))
+			next = e->alsos[i].recipient;
+	if (next == UINT32_MAX)
+		return;
+	o->speaker = next;
+	e->recipients[next].wants |= QN_SUCCESS;
+}
+
+void
+envelope_failed(struct envelope *e, uint32_t recipient)
+{
+	struct original *o = &e->originals[e->recipients[recipient].original];
+	uint32_t i = envelope_alsos(e, recipient);
+
+	for (;;) {
+		if (o->is_expanded && o->speaker == recipient &&
+		    (notify_wants(o->notify) & QN_SUCCESS) != 0)
+			speak_next(e, o);
+		if (i == e->n_alsos || e->alsos[i].recipient != recipient)
+			return;
+		o = &e->originals[e->alsos[i++].original];
+	}
+}
+
 static void
 set_wants(struct envelope *e)
 {
+	if (e->n_alsos > 1)
+		qsort(e->alsos, e->n_alsos, sizeof(*e->alsos), compare_alsos);
 	for (uint32_t i = 0; i < e->n_originals; i++)
 		e->originals[i].speaker = UINT32_MAX;
 	for (uint32_t i = 0; i < e->n_recipients; i++)

@@ -161,6 +161,14 @@ enum record_type {
 uint8_t envelope_wants(const struct envelope *e, uint32_t original,
     uint32_t recipient);
 
+/* Where the other originals of a recipient begin in alsos, in a row; n_alsos or
+ * those of another one: it has none. */
+uint32_t envelope_alsos(const struct envelope *e, uint32_t recipient);
+
+/* To be told when a recipient's state is that it failed: another one speaks for
+ * the alias of several that it spoke for, whose success is still told. */
+void envelope_failed(struct envelope *e, uint32_t recipient);
+
 struct remote_reply;
 
 #define REPLY_OF_MESSAGE UINT32_MAX	/* why the message is held */

@@ -20,6 +20,7 @@
 
 #include "lib/fsx.h"
 #include "lib/log.h"
+#include "queue/remote.h"
 #include "lib/proto_remote.h"
 #include "queue/retry.h"
 #include "queue/told.h"
@@ -356,6 +357,7 @@ deferred(struct manager *q, struct active *a, struct recipient *r,
 	recipient_text(r, to, sizeof(to));
 	if (left <= 0) {
 		s->status = RCPT_FAILED;
+		envelope_failed(a->e, number_of(a, r));
 		q->failed++;
 		log_info(a->m->id, "failed", "to=%s dsn=4.4.7%s text=%s",
 		    LOGS(to), where_text(reply, where), LOGS(reply->text));
@@ -392,8 +394,8 @@ delivered(struct manager *q, struct active *a, struct recipient *r,
 
 	/* RFC 3461 5.2.1, 5.2.7.2: the next server will tell of it, not we. */
 	r->state.status = reply->is_dsn_passed &&
-	    !a->e->originals[r->original].is_expanded ? RCPT_DELIVERED_TOLD :
-	    RCPT_DELIVERED;
+	    !job_is_ours_to_tell(a->e, number_of(a, r)) ?
+	    RCPT_DELIVERED_TOLD : RCPT_DELIVERED;
 	q->delivered++;
 	if (reply->said != NULL) {
 		/* RFC 3461 6.3 (h), (i): the notice says who has taken it. */
@@ -416,6 +418,7 @@ failed(struct manager *q, struct active *a, struct recipient *r,
 
 	keep_reply(a, r, reply);
 	r->state.status = RCPT_FAILED;
+	envelope_failed(a->e, number_of(a, r));
 	q->failed++;
 	log_info(a->m->id, "failed", "to=%s dsn=%s%s text=%s",
 	    LOGS(recipient_text(r, to, sizeof(to))), reply->enhanced,

@@ -160,6 +160,9 @@ struct slice address_domain(struct slice address);
  */
 struct job *job_gather(struct manager *q, struct sched_dest *d,
     struct packer *k, uint32_t max);
+/* Whether its success is told by us, at an alias of several that leads to it,
+ * and by no next server (RFC 3461 5.2.7.3). */
+bool job_is_ours_to_tell(const struct envelope *e, uint32_t recipient);
 /* True for a message to many: those to few go first. */
 bool job_is_patient(const struct active *a);
 void job_fill(struct manager *q, const struct active *a, const struct job *job,

@@ -17,24 +17,78 @@ copy_text(char *dst, struct slice s)
 	dst[s.len] = '\0';
 }
 
+static const struct original *
+original_of(const struct envelope *e, uint32_t recipient, uint32_t i)
+{
+	uint32_t also = envelope_alsos(e, recipient) + i - 1;
+
+	if (i == 0)
+		return &e->originals[e->recipients[recipient].original];
+	return also < e->n_alsos && e->alsos[also].recipient == recipient ?
+	    &e->originals[e->alsos[also].original] : NULL;
+}
+
+bool
+job_is_ours_to_tell(const struct envelope *e, uint32_t recipient)
+{
+	const struct original *o;
+
+	for (uint32_t i = 0; (o = original_of(e, recipient, i)) != NULL; i++)
+		if (o->is_expanded && (o->notify & QN_SUCCESS) != 0)
+			return true;
+	return false;
+}
+
+/* What one address asks the next server to tell of: nothing of a success when
+ * we tell of it, at the alias or in the mailbox that was named. */
+static uint8_t
+passed(const struct original *o, uint32_t recipient, bool is_ours_to_tell)
+{
+	uint8_t notify = o->notify & (QN_SUCCESS | QN_FAILURE | QN_DELAY);
+
+	return is_ours_to_tell || o->speaker != recipient ?
+	    notify & (uint8_t)~QN_SUCCESS : notify;
+}
+
+/*
+ * NOTIFY and ORCPT that go on (RFC 3461 5.2.1, 5.2.7.3). Of several addresses
+ * that lead here each has its wishes heard: one that says NEVER, or nothing,
+ * must not hide a failure from another. The first one with a wish gives its
+ * name.
+ */
+static void
+pass_on(const struct envelope *e, uint32_t recipient,
+    struct remote_recipient *out)
+{
+	bool is_ours = job_is_ours_to_tell(e, recipient);
+	bool is_silent = false, has_name = false;
+	const struct original *o;
+	uint8_t notify = 0;
+
+	copy_text(out->orcpt, original_of(e, recipient, 0)->orcpt);
+	for (uint32_t i = 0; (o = original_of(e, recipient, i)) != NULL; i++) {
+		uint8_t one = passed(o, recipient, is_ours);
+
+		is_silent = is_silent || o->notify == 0;
+		notify |= one;
+		if (!has_name && (one != 0 || o->notify == 0)) {
+			copy_text(out->orcpt, o->orcpt);
+			has_name = true;
+		}
+	}
+	if (notify == 0)
+		out->notify = is_silent ? 0 : QN_NEVER;
+	else
+		out->notify = is_silent ? notify | notify_wants(0) : notify;
+}
+
 static void
 fill_recipient(const struct active *a, const struct recipient *r,
     struct remote_recipient *out)
 {
-	const struct original *o = &a->e->originals[r->original];
-
 	out->number = (uint32_t)(r - a->e->recipients);
 	recipient_text(r, out->address, sizeof(out->address));
-	out->notify = o->notify;
-	/* RFC 3461 5.2.7.3: we tell of the success, at the alias or in the
-	 * mailbox that was named; those behind it must not. */
-	if ((o->is_expanded || o->speaker != out->number) &&
-	    (o->notify & QN_SUCCESS) != 0) {
-		out->notify = o->notify & (uint8_t)~QN_SUCCESS;
-		if (out->notify == 0)
-			out->notify = QN_NEVER;
-	}
-	copy_text(out->orcpt, o->orcpt);
+	pass_on(a->e, out->number, out);
 }
 
 /*

@@ -141,6 +141,10 @@ decode_states(struct envelope *e, const unsigned char *bytes)
 		    RECIPIENT_STATE_LEN, &e->recipients[i].state) == -1)
 			memset(&e->recipients[i].state, 0,
 			    sizeof(e->recipients[i].state));
+	for (uint32_t i = 0; i < e->n_recipients; i++)
+		if (e->recipients[i].state.status == RCPT_FAILED ||
+		    e->recipients[i].state.status == RCPT_FAILED_TOLD)
+			envelope_failed(e, i);
 }
 
 struct envelope *

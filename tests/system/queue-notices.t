@@ -150,17 +150,43 @@ def test_expanded():
                 n = lab.bouncer.notices[0]
                 eq(sorted((r.address, r.original, r.action)
                           for r in n.recipients), want, what + "told of")
-        lab.bouncer.notices.clear()
+        for bad, wants, success in (
+                (("bob",), SUCCESS | FAILURE, [(2, "team@exemple.test")]),
+                (("alice",), SUCCESS | FAILURE, [(2, "team@exemple.test")]),
+                (("alice",), SUCCESS, [(2, "team@exemple.test")]),
+                (("alice", "bob"), SUCCESS | FAILURE, [])):
+            lab.bouncer.notices.clear()
+            lab.workers.policy = lambda j: (PERMANENT, "5.2.1", "no") \
+                if j.mailbox in bad else (OK, "2.0.0", "delivered")
+            lab.client().submit([("team@exemple.test", wants)],
+                                sender="carol@exemple.test")
+            lab.wait(lambda: not lab.files())
+            eq(sorted((n.kind, r.address, r.action)
+                      for n in lab.bouncer.notices for r in n.recipients),
+               ([(0, b + "@exemple.test", 0) for b in bad] if wants & FAILURE
+                else []) + [x + (EXPANDED,) for x in success],
+               "%s fails of an alias of two, %d wanted" % (bad, wants))
+
+
+def test_expanded_late():
+    """The first of an alias fails when the second has long been delivered, in
+    another life."""
+    with Lab(SETTINGS) as lab:
+        lab.workers.policy = lambda j: (TEMPORARY, "4.2.0", "not now") \
+            if j.mailbox == "alice" else (OK, "2.0.0", "delivered")
+        i = lab.client().submit([("team@exemple.test", SUCCESS)],
+                                sender="carol@exemple.test").id
+        lab.wait_log(i + " deferred")
+        eq(len(lab.bouncer.notices), 0, "while it waits nothing is told")
+        lab.stop()
+        lab.start()
         lab.workers.policy = lambda j: (PERMANENT, "5.2.1", "no") \
-            if j.mailbox == "bob" else (OK, "2.0.0", "delivered")
-        lab.client().submit([("team@exemple.test", SUCCESS | FAILURE)],
-                            sender="carol@exemple.test")
+            if j.mailbox == "alice" else (OK, "2.0.0", "delivered")
+        lab.client().control(68, id=i)
         lab.wait(lambda: not lab.files())
-        eq(sorted((n.kind, r.address, r.action) for n in lab.bouncer.notices
-                  for r in n.recipients),
-           [(0, "bob@exemple.test", 0),
-            (2, "team@exemple.test", EXPANDED)],
-           "expanded, and one of them has failed")
+        eq([(n.kind, r.address, r.action) for n in lab.bouncer.notices
+            for r in n.recipients], [(2, "team@exemple.test", EXPANDED)],
+           "the other one stands for it")
 
 
 if strace is None or malle.SANITIZED:
@@ -169,4 +195,5 @@ else:
     test_kills()
 test_power_cut()
 test_expanded()
+test_expanded_late()
 done()

@@ -149,6 +149,8 @@ class Job:
         self.sender, self.to, self.mailbox, self.detail = (
             r.text(), r.text(), r.text(), r.text())
         self.quota_bytes, self.quota_messages = r.take("Q"), r.take("Q")
+        self.warning, self.language, self.account = (
+            r.take("B"), r.text(), r.text())
         self.content = None
 
 

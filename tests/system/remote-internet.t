@@ -100,8 +100,14 @@ class World:
         self.servers[name] = s
         return s
 
+    def send_each(self, to):
+        """Submits to (address, NOTIFY or ""), with ORCPT; the id."""
+        return self.send([a for a, _ in to], options=[
+            (["NOTIFY=" + n] if n else []) + ["ORCPT=rfc822;" + a]
+            for a, n in to])
+
     def send(self, to, subject="x", options=(), body="Bonjour\r\n"):
-        """Submits; the id of the message."""
+        """Submits; the id of the message. options: of all, or a list each."""
         with smtplib.SMTP("127.0.0.1", self.m.ports["submission"],
                           timeout=20) as c:
             c.ehlo()
@@ -109,8 +115,9 @@ class World:
             c.ehlo()
             c.login(ALICE, PASSWORD)
             c.mail(ALICE, [])
-            for r in to:
-                code, text = c.rcpt(r, list(options))
+            for i, r in enumerate(to):
+                each = options and isinstance(options[0], list)
+                code, text = c.rcpt(r, list(options[i] if each else options))
                 if code != 250:
                     raise RuntimeError((r, code, text))
             code, text = c.data("From: %s\r\nTo: %s\r\nSubject: %s\r\n\r\n%s" %
@@ -429,6 +436,29 @@ def test_forwards(w):
        "no NOTIFY, none goes on (5.2.1 c)")
 
 
+def test_two_names(w):
+    """Two addresses that lead to one: neither hides what the other wants."""
+    s = w.server("commun")
+    for name in ("premier", "second"):
+        w.m.malle("alias", "add", name + "@exemple.test", "x@commun.org")
+    for first, second, want in (
+            ("NEVER", "FAILURE", "FAILURE second"),
+            ("NEVER", "", " second"), ("", "NEVER", " premier"),
+            ("NEVER", "NEVER", "NEVER premier"),
+            ("SUCCESS", "FAILURE", "SUCCESS,FAILURE premier"),
+            ("SUCCESS", "", "SUCCESS,FAILURE,DELAY premier")):
+        s.messages.clear()
+        ident = w.send_each([("premier@exemple.test", first),
+                             ("second@exemple.test", second)])
+        ok(w.wait(ident, "done"), "two names: is through")
+        line = s.messages[0]["rcpt_lines"][0]
+        got = [re.search(r"%s(\S*)" % x, line) for x in
+               ("NOTIFY=", "ORCPT=rfc822;")]
+        eq(" ".join(m.group(1).split("@")[0] if m else "" for m in got), want,
+           "%s and %s: %s" % (first or "nothing", second or "nothing", want))
+    s.messages.clear()
+
+
 def test_end(w):
     time.sleep(0.5)
     eq(len(w.m.messages(ALICE)), w.bounces, "no other bounce has come")
@@ -442,7 +472,7 @@ def main():
     try:
         for test in (test_good, test_refused, test_no_domain, test_later,
                      test_broken, test_421, test_tls, test_dsn,
-                     test_forwards, test_end):
+                     test_forwards, test_two_names, test_end):
             note(test.__name__)
             test(w)
     except BaseException:
