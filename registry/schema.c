@@ -100,6 +100,10 @@ static const struct attribute domain_attributes[] = {
 	    "domaine suspendu ; ensuite, refus" } },
 	{ "time-zone", ATTR_SET | ATTR_MANAGER, "Europe/Paris", valid_zone,
 	  { "time zone of its dates", "fuseau horaire de ses dates" } },
+	{ "welcome", ATTR_SET | ATTR_MANAGER, "no", valid_switch,
+	  { "whether new mailboxes get a message with the settings for mail "
+	    "programs", "si les nouvelles boîtes reçoivent un message avec les "
+	    "paramètres des logiciels de courrier" } },
 	{ "spam-policy", ATTR_SET | ATTR_MANAGER, "none", valid_policy,
 	  { "how its mail is filtered", "comment son courrier est filtré" } },
 	{ "client", ATTR_SET | ATTR_CLEAR, NULL, valid_login,
