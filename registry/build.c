@@ -190,6 +190,7 @@ build_facts(struct build *b, const char *domain)
 	if ((r = registry_domain(b->r, domain, &bytes, &d)) == 1) {
 		b->facts.uid = (uid_t)object_number(&d, "uid");
 		b->facts.state = record_state(&d);
+		b->facts.apps = record_apps(&d);
 	}
 	str_free(&bytes);
 	if (r == 0)

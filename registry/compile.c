@@ -28,7 +28,7 @@
 static void
 record_of(const struct object *o, bool secret, struct packer *k)
 {
-	const struct domain_facts nobody = { 1, ACCOUNT_ACTIVE };
+	const struct domain_facts nobody = { 1, ACCOUNT_ACTIVE, APP_ALLOWED };
 
 	if (o == NULL)
 		return;
@@ -83,6 +83,7 @@ note_domain(struct registry *r, const struct object *before,
 	else if (before == NULL || !same_value(before, after, "alias-of"))
 		what = STALE_ADDRESSES | STALE_SECRETS;
 	else if (!same_value(before, after, "state") ||
+	    !same_value(before, after, "app-passwords") ||
 	    !same_value(before, after, "uid"))
 		what = STALE_SECRETS;
 	if (registry_stale(r, d->name, what) == -1)

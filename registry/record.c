@@ -21,6 +21,14 @@ record_state(const struct object *o)
 	return ACCOUNT_ACTIVE;
 }
 
+enum app_mode
+record_apps(const struct object *d)
+{
+	if (object_is(d, "app-passwords", "required"))
+		return APP_REQUIRED;
+	return object_is(d, "app-passwords", "off") ? APP_OFF : APP_ALLOWED;
+}
+
 /* An attribute that may be missing. */
 static struct slice
 text_of(const struct object *o, const char *attribute)
@@ -198,6 +206,9 @@ record_secret(struct packer *k, const struct object *o,
 		.may_smtp = object_is(o, "smtp", "yes"),
 		.folder = text_of(o, "folder"),
 		.hash = object_get(o, "hash"),
+		.apps = d->apps == APP_OFF ? SLICE_EMPTY :
+		    text_of(o, "app-hashes"),
+		.app_only = d->apps == APP_REQUIRED,
 		.scram_salt = SLICE_EMPTY,
 		.scram_stored = SLICE_EMPTY,
 		.scram_server = SLICE_EMPTY,

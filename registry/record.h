@@ -10,12 +10,16 @@
 #define RECORD_MAX (OBJECT_BYTES_MAX + 1024)
 
 /* What of its domain goes into the records of an account. */
+enum app_mode { APP_ALLOWED, APP_REQUIRED, APP_OFF };
 struct domain_facts {
 	uid_t uid;
 	enum account_state state;
+	enum app_mode apps;		/* application passwords */
 };
 
 enum account_state record_state(const struct object *o);
+/* Of a domain. */
+enum app_mode record_apps(const struct object *d);
 
 /* Each packs one record to k, which must have room for RECORD_MAX. */
 /* principal is the main domain's object; the same as d when d is no alias.

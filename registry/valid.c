@@ -11,6 +11,7 @@
 
 #include "auth/password.h"
 #include "lib/account.h"
+#include "lib/app_password.h"
 #include "lib/date.h"
 #include "lib/num.h"
 #include "registry/zone.h"
@@ -197,6 +198,52 @@ valid_scram(struct slice in, struct str *out, struct text *why)
 		return wrong(why, "must be SCRAM-SHA-256 keys (RFC 5803)",
 		    "doit être des clés SCRAM-SHA-256 (RFC 5803)");
 	explicit_bzero(&keys, sizeof(keys));
+	str_put(out, in);
+	return 0;
+}
+
+int
+valid_apps(struct slice in, struct str *out, struct text *why)
+{
+	const char *const words[] = { "allowed", "required", "off", NULL };
+
+	return one_of(in, words, out) ? 0 : wrong(why,
+	    "must be allowed, required or off",
+	    "doit être allowed (permis), required (obligatoires) ou off "
+	    "(aucun)");
+}
+
+int
+valid_app_hashes(struct slice in, struct str *out, struct text *why)
+{
+	struct slice rest = in;
+
+	while (rest.p != NULL)
+		if (!is_line(slice_cut(&rest, '\n')))
+			goto bad;
+	if (!app_passwords_are_valid(in))
+		goto bad;
+	str_put(out, in);
+	return 0;
+bad:
+	return wrong(why, "must be application passwords as a dump has them",
+	    "doit être des mots de passe d'application comme dans un dump");
+}
+
+int
+valid_app_used(struct slice in, struct str *out, struct text *why)
+{
+	struct slice rest = in, line;
+	uint64_t n;
+
+	while (rest.p != NULL) {
+		line = slice_cut(&rest, '\n');
+		if (num_parse(slice_cut(&line, ' '), 0, INT64_MAX, &n) == -1 ||
+		    line.p == NULL || line.len == 0 ||
+		    line.len > APP_NAME_MAX || !is_line(line))
+			return wrong(why, "must be lines of seconds and a name",
+			    "doit être des lignes : secondes et un nom");
+	}
 	str_put(out, in);
 	return 0;
 }

@@ -49,6 +49,11 @@ attribute_valid valid_uid;
 /* A crypt(3) string that malle-authd can verify, or a locked one. */
 attribute_valid valid_hash;
 attribute_valid valid_scram;
+/* "allowed", "required" or "off". */
+attribute_valid valid_apps;
+/* Application passwords (lib/app_password.h), and when they were used: lines of
+ * seconds and a name. */
+attribute_valid valid_app_hashes, valid_app_used;
 /* "2026-11-21T22:35:01Z", or a day: "2026-11-21". */
 attribute_valid valid_time;
 /* Addresses with spaces, commas, semicolons or line ends between them
