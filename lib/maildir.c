@@ -409,6 +409,28 @@ maildir_usage(int maildirfd, uint64_t quota_bytes, uint64_t quota_messages,
 }
 
 int
+maildir_peek(int maildirfd, struct maildir_usage *out)
+{
+	struct sizefile f;
+	struct count c;
+	bool stale = false;
+
+	switch (sizefile_read(maildirfd, &f, &stale)) {
+	case 1:
+		*out = (struct maildir_usage){ (uint64_t)f.bytes,
+			(uint64_t)f.messages, stale };
+		return 0;
+	case 0:
+		if (count_maildir(maildirfd, true, &c) == -1)
+			return -1;
+		*out = (struct maildir_usage){ c.bytes, c.messages, false };
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+int
 maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
 {
 	char line[64];

@@ -52,6 +52,11 @@ struct maildir_usage {
 int maildir_usage(int maildirfd, uint64_t quota_bytes, uint64_t quota_messages,
     struct maildir_usage *out) __attribute__((warn_unused_result));
 
+/* What the file says, whatever its quota is; when it is missing or damaged, a
+ * count. Nothing is written. 0, or -1 with errno. */
+int maildir_peek(int maildirfd, struct maildir_usage *out)
+    __attribute__((warn_unused_result));
+
 /* Counts anew whatever the file says, and replaces it. */
 int maildir_recount(int maildirfd, uint64_t quota_bytes,
     uint64_t quota_messages, struct maildir_usage *out)

@@ -33,12 +33,14 @@ enum box_type {
 	BOX_SYNC,		/* BOX_DONE: what was written stays for ever */
 	BOX_REMOVE,		/* a message's place */
 	BOX_PURGE,		/* nothing */
+	BOX_USAGE,		/* nothing; of a whole domain: BOX_USEDs */
 
 	BOX_FOLDER = 32,	/* text folder, u64 messages, u64 bytes */
 	BOX_MESSAGE,		/* struct box_message, struct box_headers; with
 				 * a descriptor to read it from, if asked for */
 	BOX_CONTENT,		/* u64 size, with a descriptor to read it from */
-	BOX_DONE		/* u8 box_result, text reason */
+	BOX_DONE,		/* u8 box_result, text reason */
+	BOX_USED		/* text mailbox's folder, u64 messages, u64 bytes */
 };
 
 enum box_detail { BOX_PLACES, BOX_HEADERS, BOX_CONTENTS };

@@ -80,7 +80,8 @@ spawn_mailbox_unpack(struct unpacker *u, struct spawn_mailbox *out)
 	    !slice_eq(mailbox, slice_of(s.mailbox)) || s.rights == 0 ||
 	    s.rights > BOX_RIGHTS || s.quota_bytes > INT64_MAX ||
 	    s.quota_messages > INT64_MAX ||
-	    (mailbox.len == 0 && s.rights != BOX_MAY_PURGE))
+	    (mailbox.len == 0 && s.rights != BOX_MAY_PURGE &&
+	    s.rights != BOX_MAY_MEASURE))
 		return -1;
 	*out = s;
 	return 0;

@@ -45,7 +45,7 @@ struct spawn_pop3 {
 struct spawn_mailbox {
 	char domain[ADDR_DOMAIN_MAX + 1];
 	uint32_t uid;
-	char mailbox[ADDR_LOCAL_MAX + 1];	/* "": all, to be purged */
+	char mailbox[ADDR_LOCAL_MAX + 1];	/* "": all, to be measured or purged */
 	uint32_t rights;	/* enum box_right */
 	uint64_t quota_bytes, quota_messages;	/* for what is written; 0: any */
 };

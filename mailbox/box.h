@@ -83,6 +83,7 @@ typedef int box_act(struct box *b, struct ipc_msg *m);
 box_act box_measure, box_list, box_read;		/* show.c */
 box_act box_write, box_sync;				/* write.c */
 box_act box_remove, box_purge;				/* remove.c */
+box_act box_usage;					/* usage.c */
 
 
 #endif

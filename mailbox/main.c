@@ -4,7 +4,8 @@
 /*
  * Runs as: the uid of the domain, chrooted to the domain's folder by
  * malle-spawn, which starts it; Landlock leaves it one mailbox's folder (the
- * domain's to purge, which renames that folder), sandbox SANDBOX_MAILBOX.
+ * domain's to purge, which renames that folder, and to read to count them all),
+ * sandbox SANDBOX_MAILBOX.
  * Trusts: malle-spawn's arguments. Not who asks: each request needs a right
  * that the registry has granted, and every field of it is judged. Not the
  * mailbox: names are checked, links not followed.
@@ -53,6 +54,7 @@ static const struct {
 	{ BOX_SYNC,    BOX_MAY_WRITE,   box_sync },
 	{ BOX_REMOVE,  BOX_MAY_REMOVE,  box_remove },
 	{ BOX_PURGE,   BOX_MAY_PURGE,   box_purge },
+	{ BOX_USAGE,   BOX_MAY_MEASURE, box_usage },
 };
 /* clang-format on */
 
@@ -133,7 +135,7 @@ confine(struct box *b)
 {
 	static const struct proc_limits limits = { .memory = 512u << 20,
 		.files = 256, .processes = PROC_NO_FORK };
-	bool purges = (b->rights & BOX_MAY_PURGE) != 0;
+	bool is_wide = (b->rights & BOX_MAY_PURGE) != 0 || *b->name == '\0';
 	struct sandbox_path kept = { -1, (b->rights & (BOX_MAY_WRITE |
 	    BOX_MAY_REMOVE | BOX_MAY_PURGE)) != 0 };
 	struct sandbox_got got;
@@ -141,7 +143,7 @@ confine(struct box *b)
 
 	if (mailbox == -1 && errno != ENOENT)
 		return -1;
-	kept.dirfd = purges ? b->domain : mailbox;
+	kept.dirfd = is_wide ? b->domain : mailbox;
 	if (proc_drop_to(getuid(), getgid(), NULL, &limits) == -1 ||
 	    sandbox_enter(SANDBOX_MAILBOX, &kept, kept.dirfd == -1 ? 0 : 1,
 	    &got) == -1)
@@ -154,7 +156,7 @@ confine(struct box *b)
 			return -1;
 		close(mailbox);
 	}
-	if (!purges)
+	if (!is_wide)
 		close(b->domain);
 	return 0;
 }
@@ -173,8 +175,9 @@ take_arguments(struct box *b, int argc, char **argv)
 	    num_parse(slice_of(argv[5]), 0, INT64_MAX,
 	    &b->quota_messages) == -1)
 		return -1;
-	/* Without a name: all of the domain, to be purged and for no more. */
-	if (*argv[2] == '\0' ? rights != BOX_MAY_PURGE :
+	/* Without a name: all of the domain, to be purged, or for numbers. */
+	if (*argv[2] == '\0' ?
+	    rights != BOX_MAY_PURGE && rights != BOX_MAY_MEASURE :
 	    addr_account(slice_of(argv[2]), name) == -1)
 		return -1;
 	b->name = argv[2];

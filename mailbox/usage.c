@@ -1,0 +1,81 @@
+/* usage.c - what each mailbox of a domain holds. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Asked for by whoever lists thousands: a maildirsize is believed, and only a
+ * mailbox that has none is counted. Nothing is written.
+ */
+
+#include "mailbox/box.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "lib/addr.h"
+#include "lib/fsx.h"
+
+/* 0, or -1: it is no mailbox, or cannot be read. */
+static int
+measure(int domain, const char *name, struct maildir_usage *out)
+{
+	int user = fsx_open_dir(domain, name), fd, r;
+
+	if (user == -1)
+		return -1;
+	fd = maildir_open(user, "Maildir", false);
+	close(user);
+	if (fd == -1)
+		return -1;
+	r = maildir_peek(fd, out);
+	close(fd);
+	return r;
+}
+
+/* The row of one folder of the domain. -1 when the asker is gone. */
+static int
+send_one(struct box *b, const char *name)
+{
+	char account[ADDR_LOCAL_MAX + 1];
+	struct maildir_usage usage;
+	struct packer k;
+
+	/* What is put aside to be purged begins with a dot. */
+	if (addr_account(slice_of(name), account) == -1 ||
+	    measure(b->domain, name, &usage) == -1)
+		return 0;
+	pack_init(&k, b->out, sizeof(b->out));
+	pack_bytes(&k, slice_of(name));
+	pack_u64(&k, usage.messages);
+	pack_u64(&k, usage.bytes);
+	return box_send(b, BOX_USED, &k, -1);
+}
+
+int
+box_usage(struct box *b, struct ipc_msg *request)
+{
+	struct dirent *e;
+	DIR *d;
+	int fd, r = 0;
+
+	if (!unpack_end(&request->body)) {
+		errno = EBADMSG;
+		return -1;
+	}
+	if (*b->name != '\0')
+		return box_done(b, BOX_REFUSED, "");
+	if ((fd = fsx_open_dir(b->domain, ".")) == -1)
+		return box_failed(b);
+	if ((d = fdopendir(fd)) == NULL) {
+		close(fd);
+		return box_failed(b);
+	}
+	while (r == 0 && (errno = 0, e = readdir(d)) != NULL)
+		r = send_one(b, e->d_name);
+	if (r == 0 && errno != 0)
+		r = 1;
+	closedir(d);
+	if (r == -1)
+		return -1;
+	return r == 1 ? box_failed(b) : box_done(b, BOX_OK, "");
+}
