@@ -15,20 +15,37 @@ static const char *const month_names[] = {
 	"Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
 };
 
+static char *
+rfc5322(const struct tm *tm, long east, char out[DATE_MAX])
+{
+	long offset = east / 60 % 1440;
+
+	snprintf(out, DATE_MAX, "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld",
+	    day_names[tm->tm_wday], tm->tm_mday, month_names[tm->tm_mon],
+	    tm->tm_year + 1900, tm->tm_hour, tm->tm_min, tm->tm_sec,
+	    offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60);
+	return out;
+}
+
 char *
 date_rfc5322(time_t t, char out[DATE_MAX])
 {
 	struct tm tm;
-	long offset;
 
 	if (localtime_r(&t, &tm) == NULL && gmtime_r(&(time_t){ 0 }, &tm) == NULL)
 		tm = (struct tm){ .tm_mday = 1, .tm_year = 70, .tm_wday = 4 };
-	offset = tm.tm_gmtoff / 60 % 1440;
-	snprintf(out, DATE_MAX, "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld",
-	    day_names[tm.tm_wday], tm.tm_mday, month_names[tm.tm_mon],
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
-	    offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60);
-	return out;
+	return rfc5322(&tm, tm.tm_gmtoff, out);
+}
+
+char *
+date_rfc5322_at(time_t t, int east, char out[DATE_MAX])
+{
+	struct tm tm;
+
+	t += east;
+	if (gmtime_r(&t, &tm) == NULL)
+		tm = (struct tm){ .tm_mday = 1, .tm_year = 70, .tm_wday = 4 };
+	return rfc5322(&tm, east, out);
 }
 
 char *

@@ -10,6 +10,8 @@
 
 /* "Sat, 21 Nov 2026 23:35:01 +0100" in local time. Returns out. */
 char *date_rfc5322(time_t t, char out[DATE_MAX]);
+/* The same where clocks are so many seconds to the east of UTC. */
+char *date_rfc5322_at(time_t t, int east, char out[DATE_MAX]);
 /* "2026-11-21T22:35:01Z". Returns out. */
 char *date_iso(time_t t, char out[DATE_MAX]);
 

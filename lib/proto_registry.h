@@ -21,6 +21,10 @@ enum registry_type {
 	REG_REQUEST = 1,	/* u16 version, text operation, fields */
 	REG_MORE,		/* fields: one more object of a long request (load) */
 	REG_LAST,		/* end of a long request */
+	/* malle-registryd to malle-queued, on their pair, with a descriptor */
+	REG_NOTICE = 16,	/* text key; one message comes on it as on
+				 * public/queue.sock, unless that key was
+				 * taken lately, which is answered at once */
 	REG_ROW = 32,		/* fields */
 	REG_END			/* u8 registry_result, bytes sentence; with a
 				 * descriptor when the operation gives one */
@@ -34,6 +38,8 @@ enum registry_result {
 	REGISTRY_EXISTS,
 	REGISTRY_TEMPORARY	/* nothing was changed; try again */
 };
+
+#define REGISTRY_NOTICE_KEY_MAX 40	/* of REG_NOTICE: [0-9a-f] */
 
 /* How a sentence begins that is to be shown though all went well. */
 #define SAY_WARNING "Warning: "

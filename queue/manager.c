@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "lib/proc.h"
 #include "queue/hold.h"
+#include "queue/registry.h"
 #include "queue/sending.h"
 
 #define EVENTS 512		/* of one turn */
@@ -134,6 +135,8 @@ manager_init(struct manager *q)
 	q->syncer.fd = q->sync.event;
 	q->syncer.ready = submit_synced;
 	if (manager_watch(q, &q->syncer, EPOLLIN) == -1)
+		return -1;
+	if (registry_watch(q) == -1)
 		return -1;
 	if (q->listener.fd != -1) {
 		q->listener.ready = peer_accept;

@@ -26,17 +26,19 @@
 #define PENDING_MAX 64		/* answers owed to one peer */
 #define GROUPS_MAX 256
 
+#define SUBMITTERS (PEER_NET | PEER_LOCAL | PEER_BOUNCE | PEER_REGISTRY)
+
 /* What is asked, who may, and who does it: 0, or -1 to close the connection. */
 static const struct op {
 	uint16_t type;
 	unsigned roles;
 	int (*act)(struct manager *q, struct conn *c, struct ipc_msg *m);
 } ops[] = {
-	{ Q_MAIL, PEER_NET | PEER_LOCAL | PEER_BOUNCE, submit_mail },
-	{ Q_RCPT, PEER_NET | PEER_LOCAL | PEER_BOUNCE, submit_rcpt },
-	{ Q_DATA, PEER_NET | PEER_LOCAL | PEER_BOUNCE, submit_data },
-	{ Q_COMMIT, PEER_NET | PEER_LOCAL | PEER_BOUNCE, submit_commit },
-	{ Q_RESET, PEER_NET | PEER_LOCAL | PEER_BOUNCE, submit_reset },
+	{ Q_MAIL, SUBMITTERS, submit_mail },
+	{ Q_RCPT, SUBMITTERS, submit_rcpt },
+	{ Q_DATA, SUBMITTERS, submit_data },
+	{ Q_COMMIT, SUBMITTERS, submit_commit },
+	{ Q_RESET, SUBMITTERS, submit_reset },
 	{ Q_CHECK, PEER_NET, check_room },
 	{ Q_LIST, PEER_ADMIN, control_request },
 	{ Q_SHOW, PEER_ADMIN, control_request },

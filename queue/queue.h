@@ -5,6 +5,7 @@
 
 #include "lib/conf.h"
 #include "lib/proto_local.h"
+#include "lib/proto_registry.h"
 #include "lib/route.h"
 #include "lib/srs.h"
 #include "queue/index.h"
@@ -60,13 +61,16 @@ struct active {
 };
 TAILQ_HEAD(actives, active);
 
+#define REGISTRY_TAKEN 64	/* notices that are known when given again */
+
 enum role {
 	PEER_NET = 1,		/* malle-smtpd */
 	PEER_LOCAL = 2,		/* any local user */
 	PEER_ADMIN = 4,
 	PEER_BOUNCE = 8,	/* malle-bounce, about one message */
 	PEER_ANSWER = 16,	/* nobody: an answer of an account, see answer.h */
-	PEER_HOLD = 32		/* nobody: a notice of a hold, see hold.h */
+	PEER_HOLD = 32,		/* nobody: a notice of a hold, see hold.h */
+	PEER_REGISTRY = 64	/* malle-registryd, one notice: registry.h */
 };
 
 struct submission;
@@ -104,6 +108,11 @@ struct manager {
 	int spawn, bounce;		/* pairs, or -1 */
 	int remote_fd;			/* the pair of malle-remote, or -1 */
 	int registry_fd;		/* that of malle-registryd, or -1 */
+	struct watch registry;
+	/* Of its notices: the one that comes in, and the last ones taken. */
+	char registry_key[REGISTRY_NOTICE_KEY_MAX + 1];
+	char registry_taken[REGISTRY_TAKEN][REGISTRY_NOTICE_KEY_MAX + 1];
+	unsigned registry_n;		/* how many were taken */
 	int conf_fd;			/* where malle-start gives settings, or -1 */
 	struct remote_state *remote;	/* of remote.c and its neighbours */
 	uid_t net_uid, own_uid;

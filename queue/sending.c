@@ -129,7 +129,7 @@ who_sends(struct manager *q, const struct conn *c, const struct queue_mail *m,
 	struct addr a;
 
 	memset(s, 0, sizeof(*s));
-	if (m->account[0] == '\0' || (c->roles & PEER_BOUNCE) != 0)
+	if (m->account[0] == '\0' || (c->roles & (PEER_BOUNCE | PEER_REGISTRY)) != 0)
 		return;
 	if (strncmp(m->account, SENDING_RELAY, strlen(SENDING_RELAY)) == 0)
 		of_relay(q, m->client, s);

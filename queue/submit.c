@@ -22,6 +22,7 @@
 #include "lib/log.h"
 #include "queue/answer.h"
 #include "queue/hold.h"
+#include "queue/registry.h"
 #include "queue/submission.h"
 #include "queue/told.h"
 
@@ -76,6 +77,8 @@ submission_answer(struct manager *q, struct conn *c, enum queue_result result,
 	pack_bytes(&k, slice_of(enhanced));
 	pack_bytes(&k, slice_of(text));
 	peer_answer(q, c, Q_DONE, &k);
+	if ((c->roles & PEER_REGISTRY) != 0)
+		registry_submitted(q, c, result);
 }
 
 bool
@@ -170,7 +173,8 @@ note_sender(struct submission *s, const struct conn *c)
 static void
 distrust(const struct conn *c, struct queue_mail *m)
 {
-	if ((c->roles & (PEER_BOUNCE | PEER_ANSWER | PEER_HOLD)) != 0) {
+	if ((c->roles & (PEER_BOUNCE | PEER_ANSWER | PEER_HOLD |
+	    PEER_REGISTRY)) != 0) {
 		m->lane = LANE_TRANSACTIONAL;
 		return;
 	}

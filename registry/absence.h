@@ -14,8 +14,10 @@ int absence_begin(const struct object *before, struct object *after,
     bool has_start, bool has_end, int64_t now)
     __attribute__((warn_unused_result));
 
-/* Notes when the absence of a user ends, if it does. */
-void absence_note(struct registry *r, const struct object *user);
+/* With a change: notes when there is something to do for an absence, and forgets
+ * the reminder of one that is over. 0 or -1. */
+int absence_note(struct registry *r, const struct object *before,
+    const struct object *after) __attribute__((warn_unused_result));
 
 /*
  * Inside a transaction, when absence_is_due(): switches off what is over, some

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "registry/hasher.h"
+#include "registry/notice.h"
 #include "registry/operation.h"
 #include "registry/purge.h"
 
@@ -41,6 +42,7 @@ struct service {
 	struct registry *r;
 	struct hasher *hasher;
 	struct purge purge;
+	struct notices notices;
 	struct conn conns[CONNS_MAX];
 	uint64_t next_id;
 	int listen_fd, etc_fd;

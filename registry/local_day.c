@@ -19,9 +19,8 @@
 #define DAY_LEN 10	/* "2026-12-24" */
 #define LAST_SECOND 86399
 
-/* The zone of a domain, or of the one that it is another name of. */
-static int
-zone_of(struct registry *r, const char *name, struct zone *out)
+int
+local_zone(struct registry *r, const char *name, struct zone *out)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	char main_name[ADDR_DOMAIN_MAX + 1];
@@ -60,7 +59,7 @@ local_day(struct registry *r, struct object *account, const char *attribute,
 	    num_parse(slice_make(day.p + 5, 2), 1, 12, &month) == -1 ||
 	    num_parse(slice_make(day.p + 8, 2), 1, 31, &date) == -1)
 		return 0;
-	if (zone_of(r, at + 1, &zone) == -1)
+	if (local_zone(r, at + 1, &zone) == -1)
 		return -1;
 	return object_put(account, attribute, slice_of(date_iso((time_t)
 	    zone_seconds(&zone, (int)year, (int)month, (int)date,

@@ -4,6 +4,12 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "registry/registry.h"
+#include "registry/zone.h"
+
+/* The zone of a domain, or of the one that it is another name of; one that is
+ * not known counts as UTC. 0, or -1 with errno. */
+int local_zone(struct registry *r, const char *name, struct zone *out)
+    __attribute__((warn_unused_result));
 
 /*
  * The first, or the last (is_end), second of a day "2026-12-24" that attribute

@@ -10,6 +10,7 @@
 #include "registry/compile.h"
 #include "registry/folder.h"
 #include "registry/journal.h"
+#include "registry/notice.h"
 #include "registry/usage.h"
 
 int
@@ -86,8 +87,10 @@ registry_change(struct registry *r, const struct actor *who,
 	if (usage_note(r, before, after) == -1 ||
 	    folder_note(r, before, after) == -1 ||
 	    write_object(r, before, after) == -1 ||
+	    notice_of_change(r, who, before, after) == -1 ||
 	    journal_write(r, who, before, after) == -1)
 		return -1;
-	absence_note(r, after);
+	if (absence_note(r, before, after) == -1)
+		return -1;
 	return compile_note(r, before, after);
 }

@@ -42,6 +42,7 @@ struct registry {
 	int spawn_fd;				/* the pair to malle-spawn, -1 */
 	char purging[ADDR_TEXT_MAX];		/* whose mail is going now, "" */
 	bool purge_wanted;			/* look for more at once */
+	bool notice_wanted;			/* there is one to be sent */
 };
 
 /* Who asks, for the journal. */

@@ -31,6 +31,7 @@
 #define WRONG_MS 2000		/* what a wrong password costs */
 #define STOP_MS 4000		/* for answers, once told to end */
 #define ABSENCE_RETRY 60	/* seconds */
+#define OTHERS 4		/* descriptors that are no connections */
 
 static volatile sig_atomic_t told_to_stop, told_to_reload;
 
@@ -247,7 +248,7 @@ events_of(const struct conn *c)
 	return 0;
 }
 
-/* Fills p; p[i + 3] is of conns[i]. Returns the time to wait, in ms. */
+/* Fills p; p[i + OTHERS] is of conns[i]. Returns the time to wait, in ms. */
 static int
 prepare_poll(struct service *s, struct pollfd *p)
 {
@@ -257,13 +258,17 @@ prepare_poll(struct service *s, struct pollfd *p)
 		.events = POLLIN };
 	p[1] = (struct pollfd){ .fd = hasher_fd(s->hasher), .events = POLLIN };
 	p[2] = (struct pollfd){ .fd = s->purge.fd, .events = POLLIN };
+	p[3] = (struct pollfd){ .fd = s->notices.fd, .events = POLLIN };
 	if (s->purge.fd == -1 && s->purge.next - now < wait)
 		wait = s->purge.next < now ? 0 : s->purge.next - now;
+	if (s->notices.fd == -1 && s->notices.next != INT64_MAX &&
+	    s->notices.next - now < wait)
+		wait = s->notices.next < now ? 0 : s->notices.next - now;
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		const struct conn *c = &s->conns[i];
 		short events = events_of(c);
 
-		p[i + 3] = (struct pollfd){ .fd = events != 0 ? c->fd : -1,
+		p[i + OTHERS] = (struct pollfd){ .fd = events != 0 ? c->fd : -1,
 			.events = events };
 		left = c->deadline - now;
 		if (c->state == CONN_FREE || c->state == CONN_HASHING ||
@@ -289,17 +294,17 @@ prepare_poll(struct service *s, struct pollfd *p)
 static void
 turn(struct service *s, const sigset_t *unblocked)
 {
-	struct pollfd p[CONNS_MAX + 3];
+	struct pollfd p[CONNS_MAX + OTHERS];
 	int wait = prepare_poll(s, p);
 	struct timespec t = { wait / 1000, wait % 1000 * 1000000L };
 	int64_t now;
 
-	if (ppoll(p, CONNS_MAX + 3, &t, unblocked) == -1)
+	if (ppoll(p, CONNS_MAX + OTHERS, &t, unblocked) == -1)
 		return;		/* a signal: the loop looks at it */
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		struct conn *c = &s->conns[i];
 
-		if (p[i + 3].revents == 0)
+		if (p[i + OTHERS].revents == 0)
 			continue;
 		if (c->state == CONN_IDLE || c->state == CONN_LOADING)
 			conn_read(s, c);
@@ -312,6 +317,7 @@ turn(struct service *s, const sigset_t *unblocked)
 	run_group(s);
 	end_absences(s);
 	purge_turn(&s->purge, s->r, p[2].revents != 0);
+	notice_turn(&s->notices, s->r, p[3].revents != 0);
 	now = clock_ms();
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		look_at_clock(&s->conns[i], now);
@@ -372,6 +378,7 @@ service_run(struct registry *r, const struct service_fds *fds)
 
 	s.r = r;
 	s.purge = PURGE_INIT;
+	s.notices = (struct notices){ .pair = fds->queue, .fd = -1 };
 	s.listen_fd = fds->listening;
 	s.etc_fd = fds->etc;
 	watch_signals(&unblocked);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/fsx.h"
@@ -196,6 +197,16 @@ zone_seconds(const struct zone *z, int year, int month, int day, int seconds)
 	if (z->has_summer && is_summer(z, shown - z->summer, year))
 		return shown - z->summer;
 	return shown - z->standard;
+}
+
+int
+zone_east(const struct zone *z, int64_t at)
+{
+	time_t shown = (time_t)(at + z->standard);
+	struct tm tm;
+
+	return z->has_summer && gmtime_r(&shown, &tm) != NULL &&
+	    is_summer(z, at, tm.tm_year + 1900) ? z->summer : z->standard;
 }
 
 /* What is known of them; the same for as long as the service runs. */

@@ -29,6 +29,9 @@ int zone_parse(struct slice text, struct zone *out)
 int64_t zone_seconds(const struct zone *z, int year, int month, int day,
     int seconds);
 
+/* What the clocks there are ahead of UTC at a moment of it, in seconds. */
+int zone_east(const struct zone *z, int64_t at);
+
 /* Reads what each zone of the database does from now on. The number of zones,
  * 0 when there is no such database, or -1 with errno. */
 int zones_load(const char *folder) __attribute__((warn_unused_result));

@@ -1,0 +1,31 @@
+/* notice.h - mail from the registry to the owner of a mailbox. */
+#ifndef REGISTRY_NOTICE_H
+#define REGISTRY_NOTICE_H
+/* SPDX-License-Identifier: ISC */
+
+#include "lib/proto_registry.h"
+#include "registry/registry.h"
+
+/* What is under way to malle-queued. */
+struct notices {
+	int pair;		/* the pair to malle-queued, or -1 */
+	int fd;			/* its answer comes here, or -1 */
+	int64_t next;		/* monotonic ms: a look then */
+	char key[REGISTRY_NOTICE_KEY_MAX + 1];	/* of the one under way */
+};
+
+/*
+ * In the transaction of a change: if it gives somebody else than the owner the
+ * password of a mailbox, its owner is to be told. 0 or -1 with errno.
+ */
+int notice_of_change(struct registry *r, const struct actor *who,
+    const struct object *before, const struct object *after)
+    __attribute__((warn_unused_result));
+/* In a transaction: this absence has gone on for long. 0 or -1. */
+int notice_of_absence(struct registry *r, const struct object *user)
+    __attribute__((warn_unused_result));
+
+/* Outside of transactions, in each turn; answered: n->fd is readable. */
+void notice_turn(struct notices *n, struct registry *r, bool answered);
+
+#endif

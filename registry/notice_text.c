@@ -1,0 +1,176 @@
+/* notice_text.c - what the owner of a mailbox is told by mail, pure. */
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * For people who do not know how mail works: what has happened, what it means,
+ * what to do. Both languages say the same in the same order; the dates are those
+ * of the domain's clocks.
+ */
+
+#include "registry/notice_text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bounce/encode.h"
+#include "lib/date.h"
+
+#define NB "\u00a0"	/* French puts it before : ; ! ? */
+#define PARAGRAPH 1024
+#define WHEN 64
+
+/* clang-format off */
+static const struct words {
+	const char *from, *greeting;
+	const char *changed_subject;		/* account */
+	const char *changed;			/* account, when, who */
+	const char *root, *somebody, *manager;	/* uid; name */
+	const char *where, *nowhere;		/* from */
+	const char *meant, *stranger;		/* postmaster */
+	const char *away_subject;		/* account */
+	const char *away;			/* account, since */
+	const char *back, *still;		/* account */
+	const char *once;			/* hostname */
+	const char *date;
+} french = {
+	.from = "Service de messagerie",
+	.greeting = "Bonjour,",
+	.changed_subject = "Le mot de passe de %s a été changé",
+	.changed = "Le mot de passe de la boîte %s a été changé le %s, non par vous mais par %s.",
+	.root = "l’administrateur du serveur (root)",
+	.somebody = "un administrateur du serveur (utilisateur système n°" NB "%u)",
+	.manager = "le gestionnaire %s",
+	.where = "Depuis" NB ": %.*s",
+	.nowhere = "Depuis" NB ": le serveur lui-même, ou un programme qui ne l’a pas dit.",
+	.meant = "Si vous l’avez demandé" NB ": l’ancien mot de passe ne sert plus. Choisissez-en vous-même un nouveau, que personne d’autre ne connaisse.",
+	.stranger = "Si vous ne l’avez pas demandé" NB ": qui connaît ce mot de passe peut lire votre courrier et écrire en votre nom. Demandez des explications à %s.",
+	.away_subject = "%s" NB ": votre absence dure toujours",
+	.away = "La boîte %s répond depuis le %s que vous êtes absent, et cette absence n’a pas de fin.",
+	.back = "Si vous êtes de retour" NB ": arrêtez la réponse d’absence (malle user set %s vacation=no).",
+	.still = "Si vous êtes encore absent" NB ": il n’y a rien à faire. Donner une date de fin évite de l’oublier (malle user set %s vacation-end=AAAA-MM-JJ). Il n’y aura pas d’autre rappel pour cette absence.",
+	.once = "Cet avis a été écrit automatiquement par le serveur de messagerie %s" NB "; il est inutile d’y répondre.",
+	.date = "%d/%m/%Y à %H:%M",
+}, english = {
+	.from = "Mail Delivery System",
+	.greeting = "Hello,",
+	.changed_subject = "The password of %s was changed",
+	.changed = "The password of the mailbox %s was changed on %s, not by you but by %s.",
+	.root = "the administrator of the server (root)",
+	.somebody = "an administrator of the server (system user %u)",
+	.manager = "the manager %s",
+	.where = "From: %.*s",
+	.nowhere = "From: the server itself, or a program that did not tell.",
+	.meant = "If you asked for it: the old password is of no use any more. Choose another one yourself, that nobody else knows.",
+	.stranger = "If you did not ask for it: who knows this password can read your mail and write in your name. Ask %s why.",
+	.away_subject = "%s: your absence still goes on",
+	.away = "The mailbox %s has answered since %s that you are away, and this absence has no end.",
+	.back = "If you are back: stop the answer (malle user set %s vacation=no).",
+	.still = "If you are still away: there is nothing to do. With an end it will not be forgotten (malle user set %s vacation-end=YYYY-MM-DD). There will be no other reminder of this absence.",
+	.once = "This notice was written automatically by the mail server %s; there is no use in answering it.",
+	.date = "%Y-%m-%d at %H:%M",
+};
+/* clang-format on */
+
+/* With what the clocks there are ahead: "24/12/2026 à 10:00 (UTC+0100)". */
+static const char *
+when(const struct notice_text *n, const struct words *w, time_t t,
+    char out[WHEN])
+{
+	int east = zone_east(&n->zone, t) / 60;
+	time_t shown = t + east * 60;
+	struct tm tm;
+	size_t len = 0;
+
+	if (gmtime_r(&shown, &tm) != NULL)
+		len = strftime(out, WHEN, w->date, &tm);
+	snprintf(out + len, WHEN - len, " (UTC%c%02d%02d)",
+	    east < 0 ? '-' : '+', abs(east) / 60 % 100, abs(east) % 60);
+	return out;
+}
+
+static void
+put_header(struct str *out, const struct words *w, const struct notice_text *n)
+{
+	char tail[512], subject[512], date[DATE_MAX];
+
+	str_printf(out, "Date: %s\n", date_rfc5322_at(n->now,
+	    zone_east(&n->zone, n->now), date));
+	snprintf(tail, sizeof(tail), " <MAILER-DAEMON@%s>", n->hostname);
+	encode_field_text(out, "From", slice_of(w->from), tail);
+	str_printf(out, "To: <%s>\n", n->to);
+	snprintf(subject, sizeof(subject), n->kind == NOTICE_PASSWORD ?
+	    w->changed_subject : w->away_subject, n->to);
+	encode_field_text(out, "Subject", slice_of(subject), "");
+	str_printf(out, "Message-ID: <%s.notice@%s>\n", n->key, n->hostname);
+	str_puts(out, "Auto-Submitted: auto-generated\n"
+	    "X-Auto-Response-Suppress: All\n");
+	str_printf(out, "Content-Language: %s\n", n->is_french ? "fr" : "en");
+	str_puts(out, "MIME-Version: 1.0\n"
+	    "Content-Type: text/plain; charset=utf-8\n"
+	    "Content-Transfer-Encoding: quoted-printable\n\n");
+}
+
+__attribute__((format(printf, 2, 3))) static void
+paragraph(struct str *out, const char *fmt, ...)
+{
+	char text[PARAGRAPH];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (out->len > 0)
+		str_putc(out, '\n');
+	encode_paragraph(out, 0, text);
+}
+
+/* The formats are those of the tables above: the same in both languages. */
+static void
+put_changed(struct str *out, const struct words *w,
+    const struct notice_text *n)
+{
+	char time[WHEN], who[ADDR_TEXT_MAX + 100];
+
+	if (n->manager[0] != '\0')
+		snprintf(who, sizeof(who), w->manager, n->manager);
+	else if (n->uid == 0)
+		snprintf(who, sizeof(who), "%s", w->root);
+	else
+		snprintf(who, sizeof(who), w->somebody, (unsigned)n->uid);
+	paragraph(out, w->changed, n->to, when(n, w, n->now, time), who);
+	if (n->from.len > 0)
+		paragraph(out, w->where, SLICE_FMT(n->from));
+	else
+		paragraph(out, "%s", w->nowhere);
+	paragraph(out, "%s", w->meant);
+	paragraph(out, w->stranger, n->postmaster);
+}
+
+static void
+put_absence(struct str *out, const struct words *w,
+    const struct notice_text *n)
+{
+	char time[WHEN];
+
+	paragraph(out, w->away, n->to, when(n, w, n->since, time));
+	paragraph(out, w->back, n->to);
+	paragraph(out, w->still, n->to);
+}
+
+void
+notice_compose(struct str *out, const struct notice_text *n)
+{
+	const struct words *w = n->is_french ? &french : &english;
+	struct str body = STR_INIT(NOTICE_TEXT_MAX / 2);
+
+	put_header(out, w, n);
+	paragraph(&body, "%s", w->greeting);
+	if (n->kind == NOTICE_PASSWORD)
+		put_changed(&body, w, n);
+	else
+		put_absence(&body, w, n);
+	paragraph(&body, w->once, n->hostname);
+	encode_quoted_printable(out, str_slice(&body));
+	str_free(&body);
+}

@@ -1,0 +1,38 @@
+/* notice_text.h - what the owner of a mailbox is told by mail, pure. */
+#ifndef REGISTRY_NOTICE_TEXT_H
+#define REGISTRY_NOTICE_TEXT_H
+/* SPDX-License-Identifier: ISC */
+
+#include <stdint.h>
+#include <time.h>
+
+#include "lib/addr.h"
+#include "lib/str.h"
+#include "registry/zone.h"
+
+#define NOTICE_TEXT_MAX 16384	/* bytes of a notice */
+
+enum notice_kind {
+	NOTICE_PASSWORD,	/* somebody else has set the password */
+	NOTICE_ABSENCE		/* an absence without end goes on */
+};
+
+struct notice_text {
+	enum notice_kind kind;
+	const char *key;	/* the notice's own */
+	const char *hostname;
+	const char *to, *postmaster;
+	bool is_french;
+	struct zone zone;	/* of the domain */
+	time_t now;
+	time_t since;		/* NOTICE_ABSENCE: its begin */
+	/* NOTICE_PASSWORD: the manager's name, or "" and the uid. */
+	const char *manager;
+	uint32_t uid;
+	struct slice from;	/* where they sat; none: not told */
+};
+
+/* The whole message, ASCII but for addresses that are not, LF line ends. */
+void notice_compose(struct str *out, const struct notice_text *n);
+
+#endif
