@@ -14,63 +14,60 @@
 #define T DNS_CHECK_T
 #define STRING_MAX 255		/* of one string of a TXT record */
 
+/* What each result means; %s: the address, the domain. */
+static const struct {
+	enum dns_verdict verdict;
+	const char *english, *french;
+} sentences[] = {
+	/* clang-format off */
+	[SPF_NONE] = { DNS_CHECK_TODO,
+	  "no SPF record: nothing says that %s may send for %s",
+	  "pas d'enregistrement SPF : rien ne dit que %s peut envoyer pour %s" },
+	[SPF_PASS] = { DNS_CHECK_FINE,
+	  "SPF lets %s send for %s",
+	  "SPF permet à %s d'envoyer pour %s" },
+	[SPF_ANYBODY] = { DNS_CHECK_WRONG,
+	  "SPF lets %s send for %s, and all the world: end it with -all",
+	  "SPF permet à %s d'envoyer pour %s, et à n'importe qui : terminez-le "
+	  "par -all" },
+	[SPF_FAIL] = { DNS_CHECK_WRONG,
+	  "SPF does not let %s send for %s",
+	  "SPF ne permet pas à %s d'envoyer pour %s" },
+	[SPF_SOFTFAIL] = { DNS_CHECK_WRONG,
+	  "SPF hardly lets %s send for %s (~)",
+	  "SPF ne permet guère à %s d'envoyer pour %s (~)" },
+	[SPF_NEUTRAL] = { DNS_CHECK_WRONG,
+	  "SPF says neither yes nor no to %s sending for %s",
+	  "SPF ne dit ni oui ni non quand %s envoie pour %s" },
+	[SPF_SEVERAL] = { DNS_CHECK_WRONG,
+	  "several SPF records: none counts; keep one that lets %s send for %s",
+	  "plusieurs enregistrements SPF : aucun ne compte ; gardez-en un qui "
+	  "permet à %s d'envoyer pour %s" },
+	[SPF_SYNTAX] = { DNS_CHECK_WRONG,
+	  "a mistake in the SPF record, or in one that it includes: nothing says "
+	  "that %s may send for %s",
+	  "une erreur dans l'enregistrement SPF, ou dans un de ceux qu'il inclut : "
+	  "rien ne dit que %s peut envoyer pour %s" },
+	[SPF_LOOKUPS] = { DNS_CHECK_WRONG,
+	  "SPF needs too many look-ups (RFC 7208 4.6.4) to let %s send for %s: "
+	  "name addresses instead of includes",
+	  "SPF demande trop de recherches (RFC 7208 4.6.4) pour permettre à %s "
+	  "d'envoyer pour %s : nommez des adresses plutôt que des include" },
+	[SPF_UNSURE] = { DNS_CHECK_INFO,
+	  "SPF decides by the letter (a macro, ptr) whether %s may send for %s",
+	  "SPF décide selon la lettre (macro, ptr) si %s peut envoyer pour %s" },
+	[SPF_TEMPORARY] = { DNS_CHECK_UNKNOWN,
+	  "the DNS does not say whether %s may send for %s: ask again later",
+	  "le DNS ne dit pas si %s peut envoyer pour %s : redemandez plus tard" },
+	/* clang-format on */
+};
+
 static struct dns_finding *
 say(struct dns_check *k, enum spf_result result, const char *address)
 {
-	switch (result) {
-	case SPF_NONE:
-		return dns_check_add(k, "spf", DNS_CHECK_TODO,
-		    T(k, "no SPF record: nothing says that %s may send for %s",
-		    "pas d'enregistrement SPF : rien ne dit que %s peut "
-		    "envoyer pour %s"), address, k->domain);
-	case SPF_PASS:
-		return dns_check_add(k, "spf", DNS_CHECK_FINE,
-		    T(k, "SPF lets %s send for %s", "SPF permet à %s d'envoyer "
-		    "pour %s"), address, k->domain);
-	case SPF_ANYBODY:
-		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
-		    T(k, "SPF lets %s send for %s, and all the world: end it "
-		    "with -all", "SPF permet à %s d'envoyer pour %s, et à "
-		    "n'importe qui : terminez-le par -all"), address,
-		    k->domain);
-	case SPF_FAIL:
-	case SPF_SOFTFAIL:
-	case SPF_NEUTRAL:
-		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
-		    T(k, "SPF does not let %s send for %s", "SPF ne permet pas "
-		    "à %s d'envoyer pour %s"), address, k->domain);
-	case SPF_SEVERAL:
-		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
-		    T(k, "several SPF records: none counts; keep one that "
-		    "lets %s send for %s", "plusieurs enregistrements SPF : "
-		    "aucun ne compte ; gardez-en un qui permet à %s d'envoyer "
-		    "pour %s"), address, k->domain);
-	case SPF_SYNTAX:
-		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
-		    T(k, "a mistake in the SPF record, or in one that it "
-		    "includes: nothing says that %s may send for %s",
-		    "une erreur dans l'enregistrement SPF, ou dans un de ceux "
-		    "qu'il inclut : rien ne dit que %s peut envoyer pour %s"),
-		    address, k->domain);
-	case SPF_LOOKUPS:
-		return dns_check_add(k, "spf", DNS_CHECK_WRONG,
-		    T(k, "SPF needs too many look-ups (RFC 7208 4.6.4): %s "
-		    "for %s; name addresses instead of includes",
-		    "SPF demande trop de recherches (RFC 7208 4.6.4) : %s "
-		    "pour %s ; nommez des adresses plutôt que des include"),
-		    address, k->domain);
-	case SPF_UNSURE:
-		return dns_check_add(k, "spf", DNS_CHECK_INFO,
-		    T(k, "SPF decides by the letter (a macro, ptr) whether %s "
-		    "may send for %s", "SPF décide selon la lettre (macro, ptr) "
-		    "si %s peut envoyer pour %s"), address, k->domain);
-	case SPF_TEMPORARY:
-		break;
-	}
-	return dns_check_add(k, "spf", DNS_CHECK_UNKNOWN,
-	    T(k, "the DNS does not say whether %s may send for %s: ask again "
-	    "later", "le DNS ne dit pas si %s peut envoyer pour %s : redemandez "
-	    "plus tard"), address, k->domain);
+	return dns_check_add(k, "spf", sentences[result].verdict,
+	    T(k, sentences[result].english, sentences[result].french), address,
+	    k->domain);
 }
 
 /* True when a record can be shown as a line of a zone file, with some more. */
