@@ -4,7 +4,8 @@
 /*
  * Order: the file is read whole; each line is judged by the registry, which is
  * asked to make it and not to (check=yes); what the lines come to together is
- * compared with the limits; then the good ones are made, one request each.
+ * compared with the limits; then the good ones are made, one request each. The
+ * report is in the order of the lines, after what is said of the whole file.
  * With --dry-run nothing is made, with --all-or-nothing only if all are good.
  * Limits: FILE_MAX bytes, LINES_MAX lines.
  */
@@ -304,7 +305,10 @@ do_line(struct import *i, const struct csv_row *row, struct import_line *l,
 	l->is_good = why.verdict == REGISTRY_OK;
 	if (!l->is_good) {
 		i->bad++;
-		import_report(i, l->line, "bad", l, why.text);
+		if (!judge)
+			import_report(i, l->line, "bad", l, why.text);
+		else if ((l->reason = strdup(why.text)) == NULL)
+			return false;
 	} else if (!judge) {
 		i->made++;
 		import_report(i, l->line, "made", l, "");
@@ -386,9 +390,10 @@ judge_all(struct import *i, struct csv *c)
 		}
 		if (is_too_wide(i, &row)) {
 			i->bad++;
-			import_report(i, row.line, "bad", l, tr(i->m,
-			    "More cells than columns.",
+			l->reason = strdup(tr(i->m, "More cells than columns.",
 			    "Plus de cases que de colonnes."));
+			if (l->reason == NULL)
+				return false;
 		} else if (!do_line(i, &row, l, true)) {
 			return false;
 		}
@@ -397,11 +402,28 @@ judge_all(struct import *i, struct csv *c)
 	if (r == 0)
 		return true;
 	i->bad++;
-	import_report(i, row.line, "bad", &(struct import_line){ .line = 0 },
-	    tr(i->m, "A quote is open, or closed too early: nothing after it "
-	    "was read.", "Un guillemet reste ouvert ou se ferme trop tôt : la "
-	    "suite n'est pas lue."));
+	i->cut_short = row.line;
 	return true;
+}
+
+static void
+report_judged(const struct import *i, const struct import_line *l)
+{
+	if (l->is_good)
+		import_report(i, l->line, "ok", l, "");
+	else if (l->reason != NULL)
+		import_report(i, l->line, "bad", l, l->reason);
+}
+
+static void
+report_cut_short(const struct import *i)
+{
+	if (i->cut_short != 0)
+		import_report(i, i->cut_short, "bad",
+		    &(struct import_line){ .line = 0 }, tr(i->m,
+		    "A quote is open, or closed too early: nothing after it "
+		    "was read.", "Un guillemet reste ouvert ou se ferme trop "
+		    "tôt : la suite n'est pas lue."));
 }
 
 static bool
@@ -410,8 +432,9 @@ make_all(struct import *i, struct csv *c)
 	struct csv_row row;
 
 	for (size_t l = 0; l < i->n && csv_next(c, &row) == 1; l++)
-		if (i->lines[l].is_good &&
-		    !do_line(i, &row, &i->lines[l], false))
+		if (!i->lines[l].is_good)
+			report_judged(i, &i->lines[l]);
+		else if (!do_line(i, &row, &i->lines[l], false))
 			return false;
 	return true;
 }
@@ -432,9 +455,8 @@ import_bytes(struct import *i, struct slice bytes)
 	}
 	if (i->dry_run || (i->all_or_nothing && i->bad > 0)) {
 		for (size_t l = 0; l < i->n; l++)
-			if (i->lines[l].is_good)
-				import_report(i, i->lines[l].line, "ok",
-				    &i->lines[l], "");
+			report_judged(i, &i->lines[l]);
+		report_cut_short(i);
 		csv_close(&c);
 		return;
 	}
@@ -442,6 +464,7 @@ import_bytes(struct import *i, struct slice bytes)
 	csv_close(&c);
 	if (csv_open(&c, bytes) == 0 && take_header(i, &c) == 0)
 		(void)make_all(i, &c);
+	report_cut_short(i);
 	csv_close(&c);
 }
 
@@ -488,6 +511,8 @@ import_file(struct import *i, const char *path)
 	}
 	explicit_bzero(bytes, len);
 	free(bytes);
+	for (size_t l = 0; l < i->n; l++)
+		free(i->lines[l].reason);
 	import_forget(i);
 	if (i->status != EX_OK)
 		return i->status;

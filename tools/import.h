@@ -13,6 +13,7 @@
 struct import_line {
 	unsigned line;			/* of the file */
 	bool is_good;			/* so far */
+	char *reason;			/* it is not; NULL: not told yet */
 	char address[ADDR_TEXT_MAX];
 	char full_name[256];
 	char password[SECRET_MAX + 1];	/* made here, or "" */
@@ -28,6 +29,7 @@ struct import {
 	size_t n_columns;
 	struct import_line *lines;
 	size_t n, cap, bad, made;
+	unsigned cut_short;		/* the line that was the last, or 0 */
 	int status;
 	struct welcome welcome;
 };

@@ -44,9 +44,9 @@ def lines(r):
     status, rows, err = run(r, text, "--dry-run")
     eq(status, 65, "bulk: a dry run with bad lines fails")
     eq([(x[0], x[1], x[2]) for x in rows],
-       [("5", "bad", "c..d@a.test"), ("6", "bad", "eve@nowhere.test"), ("7", "bad", "fay@a.test"),
-        ("8", "bad", "ann@a.test"), ("9", "bad", "postmaster@a.test"), ("10", "bad", "gus@a.test"), ("11", "bad", "-"),
-        ("2", "ok", "ann@a.test"), ("4", "ok", "bob@a.test")], "bulk: and says which")
+       [("2", "ok", "ann@a.test"), ("4", "ok", "bob@a.test"), ("5", "bad", "c..d@a.test"), ("6", "bad", "eve@nowhere.test"), ("7", "bad", "fay@a.test"),
+        ("8", "bad", "ann@a.test"), ("9", "bad", "postmaster@a.test"), ("10", "bad", "gus@a.test"), ("11", "bad", "-")],
+       "bulk: and says which, in the order of the lines")
     ok(all(len(x[3]) > 10 for x in rows if x[1] == "bad"), "bulk: and why, each")
     eq(names(r), ["postmaster"], "bulk: nothing is made")
     ok(PASSWORD not in err and not any(PASSWORD in c for x in rows for c in x), "bulk: no password of the file is shown")
@@ -54,6 +54,8 @@ def lines(r):
     eq((status, names(r)), (65, ["postmaster"]), "bulk: all or nothing: nothing")
     status, rows, err = run(r, text)
     eq(status, 65, "bulk: without it the good ones are made")
+    eq([(x[0], x[1]) for x in rows], [("2", "made"), ("4", "made")] + [(str(n), "bad") for n in range(5, 12)],
+       "bulk: and each is told in its place")
     eq(names(r), ["ann", "bob", "postmaster"], "bulk: they are there")
     ok("7 bad, 2 made" in err, "bulk: counted: " + err.strip())
     row = r.ask("user.show", address="bob@a.test")[0][0]
@@ -87,7 +89,7 @@ def people(r):
     eq((row["full-name"], row["password"]), ("Zoé Œuvré", "locked"), "bulk: no password: locked")
     p = r.malle("--json", "user", "import", "-", "--random", input="email\nyan@a.test\nyan@nowhere.test\n")
     got = [json.loads(l) for l in p.stdout.splitlines()]
-    ok([g["result"] for g in got] == ["bad", "made"] and len(got[1]["password"]) == 19 and "password" not in got[0],
+    ok([g["result"] for g in got] == ["made", "bad"] and len(got[0]["password"]) == 19 and "password" not in got[1],
        "bulk: from standard input, in JSON")
 
 
@@ -123,7 +125,7 @@ def managers(r):
     r.ask("manager.add", name="chief", password=PASSWORD, domains="a.test")
     p = r.malle("--as", "chief", "user", "import", "-", "--dry-run", input=PASSWORD + "\naddress\nx1@a.test\nx1@l.test\n")
     got = [l.split("\t")[1:3] for l in p.stdout.splitlines()]
-    eq(got, [["bad", "x1@l.test"], ["ok", "x1@a.test"]], "bulk: a manager's own domains only: " + p.stderr.strip())
+    eq(got, [["ok", "x1@a.test"], ["bad", "x1@l.test"]], "bulk: a manager's own domains only: " + p.stderr.strip())
 
 
 def person(r):
