@@ -21,6 +21,8 @@ from malle import eq, note, ok, until
 
 GOOD = "version: STSv1\r\nmode: enforce\r\nmx: mx.%s\r\nmax_age: 86400\r\n"
 
+TAKEN = 16 << 20        # bytes that the other side may send
+
 
 class Web:
     """HTTPS on a loopback address: pages is {host: bytes or function}."""
@@ -178,17 +180,35 @@ def test_refused(remote, dns, web, wrong):
             pass
         over.set()
 
+    taken = []
+
+    def flood(h, piece):
+        """Sends until it is not taken any more, and counts."""
+        taken.append(0)
+        try:
+            while taken[-1] < 10 * TAKEN:
+                h.wfile.write(piece)
+                taken[-1] += len(piece)
+        except OSError:
+            pass
+
     def endless(h):
         h.send_response(200)
         h.send_header("Content-Type", "text/plain")
         h.end_headers()
-        try:
-            while True:
-                h.wfile.write(b"mx: a.test\n" * 10000)
-        except OSError:
-            pass
+        flood(h, b"mx: a.test\n" * 10000)
+
+    def endless_head(h):
+        h.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        flood(h, b"X-More: %s\r\n" % (b"y" * 1000) * 100)
+
+    def endless_line(h):
+        h.wfile.write(b"HTTP/1.1 200 OK\r\nX-More: ")
+        flood(h, b"y" * 100000)
     for i, (what, page) in enumerate((
             ("a redirect", redirect), ("endless", endless),
+            ("an endless head", endless_head),
+            ("an endless line in it", endless_line),
             ("64 KiB and more", target + "x" * 70000),
             ("HTML", lambda h: Web.send(h, target, "text/html")),
             ("status 500", lambda h: Web.send(h, target, status=500)),
@@ -200,6 +220,8 @@ def test_refused(remote, dns, web, wrong):
         publish(dns, domain)
         web.pages["mta-sts." + domain] = page
         eq(remote.lookup(pair, domain)["sts"], 0, what)
+    ok(until(lambda: len(taken) == 3) and max(taken) < TAKEN,
+       "of what has no end little is taken: %s" % taken)
     publish(dns, "slow.test")
     web.pages["mta-sts.slow.test"] = slow
     other = remote.resolver()
@@ -222,7 +244,7 @@ def test_refused(remote, dns, web, wrong):
 def main():
     dns, ca = DNS(), Authority()
     names = ["mta-sts.%s.test" % n for n in
-             ["a", "short", "slow", "quick"] + ["b%d" % i for i in range(9)]]
+             ["a", "short", "slow", "quick"] + ["b%d" % i for i in range(11)]]
     web = Web("127.0.0.1", ca.certificate(*names))
     conf = dict(resolver=dns.address, authorities=ca.ca, sts_port=web.port)
     sts = Sts(conf)
@@ -231,6 +253,9 @@ def main():
             test_policies(remote, dns, web)
             test_refused(remote, dns, web, "127.0.0.1")
             ok("sandbox:" not in remote.log(), "malle-remote keeps its role")
+            peak = int(malle.status_of(sts.process.pid)["VmHWM"].split()[0])
+            ok(0 < peak < (512 if malle.SANITIZED else 64) << 10,
+               "malle-sts after all that: %d KiB" % peak)
         log = sts.log()
         ok("sandbox:" not in log, "malle-sts keeps its role")
         for word in ("redirect", "302", "text/plain", "RFC 8461"):
