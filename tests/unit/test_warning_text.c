@@ -6,6 +6,7 @@
 
 #define MB (1024 * 1024)
 
+/* clang-format off */
 static const struct row {
 	const char *what;
 	struct warning_notice n;
@@ -32,6 +33,7 @@ static const struct row {
 	{ "another language is English", { .language = "de", .bytes = MB,
 	    .quota_bytes = MB }, { "Content-Language: en\n", "", "" }, NULL },
 };
+/* clang-format on */
 
 static bool
 has(const struct str *out, const char *text)
