@@ -130,6 +130,7 @@ def reverse_names(m, dns):
     eq((verdicts(rows, "ptr"), published(rows, "ptr"), status),
        (["wrong"], [reverse(OURS) + ". IN PTR " + HOST + "."], 1),
        "0-12 an address without a name")
+    dns.a("elsewhere.test", "198.51.100.9")
     ptr(dns, OURS, "elsewhere.test")
     rows, _ = check(m, "bon.test")
     eq(verdicts(rows, "ptr"), ["wrong"], "one that does not lead back")
