@@ -4,6 +4,7 @@
 import os
 import re
 import smtplib
+import socket
 import sys
 import time
 
@@ -14,6 +15,7 @@ from malle import eq, ok, until
 from relaylab import PORT, Lab
 
 TRY = {"retry_first": "1s", "retry_max": "2s"}
+ESTABLISHED = 1         # of TCP_INFO
 
 
 def plain(lab):
@@ -61,18 +63,23 @@ def literal(lab):
 def one_group(lab):
     """Domains behind the same servers share connections and limits."""
     ip = lab.host("mx1.big.test")
-    most, now = [0], [0]
+    most = [0]
+
+    def is_open(session):
+        """Whether the other end has it open, whatever our thread has read."""
+        try:
+            return session.conn.getsockopt(
+                socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED
+        except OSError:
+            return False
 
     def connect(session, line):
-        now[0] += 1
-        most[0] = max(most[0], now[0])
+        most[0] = max(most[0], sum(map(is_open, list(s.sessions))))
         time.sleep(0.02)
 
     def end(session, line):
         time.sleep(0.01)
     s = Server(ip, PORT, hooks={"CONNECT": connect, "END": end})
-    s._session = lambda session: (session.run(),
-                                  now.__setitem__(0, now[0] - 1))
     lab.servers.append(s)
     for n in range(5):
         lab.dns.mx("client%d.test" % n, 10, "mx1.big.test")
@@ -83,7 +90,7 @@ def one_group(lab):
     eq(sorted(s.recipients()),
        sorted("u%d@client%d.test" % (k, n) for k in range(3)
               for n in range(5)), "everybody once")
-    ok(most[0] <= 2, "never more connections than the provider allows (%d)"
+    ok(0 < most[0] <= 2, "never more connections than the provider allows (%d)"
        % most[0])
     ok(max(len(m["rcpts"]) for m in s.messages) == 2,
        "nor more recipients of a message")
