@@ -1,7 +1,7 @@
 /* attributes.c - what the fields of a request set of an object. */
 /* SPDX-License-Identifier: ISC */
 
-#include "registry/operation.h"
+#include "registry/grants.h"
 
 /* clang-format off */
 
@@ -10,7 +10,7 @@ static const char *const controls[] = {
 	"language-of-answer", "name", "address", "net", "current", "password",
 	"force", "all", "after", "limit", "check", "update", "domain", "kind",
 	"id", "as", "redirect", "first", "last", "to", "alias",
-	"number", "from",
+	"number", "from", "want",
 	NULL
 };
 /* clang-format on */
@@ -49,6 +49,13 @@ set_one(struct request *q, struct object *o, struct slice name,
 		return say(q, REGISTRY_REFUSED, "%s of %s is not yours to set.",
 		    "%s de %s : ce n'est pas à vous de le fixer.",
 		    o->kind->attributes[i].name, o->name);
+	if (!load && q->role == ROLE_OWNER) {
+		enum registry_result result = grants_attribute(q,
+		    &o->kind->attributes[i]);
+
+		if (result != REGISTRY_OK)
+			return result;
+	}
 	if (object_set(o, i, value, &why) == -1)
 		return say(q, REGISTRY_INVALID, "%s of %s %s.",
 		    "%s de %s %s.", o->kind->attributes[i].name, o->name,

@@ -57,6 +57,19 @@ locate(struct request *q, const char *name, struct spawn_mailbox *who)
 	return result;
 }
 
+/* The verdict carries the asker's end. */
+static enum registry_result
+open_as(struct request *q, const struct spawn_mailbox *who)
+{
+	if (q->give_fd > 0)
+		close(q->give_fd);
+	if ((q->give_fd = purge_spawn(q->r, who)) == -1) {
+		q->give_fd = 0;
+		return say_no_spawn(q);
+	}
+	return REGISTRY_OK;
+}
+
 static enum registry_result
 open_with(struct request *q, unsigned rights, bool quota)
 {
@@ -69,13 +82,32 @@ open_with(struct request *q, unsigned rights, bool quota)
 		return result;
 	if (!quota)
 		who.quota_bytes = who.quota_messages = 0;
-	if (q->give_fd > 0)
-		close(q->give_fd);
-	if ((q->give_fd = purge_spawn(q->r, &who)) == -1) {
-		q->give_fd = 0;
-		return say_no_spawn(q);
+	return open_as(q, &who);
+}
+
+/* The numbers of all its mailboxes at once, for a list of thousands. */
+enum registry_result
+op_domain_measure(struct request *q)
+{
+	struct spawn_mailbox who = { .rights = BOX_MAY_MEASURE };
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct object d;
+
+	result = fetch_named(q, &kind_domain, &bytes, &d);
+	if (result == REGISTRY_OK) {
+		who.uid = (uint32_t)object_number(&d, "uid");
+		if (object_get(&d, "alias-of").p != NULL)
+			result = say(q, REGISTRY_INVALID,
+			    "%s is another name of a domain, and has no "
+			    "mailboxes.", "%s est un autre nom d'un domaine, "
+			    "et n'a pas de boîtes.", d.name);
+		else if (slice_to_cstr(slice_of(d.name), who.domain,
+		    sizeof(who.domain)) == -1)
+			result = say_failed(q);
 	}
-	return REGISTRY_OK;
+	str_free(&bytes);
+	return result == REGISTRY_OK ? open_as(q, &who) : result;
 }
 
 enum registry_result
@@ -87,8 +119,16 @@ op_mailbox_measure(struct request *q)
 enum registry_result
 op_mailbox_open(struct request *q)
 {
-	return open_with(q, BOX_MAY_MEASURE | BOX_MAY_READ | BOX_MAY_WRITE |
-	    BOX_MAY_REMOVE, true);
+	unsigned rights = BOX_MAY_MEASURE;
+
+	if (q->granted & GRANT_BACKUP)
+		rights |= BOX_MAY_READ;
+	if (q->granted & GRANT_RESTORE)
+		rights |= BOX_MAY_WRITE;
+	/* Who removes a message must find it. */
+	if (q->granted & GRANT_REMOVE)
+		rights |= BOX_MAY_READ | BOX_MAY_REMOVE;
+	return open_with(q, rights, true);
 }
 
 /* Root's, for a migration: it may add, and see nothing of what is there. */

@@ -212,7 +212,9 @@ show(struct request *q, const struct kind *k)
 	if ((result = field_name(q, k, name)) != REGISTRY_OK)
 		return result;
 	result = fetch(q, k, name, &bytes, &o);
-	if (result == REGISTRY_OK)
+	if (result == REGISTRY_OK && k == &kind_user)
+		row_user(q, &o);
+	else if (result == REGISTRY_OK)
 		row_object(q, &o, false);
 	str_wipe(&bytes);
 	return result;

@@ -30,6 +30,7 @@ enum right {
 #define OP_WRITE 1u	/* may change something: not answered before it is durable */
 #define OP_LONG 2u	/* objects follow as REG_MORE, then REG_LAST */
 #define OP_HASH 4u	/* a field "password" is judged and hashed before */
+/* and GRANTED(...): what the owner must have been granted for it (schema.h) */
 
 #define REQUEST_TEXT 600
 
@@ -58,6 +59,9 @@ struct request {
 	uid_t uid;
 	char account[ADDR_TEXT_MAX];	/* whose password was given, or "" */
 	bool proving;			/* that password is to be verified */
+	bool is_shut;			/* and proves nothing: see shut */
+	char shut_since[40];		/* the end of the rights, or "" */
+	unsigned granted;		/* GRANT_ that an owner makes use of */
 	bool french;
 	struct hash_job *hash;		/* done, or NULL */
 	struct spool *in, *out;
@@ -136,6 +140,8 @@ void row(struct request *q, const struct registry_fields *f);
 /* An object as a row; secrets only with secrets. */
 void row_object(struct request *q, const struct object *o, bool secrets);
 
+/* The same of a mailbox, with what its owner may do. */
+void row_user(struct request *q, const struct object *u);
 /* The same of a domain, with its other names. */
 void row_domain(struct request *q, const struct object *d,
     struct slice aliases);
@@ -165,6 +171,7 @@ operation_act op_object_add, op_object_list, op_object_show, op_object_set,
 operation_act op_dump, op_load, op_journal, op_journal_follow, op_check,
     op_login, op_sending, op_recompile,
     op_schema, op_removed_list, op_undo;
+operation_act op_domain_measure;
 operation_act op_mailbox_measure, op_mailbox_open, op_mailbox_fill,
     op_mailbox_purge;
 operation_act op_own_add, op_own_list, op_own_delete;

@@ -3,8 +3,9 @@
 
 /*
  * Rights are this table and nothing else: an operation is done for the roles
- * in its row; rights.c reads it. "malle-registryd -R" prints it, and
- * malle-registry-protocol(7) shows the same.
+ * in its row; rights.c reads it. What GRANTED() names an owner must have been
+ * granted singly, for user.set what its attributes name (schema.c).
+ * "malle-registryd -R" prints it, and malle-registry-protocol(7) shows the same.
  */
 
 #include "registry/operation.h"
@@ -60,6 +61,10 @@ const struct operation operations[] = {
 	{ "domain.show", ADMINS | MANAGERS,
 	  RIGHT_SEE, &kind_domain, 0, op_domain_show, "name",
 	  { "show a domain", "montrer un domaine" } },
+	{ "domain.measure", ADMINS | MANAGERS,
+	  RIGHT_SEE, &kind_domain, 0, op_domain_measure, "name",
+	  { "what each mailbox of a domain holds",
+	    "ce que contient chaque boîte d'un domaine" } },
 	{ "domain.set", ADMINS | MANAGERS,
 	  RIGHT_CHANGE, &kind_domain, OP_WRITE, op_domain_set, "name",
 	  { "change a domain", "modifier un domaine" } },
@@ -80,7 +85,8 @@ const struct operation operations[] = {
 	  RIGHT_CHANGE, &kind_user, OP_WRITE, op_user_set, "address",
 	  { "change a mailbox", "modifier une boîte" } },
 	{ "user.passwd", ADMINS | MANAGERS | ROLE_OWNER,
-	  RIGHT_CHANGE, &kind_user, OP_WRITE | OP_HASH, op_user_passwd, "address",
+	  RIGHT_CHANGE, &kind_user, OP_WRITE | OP_HASH | GRANTED(GRANT_PASSWORD),
+	  op_user_passwd, "address",
 	  { "change a password", "changer un mot de passe" } },
 	{ "user.delete", ADMINS | MANAGERS,
 	  RIGHT_DELETE, &kind_user, OP_WRITE, op_user_delete, "address",
@@ -167,7 +173,8 @@ const struct operation operations[] = {
 	    "oublier une terminaison" } },
 
 	{ "own.add", ROLE_OWNER,
-	  RIGHT_CHANGE, &kind_user, OP_WRITE, op_own_add, "address",
+	  RIGHT_CHANGE, &kind_user, OP_WRITE | GRANTED(GRANT_ALIAS_CREATE),
+	  op_own_add, "address",
 	  { "add an alias to one's own mailbox",
 	    "ajouter un alias à sa propre boîte" } },
 	{ "own.list", ROLE_OWNER,
@@ -175,14 +182,17 @@ const struct operation operations[] = {
 	  { "list the aliases that one has made",
 	    "lister les alias que l'on a créés" } },
 	{ "own.delete", ROLE_OWNER,
-	  RIGHT_CHANGE, &kind_user, OP_WRITE, op_own_delete, "address",
+	  RIGHT_CHANGE, &kind_user, OP_WRITE | GRANTED(GRANT_ALIAS_DELETE),
+	  op_own_delete, "address",
 	  { "delete such an alias", "supprimer un tel alias" } },
 	{ "mailbox.measure", ADMINS | MANAGERS | ROLE_OWNER,
 	  RIGHT_SEE, &kind_user, 0, op_mailbox_measure, "address",
 	  { "count the mail of a mailbox",
 	    "compter le courrier d'une boîte" } },
 	{ "mailbox.open", ROLE_OWNER,
-	  RIGHT_SEE, &kind_user, 0, op_mailbox_open, "address",
+	  RIGHT_SEE, &kind_user,
+	  GRANTED(GRANT_BACKUP | GRANT_RESTORE | GRANT_REMOVE),
+	  op_mailbox_open, "address",
 	  { "read and change the mail of one's own mailbox",
 	    "lire et modifier le courrier de sa propre boîte" } },
 	{ "mailbox.fill", ROLE_ROOT,

@@ -6,7 +6,9 @@
  * have the asker's role, was this manager given the right to that kind of
  * object, and is the object the asker's? Administrators own all; a manager owns
  * the domains of its list and of its client, with all their addresses; the
- * owner of a mailbox owns that one address.
+ * owner of a mailbox owns that one address, and may do with it what was granted
+ * (grants.c). Who has given the right password of an account that is shut, or
+ * whose time is over, is told so; nobody else is.
  */
 
 #include "registry/rights.h"
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "registry/grants.h"
 #include "registry/valid.h"
 
 #define ADMINS (ROLE_ROOT | ROLE_ADMIN)
@@ -44,9 +47,16 @@ is_open(const struct object *o)
 
 /* The hash of o, or one that nothing matches. */
 static void
-take_hash(const struct object *o, char *known)
+take_hash(struct request *q, const struct object *o, char *known)
 {
-	if (!is_open(o) || object_get(o, "hash").len == 0 ||
+	struct slice until = object_get(o, "until");
+
+	q->is_shut = !is_open(o);
+	q->shut_since[0] = '\0';
+	if (q->is_shut && object_is(o, "state", "active"))
+		snprintf(q->shut_since, sizeof(q->shut_since), "%.*s",
+		    SLICE_FMT(until));
+	if (object_get(o, "hash").len == 0 ||
 	    slice_to_cstr(object_get(o, "hash"), known,
 	    PASSWORD_HASH_MAX) == -1)
 		snprintf(known, PASSWORD_HASH_MAX, "*");
@@ -64,7 +74,7 @@ login_manager(struct request *q, struct slice name, char *known,
 	if (name_login(name, login, &why) == -1 || object_load(q->r->store,
 	    &kind_manager, login, bytes, &o) != 1)
 		return false;
-	take_hash(&o, known);
+	take_hash(q, &o, known);
 	snprintf(q->account, sizeof(q->account), "%s", login);
 	q->role = strcmp(login, LOGIN_ADMIN) == 0 ? ROLE_ADMIN : ROLE_MANAGER;
 	return true;
@@ -101,6 +111,7 @@ rights_login(struct request *q, char *known)
 	snprintf(known, PASSWORD_HASH_MAX, "*");
 	q->role = ROLE_OWNER;
 	q->account[0] = '\0';
+	q->is_shut = false;
 	if (name.p == NULL)
 		name = field(q, "address");
 	if (name.p == NULL || (field(q, "as").p != NULL &&
@@ -111,7 +122,7 @@ rights_login(struct request *q, char *known)
 	snprintf(q->account, sizeof(q->account), "%s", address);
 	if (object_load(q->r->store, &kind_user, address, &bytes, &o) == 1 &&
 	    o.kind == &kind_user)
-		take_hash(&o, known);
+		take_hash(q, &o, known);
 out:
 	str_wipe(&bytes);
 }
@@ -263,15 +274,34 @@ judge_must_change(struct request *q)
 	return result;
 }
 
+/* Inventory 2-03: the password was the right one. */
+static enum registry_result
+say_shut(struct request *q)
+{
+	return q->shut_since[0] != '\0' ? say(q, REGISTRY_REFUSED,
+	    "The rights of %s ended on %.10s. Who administers (root, the group "
+	    "\"%s\") can give them again.",
+	    "Les droits de %s ont pris fin le %.10s. Qui administre (root, le "
+	    "groupe « %s ») peut les redonner.", q->account, q->shut_since,
+	    q->r->conf.admin_group) : say(q, REGISTRY_REFUSED,
+	    "The account %s is suspended or disabled. Ask who administers it.",
+	    "Le compte %s est suspendu ou désactivé. Adressez-vous à qui "
+	    "l'administre.", q->account);
+}
+
 enum registry_result
 rights_judge(struct request *q)
 {
 	enum registry_result result;
 	char name[ADDR_TEXT_MAX];
 
+	if (q->is_shut)
+		return say_shut(q);
 	if (!(q->op->roles & q->role))
 		return rights_refuse(q);
-	if ((result = judge_must_change(q)) != REGISTRY_OK)
+	if ((result = judge_must_change(q)) != REGISTRY_OK ||
+	    (q->role == ROLE_OWNER &&
+	    (result = grants_judge(q)) != REGISTRY_OK))
 		return result;
 	if (q->role & (ADMINS | ROLE_AUTHD | ROLE_HOOKS | ROLE_QUEUED) ||
 	    q->op->kind == NULL)
@@ -286,9 +316,20 @@ rights_judge(struct request *q)
 	    REGISTRY_OK : rights_scope(q, q->op->kind, name);
 }
 
+/* What the owner must have been granted, in out[GRANTS_TEXT_MAX]. */
+static const char *
+granted_for(const struct operation *op, char *out)
+{
+	unsigned mask = op->act == op_user_set ? grants_of_attributes() :
+	    op->flags >> GRANT_SHIFT;
+
+	grants_words(mask, ',', out);
+	return mask == 0 ? "own" : out;
+}
+
 /* What the table says to a role that may do the operation. */
 static const char *
-word_for(const struct operation *op, unsigned role)
+word_for(const struct operation *op, unsigned role, char *space)
 {
 	static const char *const rights[] = { "all theirs", "theirs",
 		"create", "change", "delete" };
@@ -297,7 +338,7 @@ word_for(const struct operation *op, unsigned role)
 		return "yes";
 	if (role == ROLE_MANAGER)
 		return rights[op->right];
-	return role == ROLE_OWNER ? "own" : "yes";
+	return role == ROLE_OWNER ? granted_for(op, space) : "yes";
 }
 
 void
@@ -306,26 +347,28 @@ rights_print(void)
 	static const struct {
 		unsigned role;
 		const char *name;
+		int width;
 	} columns[] = {
-		{ ROLE_ROOT, "root" }, { ROLE_ADMIN, "admin" },
-		{ ROLE_MANAGER, "manager" }, { ROLE_OWNER, "owner" },
-		{ ROLE_ANY, "anybody" }, { ROLE_AUTHD, "authd" },
-		{ ROLE_HOOKS, "hooks" }, { ROLE_QUEUED, "queued" },
+		{ ROLE_ROOT, "root", 5 }, { ROLE_ADMIN, "admin", 5 },
+		{ ROLE_MANAGER, "manager", 10 }, { ROLE_OWNER, "owner", 21 },
+		{ ROLE_ANY, "anybody", 7 }, { ROLE_AUTHD, "authd", 5 },
+		{ ROLE_HOOKS, "hooks", 5 }, { ROLE_QUEUED, "queued", 6 },
 	};
 	const size_t n = sizeof(columns) / sizeof(*columns);
 	const struct operation *op;
+	char space[GRANTS_TEXT_MAX];
 	const char *word;
 
 	printf("%-16s", "operation");
 	for (size_t i = 0; i < n; i++)
-		printf(" %-10s", columns[i].name);
+		printf(" %-*s", columns[i].width, columns[i].name);
 	for (op = operations; op->name != NULL; op++) {
 		printf("\n%-16s", op->name);
 		for (size_t i = 0; i < n; i++) {
 			word = "-";
 			if (op->roles & columns[i].role)
-				word = word_for(op, columns[i].role);
-			printf(" %-10s", word);
+				word = word_for(op, columns[i].role, space);
+			printf(" %-*s", columns[i].width, word);
 		}
 	}
 	putchar('\n');

@@ -4,8 +4,8 @@
 #include <idn2.h>
 #include <stdlib.h>
 
+#include "registry/grants.h"
 #include "registry/limits.h"
-#include "registry/operation.h"
 #include "registry/rights.h"
 
 void
@@ -43,12 +43,13 @@ add_unicode(struct registry_fields *f, const char *name)
 
 static void
 row_more(struct request *q, const struct object *o, bool secrets,
-    struct slice aliases)
+    struct slice aliases, bool granted)
 {
 	const struct attribute *a = o->kind->attributes;
 	struct registry_fields f = { .n = 0 };
 	struct slice hash = object_get(o, "hash");
 	struct limits_text text;
+	struct grants_text grants;
 	char *unicode = NULL;
 
 	registry_add(&f, "kind", slice_of(o->kind->name));
@@ -64,6 +65,8 @@ row_more(struct request *q, const struct object *o, bool secrets,
 	if (!secrets && (o->kind == &kind_domain || o->kind == &kind_client) &&
 	    limits_row(q, o, &f, &text) == -1)
 		q->out->bad = true;
+	if (granted && grants_row(q, o, &f, &grants) == -1)
+		q->out->bad = true;
 	if (aliases.len > 0)
 		registry_add(&f, "domain-aliases", aliases);
 	if (!secrets && o->kind == &kind_domain)
@@ -75,13 +78,19 @@ row_more(struct request *q, const struct object *o, bool secrets,
 void
 row_object(struct request *q, const struct object *o, bool secrets)
 {
-	row_more(q, o, secrets, SLICE_EMPTY);
+	row_more(q, o, secrets, SLICE_EMPTY, false);
 }
 
 void
 row_domain(struct request *q, const struct object *d, struct slice aliases)
 {
-	row_more(q, d, false, aliases);
+	row_more(q, d, false, aliases, false);
+}
+
+void
+row_user(struct request *q, const struct object *u)
+{
+	row_more(q, u, false, SLICE_EMPTY, true);
 }
 
 struct listing {

@@ -38,6 +38,18 @@
 	  { "messages sent in a day at most", \
 	    "messages envoyés par jour au plus" } }
 
+/* What owners of mailboxes may do: grants.c. */
+#define OWNERS(who) \
+	{ "owner-may", ATTR_SET | ATTR_CLEAR | (who), NULL, valid_grants, \
+	  { "what owners may do with their mailbox: all, none, all -password, " \
+	    "or a list; none said: as the domain, the customer, all", \
+	    "ce que les titulaires peuvent faire de leur boîte : all (tout), " \
+	    "none (rien), all -password, ou une liste ; rien de dit : comme " \
+	    "le domaine, le client, tout" } }, \
+	{ "owner-until", ATTR_SET | ATTR_CLEAR | (who), NULL, valid_time, \
+	  { "last day on which they may", \
+	    "dernier jour où ils le peuvent" } }
+
 static const struct attribute client_attributes[] = {
 	{ "full-name", ATTR_SET | ATTR_CLEAR, NULL, valid_line,
 	  { "name of the customer", "nom du client" } },
@@ -51,6 +63,7 @@ static const struct attribute client_attributes[] = {
 	  { "domains at most; 0 or none: no limit",
 	    "domaines au plus ; 0 ou rien : sans limite" } },
 	LIMITS,
+	OWNERS(0),
 	{ "created", 0, NULL, valid_time,
 	  { "when it was made", "date de création" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }
@@ -109,6 +122,7 @@ static const struct attribute domain_attributes[] = {
 	{ "client", ATTR_SET | ATTR_CLEAR, NULL, valid_login,
 	  { "the customer that it belongs to", "le client à qui il appartient" } },
 	LIMITS,
+	OWNERS(ATTR_MANAGER),
 	{ "catch-all", ATTR_SET | ATTR_MANAGER, "refuse", valid_catch_all,
 	  { "mail to names that do not exist: refuse, discard, an address, or "
 	    "@domain for the same name there",
@@ -117,6 +131,10 @@ static const struct attribute domain_attributes[] = {
 	{ "default-quota", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_quota,
 	  { "quota of new mailboxes for which none is said",
 	    "quota des nouvelles boîtes pour lesquelles rien n'est dit" } },
+	{ "quota-warning", ATTR_SET | ATTR_MANAGER, "90", valid_percent,
+	  { "percent of a quota above which its owner is warned; 0: never",
+	    "pourcentage du quota au-delà duquel le titulaire est averti ; "
+	    "0 : jamais" } },
 	{ "alias-of", ATTR_SET | ATTR_MANAGER | ATTR_CLEAR, NULL, valid_domain,
 	  { "the main domain that it is another name of",
 	    "le domaine principal dont il est un autre nom" } },
@@ -129,7 +147,7 @@ static const struct attribute domain_attributes[] = {
 };
 
 static const struct attribute user_attributes[] = {
-	{ "full-name", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR, NULL,
+	{ "full-name", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_NAME) | ATTR_CLEAR, NULL,
 	  valid_line,
 	  { "name of the person", "nom de la personne" } },
 	{ "state", ATTR_SET | ATTR_MANAGER, "active", valid_state,
@@ -153,35 +171,35 @@ static const struct attribute user_attributes[] = {
 	    "le titulaire doit choisir un autre mot de passe" } },
 	{ "scram", ATTR_SECRET | ATTR_CLEAR, NULL, valid_scram,
 	  { "SCRAM-SHA-256 keys", "clés SCRAM-SHA-256" } },
-	{ "forward", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR, NULL,
+	{ "forward", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_FORWARD) | ATTR_CLEAR, NULL,
 	  valid_targets,
 	  { "addresses that its mail goes on to",
 	    "adresses où son courrier est renvoyé" } },
-	{ "keep", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "yes", valid_switch,
+	{ "keep", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_FORWARD), "yes", valid_switch,
 	  { "keep a copy of what goes on",
 	    "garder une copie de ce qui est renvoyé" } },
-	{ "discard", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "no", valid_switch,
+	{ "discard", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_FORWARD), "no", valid_switch,
 	  { "delete all mail unread", "supprimer tout courrier sans le lire" } },
 	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
 	  { "who may write: everybody, domain, or addresses and @domains",
 	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
 	    "adresses et des @domaines" } },
-	{ "vacation", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "no", valid_switch,
+	{ "vacation", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_VACATION), "no", valid_switch,
 	  { "answer that its owner is away", "répondre que l'on est absent" } },
-	{ "vacation-start", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
+	{ "vacation-start", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_VACATION) | ATTR_CLEAR,
 	  NULL, valid_moment,
 	  { "from when on; \"now\" ends after 48 hours unless an end is given",
 	    "à partir de quand ; « now » finit après 48 heures sans fin donnée" } },
-	{ "vacation-end", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
+	{ "vacation-end", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_VACATION) | ATTR_CLEAR,
 	  NULL, valid_moment,
 	  { "until when; none: for ever", "jusqu'à quand ; rien : sans fin" } },
-	{ "vacation-subject", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
+	{ "vacation-subject", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_VACATION) | ATTR_CLEAR,
 	  NULL, valid_line,
 	  { "subject of the answer", "objet de la réponse" } },
-	{ "vacation-text", ATTR_SET | ATTR_MANAGER | ATTR_OWNER | ATTR_CLEAR,
+	{ "vacation-text", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_VACATION) | ATTR_CLEAR,
 	  NULL, valid_body,
 	  { "text of the answer", "texte de la réponse" } },
-	{ "vacation-days", ATTR_SET | ATTR_MANAGER | ATTR_OWNER, "7", valid_count,
+	{ "vacation-days", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_VACATION), "7", valid_count,
 	  { "days before a sender is answered again; 0: once an absence",
 	    "jours avant de répondre de nouveau à un expéditeur ; 0 : une fois "
 	    "par absence" } },
@@ -194,6 +212,7 @@ static const struct attribute user_attributes[] = {
 	{ "own-aliases", ATTR_SET | ATTR_MANAGER, "0", valid_count,
 	  { "aliases that the owner may make",
 	    "alias que le titulaire peut créer lui-même" } },
+	OWNERS(ATTR_MANAGER),
 	{ "folder", 0, NULL, valid_login,
 	  { "where its mail is, when not below its name",
 	    "dossier de son courrier, s'il n'a pas son nom" } },

@@ -23,6 +23,25 @@ struct text {
 #define ATTR_QUIET 32u	/* changes without an entry in the journal */
 
 /*
+ * What the owner of a mailbox is granted singly (grants.c): what an operation
+ * or an attribute needs is in its flags, GRANT_SHIFT bits up.
+ */
+#define GRANT_NAME 1u
+#define GRANT_PASSWORD 2u
+#define GRANT_FORWARD 4u
+#define GRANT_VACATION 8u
+#define GRANT_ALIAS_CREATE 16u
+#define GRANT_ALIAS_DELETE 32u
+#define GRANT_BACKUP 64u
+#define GRANT_RESTORE 128u
+#define GRANT_REMOVE 256u
+#define GRANT_ALL 511u
+#define GRANT_SHIFT 8
+#define GRANTED(grants) ((unsigned)(grants) << GRANT_SHIFT)
+/* The account itself may set it when it is granted that. */
+#define ATTR_OWN(grant) (ATTR_OWNER | GRANTED(grant))
+
+/*
  * Judges a value and writes its canonical form to out. 0, or -1 with *why;
  * out is then undefined.
  */

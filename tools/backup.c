@@ -249,6 +249,7 @@ mailbox_backup(struct malle *m, int argc, char **argv)
 	if (arguments_parse(m, NULL, false, argc, argv, &a) == -1 || a.n != 2)
 		return arguments_wrong(m, "mailbox backup ADDRESS "
 		    "FILE.tar[.gz]|-");
+	registry_add(&f, "want", SLICE("backup"));
 	if (box_owner(m, a.positional[0], secret, &f) == 0)
 		status = box_open(&l, m, "mailbox.open", &f, false);
 	if (status == EX_OK &&

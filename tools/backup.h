@@ -5,8 +5,10 @@
 
 #include "tools/box.h"
 
-/* cmd_mailbox.c: opens a mailbox in its owner's name; the exit status. */
-int mailbox_open(struct malle *m, const char *address, struct box_link *b);
+/* cmd_mailbox.c: opens a mailbox in its owner's name for what is granted by the
+ * word want; the exit status. */
+int mailbox_open(struct malle *m, const char *address, const char *want,
+    struct box_link *b);
 /* Says what a result means; the exit status. */
 int box_lost(struct box_link *b, int result);
 /* What a mailbox holds, asked with these fields; says nothing. 0 or -1. */

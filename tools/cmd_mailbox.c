@@ -148,12 +148,14 @@ mailbox_usage(struct malle *m, int argc, char **argv)
 /* The mail itself: for the owner. */
 
 int
-mailbox_open(struct malle *m, const char *address, struct box_link *b)
+mailbox_open(struct malle *m, const char *address, const char *want,
+    struct box_link *b)
 {
 	struct registry_fields f = { .n = 0 };
 	char secret[SECRET_MAX + 1];
 	int status = EX_NOINPUT;
 
+	registry_add(&f, "want", slice_of(want));
 	if (box_owner(m, address, secret, &f) == 0)
 		status = box_open(b, m, "mailbox.open", &f, false);
 	explicit_bzero(secret, sizeof(secret));
@@ -211,7 +213,7 @@ list_messages(struct malle *m, const char *address, uint32_t biggest)
 	struct packer k;
 	int status, result;
 
-	if ((status = mailbox_open(m, address, &b)) != EX_OK)
+	if ((status = mailbox_open(m, address, "backup", &b)) != EX_OK)
 		return status;
 	pack_init(&k, space, sizeof(space));
 	pack_u32(&k, biggest);
@@ -314,7 +316,7 @@ mailbox_remove(struct malle *m, int argc, char **argv)
 
 	if (arguments_parse(m, NULL, false, argc, argv, &a) == -1 || a.n < 2)
 		return arguments_wrong(m, "mailbox remove ADDRESS ID ...");
-	if ((status = mailbox_open(m, a.positional[0], &b)) != EX_OK)
+	if ((status = mailbox_open(m, a.positional[0], "remove", &b)) != EX_OK)
 		return status;
 	r.ids = a.positional + 1;
 	r.n = a.n - 1;

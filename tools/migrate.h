@@ -74,7 +74,7 @@ void migrate_mail(struct migration *g, const char *address, const char *path);
 /* migrate_limits.c: what QmailAdmin allows a domain. */
 struct old_limits {
 	struct str text;
-	bool no_pop, no_smtp;	/* for all accounts */
+	bool no_pop, no_smtp, no_password;	/* for all accounts */
 };
 /* domains/DOMAIN/.qmailadmin-limits, or what is written for all domains. */
 void limits_read(struct old_limits *l, const char *folder, const char *top);

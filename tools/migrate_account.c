@@ -75,6 +75,10 @@ migrate_user(struct migration *g, const char *domain,
 		registry_add(&f, "pop3", SLICE("no"));
 	if (a->no_relay)
 		registry_add(&f, "smtp", SLICE("no"));
+	if (a->flags & OLD_NO_PASSWORD)
+		registry_add(&f, "owner-may", SLICE("all -password"));
+	else if (a->own_password)
+		registry_add(&f, "owner-may", SLICE("all"));
 	if (a->bounces)
 		registry_add(&f, "state", SLICE("disabled"));
 	if (look(g, address, &seen) && seen.locked && known)

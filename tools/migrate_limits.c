@@ -37,7 +37,6 @@ static const struct {
 	uint32_t flag;
 	const char *name;
 } flags[] = {
-	{ OLD_NO_PASSWORD,    "NO_PASSWD_CHNG" },
 	{ OLD_NO_WEBMAIL,     "NO_WEBMAIL" },
 	{ OLD_NO_IMAP,        "NO_IMAP" },
 	{ OLD_NO_DIALUP,      "NO_DIALUP" },
@@ -56,7 +55,8 @@ limits_read(struct old_limits *l, const char *folder, const char *top)
 	char path[3 * OLD_PATH_MAX];
 	struct slice rest, name, value;
 
-	*l = (struct old_limits){ STR_INIT(2 * LIMITS_MAX), false, false };
+	*l = (struct old_limits){ STR_INIT(2 * LIMITS_MAX), false, false,
+		false };
 	snprintf(path, sizeof(path), "%s/.qmailadmin-limits", folder);
 	if (old_read(path, LIMITS_MAX, &l->text) == -1) {
 		str_clear(&l->text);
@@ -70,6 +70,8 @@ limits_read(struct old_limits *l, const char *folder, const char *top)
 		if (slice_eq(name, SLICE("disable_smtp")) ||
 		    slice_eq(name, SLICE("disable_external_relay")))
 			l->no_smtp = true;
+		if (slice_eq(name, SLICE("disable_password_changing")))
+			l->no_password = true;
 	}
 }
 
@@ -82,18 +84,20 @@ limits_free(struct old_limits *l)
 void
 limits_apply(const struct old_limits *l, struct old_account *a)
 {
+	a->own_password = l->no_password && (a->flags & OLD_OVERRIDE);
 	if (a->flags & OLD_OVERRIDE)
 		return;
 	a->no_pop |= l->no_pop;
 	a->no_relay |= l->no_smtp;
 }
 
-/* Which of the limits the domain has already. */
+/* Which of the limits the domain has already, and "owner-may". */
 static void
 take_limits(void *arg, const struct registry_fields *row)
 {
 	bool *has = arg;
 
+	has[N_LIMITS] = registry_field(row, "owner-may").p != NULL;
 	for (size_t i = 0; i < N_LIMITS; i++) {
 		struct slice value = registry_field(row, limits[i].ours);
 
@@ -155,7 +159,7 @@ migrate_limits(struct migration *g, const char *domain,
 {
 	struct slice rest = str_slice(&l->text), name, value;
 	struct registry_fields f = { .n = 0 };
-	bool has[N_LIMITS] = { false };
+	bool has[N_LIMITS + 1] = { false };
 	char text[1024], number[24];
 	uint64_t n;
 	size_t i;
@@ -169,8 +173,9 @@ migrate_limits(struct migration *g, const char *domain,
 				break;
 		if (slice_eq(name, SLICE("disable_pop")) ||
 		    slice_eq(name, SLICE("disable_smtp")) ||
-		    slice_eq(name, SLICE("disable_external_relay")))
-			continue;	/* limits_apply() */
+		    slice_eq(name, SLICE("disable_external_relay")) ||
+		    slice_eq(name, SLICE("disable_password_changing")))
+			continue;	/* limits_apply(), and below */
 		if (i == N_LIMITS || slice_eq(value, SLICE("0")) ||
 		    take_value(value, limits[i].unit, &n) == -1) {
 			leave_out(g, domain, name, value);
@@ -183,6 +188,10 @@ migrate_limits(struct migration *g, const char *domain,
 			has[i] = true;	/* a second line changes nothing */
 		}
 	}
+	if (l->no_password && has[N_LIMITS])
+		migrate_report(g, THERE, "limit", domain, "owner-may");
+	else if (l->no_password)
+		set_limit(g, domain, "owner-may", "all -password");
 }
 
 void

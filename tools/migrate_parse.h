@@ -26,6 +26,7 @@ struct old_account {
 	uint64_t quota_bytes, quota_messages;	/* 0: none */
 	uint32_t flags;		/* of vpopmail, OLD_NO_POP... */
 	bool no_pop, no_relay, bounces;
+	bool own_password;	/* changes it though its domain may not */
 };
 
 /* What vpopmail says in the field of the gid. */

@@ -341,6 +341,7 @@ mailbox_restore(struct malle *m, int argc, char **argv)
 		return status;
 	/* The password first: both may come on standard input. */
 	status = EX_NOINPUT;
+	registry_add(&f, "want", SLICE("restore"));
 	if (box_owner(m, a.positional[0], secret, &f) == 0 &&
 	    (r.a = open_archive(m, a.positional[1])) != NULL)
 		status = box_open(&l, m, "mailbox.open", &f, false);

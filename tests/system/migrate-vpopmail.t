@@ -54,6 +54,7 @@ class Tree:
                   "# limits\nmaxpopaccounts 50\nmaxaliases: -1\nmaxforwards\t7\n"
                   "maxforwards 8\nmaxautoresponders 0\nquota 5\n"
                   "default_quota 20971520\nmaxmsgcount 100\ndisable_smtp\n"
+                  "disable_password_changing\n"
                   "disable_imap\nperm_alias 2\nmaxmailinglists many\n" +
                   "x" * 5000 + "\n")
         # One without limits of its own: those for all domains.
@@ -272,8 +273,13 @@ def test_limits(m, rows):
     eq([show(m, "user", "%s@a.test" % x)["smtp"] for x in ("bob", "free")],
        ["no", "yes"], "what is off for a domain is off for all that do not "
        "override it")
-    eq(notes(rows, "flags", "flags@a.test"), ["NO_PASSWD_CHNG NO_IMAP QA_ADMIN"],
+    eq(notes(rows, "flags", "flags@a.test"), ["NO_IMAP QA_ADMIN"],
        "flags of a user that mean nothing here are named")
+    eq([domain["owner-may"]] + [show(m, "user", "%s@a.test" % x).get(
+        "owner-may") for x in ("flags", "free", "bob")],
+       ["all -password", "all -password", "all", None],
+       "NO_PASSWD_CHNG and disable_password_changing withhold the password "
+       "from its owner; who overrides the domain has it")
     eq(show(m, "user", "refuse@a.test")["state"], "disabled",
        "a mailbox that bounces refuses")
 

@@ -36,7 +36,7 @@ def on(domain, other):
                            "password": PASSWORD},
         "manager.delete": {"name": "never"},
         "domain.add": {"name": domain}, "domain.list": {},
-        "domain.show": {"name": domain},
+        "domain.show": {"name": domain}, "domain.measure": {"name": domain},
         "domain.set": {"name": domain, "language": "fr"},
         "domain.delete": {"name": domain},
         "user.add": {"address": who, "hash": "!"},
@@ -87,7 +87,7 @@ OWNER_ONLY = {"mailbox.open", "own.add", "own.list", "own.delete"}
 # Done whoever owns what: the rows are sorted out.
 SORTED = {"client.list", "manager.list", "domain.list", "removed.list",
           "journal", "undo"}
-SEEN = {"client.show", "manager.show", "manager.passwd", "domain.show",
+SEEN = {"client.show", "manager.show", "manager.passwd", "domain.show", "domain.measure",
         "user.show", "user.list", "user.propose", "mailbox.measure", "alias.show", "alias.list",
         "robot.show", "robot.list"}
 GIVEN = {"domain.set", "user.add", "user.rename", "user.restore", "mailbox.purge", "user.set", "user.passwd", "user.delete",
