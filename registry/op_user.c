@@ -8,6 +8,7 @@
 
 #include "lib/date.h"
 #include "registry/absence.h"
+#include "registry/apps.h"
 #include "registry/folder.h"
 #include "registry/limits.h"
 #include "registry/local_day.h"
@@ -542,13 +543,34 @@ op_sending(struct request *q)
 	return result;
 }
 
+/* When it was, and with which application password. 0 or -1. */
+static int
+note_time(struct request *q, struct object *u, int64_t when)
+{
+	struct slice app = field(q, "app");
+	char date[DATE_MAX];
+	int changed = 0;
+
+	if (when > time(NULL) + LOGIN_GRAIN)
+		return 0;
+	if (app.p != NULL && (changed = apps_note_use(u, app, when)) == -1)
+		return -1;
+	if (when >= time_of_text(object_get(u, "last-login")) + LOGIN_GRAIN) {
+		if (object_put(u, "last-login", slice_of(date_iso((time_t)when,
+		    date))) == -1)
+			return -1;
+		changed = 1;
+	}
+	return changed ? put_quietly(q->r, u) : 0;
+}
+
 enum registry_result
 op_login(struct request *q)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	struct object before, after;
 	enum registry_result result;
-	char name[ADDR_TEXT_MAX], date[DATE_MAX];
+	char name[ADDR_TEXT_MAX];
 	uint64_t when;
 
 	if ((result = field_name(q, &kind_user, name)) != REGISTRY_OK ||
@@ -562,11 +584,8 @@ op_login(struct request *q)
 	}
 	after = before;
 	result = note_login(q, &after, &before);
-	if (result == REGISTRY_OK && (int64_t)when >=
-	    time_of_text(object_get(&before, "last-login")) + LOGIN_GRAIN &&
-	    (int64_t)when <= time(NULL) + LOGIN_GRAIN &&
-	    (object_put(&after, "last-login", slice_of(date_iso((time_t)when,
-	    date))) == -1 || put_quietly(q->r, &after) == -1))
+	if (result == REGISTRY_OK &&
+	    note_time(q, &after, (int64_t)when) == -1)
 		result = say_failed(q);
 	object_free(&after);
 	str_wipe(&bytes);

@@ -119,6 +119,12 @@ static const struct attribute domain_attributes[] = {
 	    "paramètres des logiciels de courrier" } },
 	{ "spam-policy", ATTR_SET | ATTR_MANAGER, "none", valid_policy,
 	  { "how its mail is filtered", "comment son courrier est filtré" } },
+	{ "app-passwords", ATTR_SET | ATTR_MANAGER, "allowed", valid_apps,
+	  { "application passwords: allowed, required (the main password opens "
+	    "neither POP3 nor SMTP), off",
+	    "mots de passe d'application : allowed (permis), required "
+	    "(obligatoires : le mot de passe principal n'ouvre ni POP3 ni "
+	    "SMTP), off (aucun)" } },
 	{ "client", ATTR_SET | ATTR_CLEAR, NULL, valid_login,
 	  { "the customer that it belongs to", "le client à qui il appartient" } },
 	LIMITS,
@@ -171,6 +177,12 @@ static const struct attribute user_attributes[] = {
 	    "le titulaire doit choisir un autre mot de passe" } },
 	{ "scram", ATTR_SECRET | ATTR_CLEAR, NULL, valid_scram,
 	  { "SCRAM-SHA-256 keys", "clés SCRAM-SHA-256" } },
+	{ "app-hashes", ATTR_SECRET | ATTR_CLEAR, NULL, valid_app_hashes,
+	  { "application passwords, without what opens",
+	    "mots de passe d'application, sans ce qui ouvre" } },
+	{ "app-used", ATTR_SECRET | ATTR_QUIET | ATTR_CLEAR, NULL,
+	  valid_app_used,
+	  { "when each was last used", "dernier usage de chacun" } },
 	{ "forward", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_FORWARD) | ATTR_CLEAR, NULL,
 	  valid_targets,
 	  { "addresses that its mail goes on to",

@@ -70,6 +70,9 @@ def on(domain, other):
         "own.add": {"address": who, "alias": "aka"},
         "own.list": {"address": who},
         "own.delete": {"address": who, "alias": "never"},
+        "app.add": {"address": who, "app": "phone"},
+        "app.list": {"address": who},
+        "app.delete": {"address": who, "app": "never"},
         "mailbox.measure": {"address": who}, "mailbox.open": {"address": who},
         "mailbox.fill": {"address": who},
         "mailbox.purge": {"name": "never@" + domain}, "removed.list": {},
@@ -80,17 +83,18 @@ def on(domain, other):
 
 
 OWNERS = {"user.show", "user.set", "user.passwd", "mailbox.measure",
-          "mailbox.open", "own.add", "own.list", "own.delete"}
+          "mailbox.open", "own.add", "own.list", "own.delete", "app.add", "app.list",
+          "app.delete"}
 ROOT_ONLY = {"dump", "load", "mailbox.fill", "journal.follow"}
 # Promise 3: not even root and administrators read mail.
-OWNER_ONLY = {"mailbox.open", "own.add", "own.list", "own.delete"}
+OWNER_ONLY = {"mailbox.open", "own.add", "own.list", "own.delete", "app.add"}
 # Done whoever owns what: the rows are sorted out.
 SORTED = {"client.list", "manager.list", "domain.list", "removed.list",
           "journal", "undo"}
 SEEN = {"client.show", "manager.show", "manager.passwd", "domain.show", "domain.measure",
-        "user.show", "user.list", "user.propose", "mailbox.measure", "alias.show", "alias.list",
+        "user.show", "user.list", "user.propose", "mailbox.measure", "app.list", "alias.show", "alias.list",
         "robot.show", "robot.list"}
-GIVEN = {"domain.set", "user.add", "user.rename", "user.restore", "mailbox.purge", "user.set", "user.passwd", "user.delete",
+GIVEN = {"domain.set", "user.add", "user.rename", "user.restore", "mailbox.purge", "user.set", "user.passwd", "user.delete", "app.delete",
          "alias.add", "alias.set", "alias.delete", "robot.add", "robot.set",
          "robot.delete"}
 # Name to (role, customer, may see only).

@@ -90,10 +90,48 @@ test_keys(void)
 	    "a removed domain's key");
 }
 
+#define APPS "AAAAAAAAAAAAAAAAAAAAAA== " \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= pop3 1 0 x"
+
+/* Inventory 8-08: what a domain says of application passwords. */
+static void
+test_app_records(const struct object *user, unsigned char *space)
+{
+	static const struct {
+		const char *said;
+		bool has, only;
+	} rows[] = {
+		{ "allowed", true, false }, { "required", true, true },
+		{ "off", false, false },
+	};
+	struct object u = *user, d;
+	struct domain_facts facts = { 64300, ACCOUNT_ACTIVE, APP_ALLOWED };
+	struct secret_record secret;
+	struct packer k;
+
+	memset(u.owned, 0, sizeof(u.owned));
+	ok(object_put(&u, "app-hashes", SLICE(APPS)) == 0, "8-08 one is set");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		object_init(&d, &kind_domain, "a.test");
+		ok(object_put(&d, "app-passwords", slice_of(rows[i].said)) == 0,
+		    "8-08 app-passwords=%s", rows[i].said);
+		facts.apps = record_apps(&d);
+		pack_init(&k, space, RECORD_MAX);
+		record_secret(&k, &u, &facts);
+		ok(secret_record_unpack(pack_slice(&k), &secret) == 0 &&
+		    secret.app_only == rows[i].only &&
+		    slice_eq(secret.apps, rows[i].has ? SLICE(APPS) :
+		    SLICE_EMPTY), "8-08 the record of such a domain's user");
+		object_free(&d);
+	}
+	object_free(&u);
+}
+
 static void
 test_records(void)
 {
-	const struct domain_facts suspended = { 64300, ACCOUNT_SUSPENDED };
+	const struct domain_facts suspended = { 64300, ACCOUNT_SUSPENDED,
+		APP_ALLOWED };
 	unsigned char *space = malloc(RECORD_MAX);
 	struct secret_record secret;
 	struct address_record address;
@@ -116,6 +154,7 @@ test_records(void)
 	    slice_eq(secret.hash, SLICE("!")) && secret.scram_iterations == 0 &&
 	    slice_eq(secret.folder, SLICE("robert")),
 	    "a suspended domain suspends the login");
+	test_app_records(&u, space);
 	pack_init(&k, space, RECORD_MAX);
 	record_address(&k, &u);
 	ok(address_record_unpack(pack_slice(&k), &address) == 0 &&
