@@ -10,6 +10,7 @@
 #include "lib/num.h"
 #include "tools/backup.h"
 #include "tools/import.h"
+#include "tools/user_usage.h"
 
 /* clang-format off */
 static const struct option_field options[] = {
@@ -125,8 +126,12 @@ user_list(struct malle *m, int argc, char **argv)
 	static const char *const columns[] = { "name", "full-name", "state",
 		"quota-bytes", "password", "last-login", NULL };
 
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--usage") == 0)
+			return user_list_usage(m, argc, argv);
 	return ask_for_list(m, "user.list", true, argc, argv,
-	    "user list [DOMAIN] [--after ADDRESS] [--limit N]", columns);
+	    "user list [DOMAIN [--usage]] [--after ADDRESS] [--limit N]",
+	    columns);
 }
 
 /* show, set and delete: an address, and the password of its owner. */
@@ -331,9 +336,12 @@ cmd_user(struct malle *m, int argc, char **argv)
 		  "\t[--random] [--must-change] [--force] [--welcome | --no-welcome]",
 		  "make the mailboxes of a file; a report for each line",
 		  "créer les boîtes d'un fichier ; un compte rendu par ligne" },
-		{ "list", user_list, "[DOMAIN] [--after ADDRESS] [--limit N]",
-		  "address, name, state, quota, password set or locked, last login",
-		  "adresse, nom, état, quota, mot de passe (set) ou verrou (locked), dernière connexion" },
+		{ "list", user_list,
+		  "[DOMAIN [--usage]] [--after ADDRESS] [--limit N]",
+		  "address, name, state, quota, password set or locked, last login;\n"
+		  "\t--usage: address, name, last login, messages, bytes, quota, state",
+		  "adresse, nom, état, quota, mot de passe (set) ou verrou (locked), dernière connexion ;\n"
+		  "\t--usage : adresse, nom, dernière connexion, messages, octets, quota, état" },
 		{ "show", user_show, "ADDRESS [--own]",
 		  "all about one mailbox", "tout sur une boîte" },
 		{ "sheet", user_sheet, "ADDRESS [--lang fr|en] [--own]",

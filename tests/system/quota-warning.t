@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
-from malle import eq, ok
+from malle import eq, ok, until
 from localworker import Job, Worker, OK, TEMPORARY
 
 QUOTA = 200000
@@ -284,7 +284,39 @@ def test_killed():
        "killed anywhere (%d places): one warning, never two" % len(counts))
 
 
+def test_service():
+    with malle.Instance() as m:
+        m.domain("exemple.test")
+        m.user("bob@exemple.test")
+        m.malle("user", "set", "bob@exemple.test", "quota-bytes=200000")
+
+        def send(size, n):
+            m.run("malle-inject", "-f", "a@autre.test", "bob@exemple.test",
+                  input="Subject: x\n\n" + "y" * size + "\n")
+            m.wait_messages("bob@exemple.test", n)
+        rows = m.malle("domain", "show", "exemple.test").stdout
+        ok("quota-warning: 90" in rows, "a domain warns at 90 %")
+        m.malle("domain", "set", "exemple.test", "quota-warning=0")
+        send(185000, 1)
+        m.malle("domain", "set", "exemple.test", "quota-warning=101",
+                check=False)
+        m.malle("domain", "set", "exemple.test", "quota-warning=95",
+                "language=en")
+        send(10, 2)
+        m.malle("domain", "set", "exemple.test", "quota-warning=50")
+        send(10, 4)
+        found = [p for p in m.messages("bob@exemple.test") if ".quota." in p]
+        eq(len(found), 1, "0 is none, 95 not yet, 50 warns")
+        with open(found[0]) as f:
+            ok("Subject: Your mailbox bob@exemple.test" in f.read(),
+               "in the language of the domain")
+        ok(until(lambda: "quota-warning account=bob@exemple.test" in m.log()),
+           "it is logged")
+        eq(m.violations(), [], "no call outside a role")
+
+
 for test in (test_one, test_again, test_when, test_stale, test_crash,
              test_killed):
     test()
+test_service()
 malle.done()
