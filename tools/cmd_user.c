@@ -10,6 +10,7 @@
 #include "lib/num.h"
 #include "tools/backup.h"
 #include "tools/import.h"
+#include "tools/user.h"
 #include "tools/user_usage.h"
 
 /* clang-format off */
@@ -354,6 +355,9 @@ cmd_user(struct malle *m, int argc, char **argv)
 		  "ADDRESS [--own] [--random | --password-stdin | --hash-stdin | --locked]",
 		  "change a password; --own: yours, proved by the current one",
 		  "changer un mot de passe ; --own : le vôtre, prouvé par l'actuel" },
+		{ "app-password", user_app_password, "add | list | delete ...",
+		  "passwords for single programs or devices: POP3 and SMTP, no more",
+		  "mots de passe pour un programme ou un appareil : POP3 et SMTP, rien d'autre" },
 		{ "delete", user_delete, "ADDRESS [--redirect ADDRESS]",
 		  "delete a mailbox; its mail stays on the disk, its name reserved;\n"
 		  "\t--redirect: its new mail goes to somebody else",

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Application passwords (inventory 8-08): made by the owner, used by POP3 and
+SMTP over TLS and on the loopback, deleted, brought back, and what they are not
+good for."""
+import json
+import os
+import poplib
+import re
+import smtplib
+import ssl
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
+from malle import eq, ok, until
+
+ALICE, BOB = "alice@exemple.test", "bob@exemple.test"
+SECRET, OTHER = "correct horse battery", "staple of seven oranges"
+FORM = re.compile(r"^([0-9a-hjkmnp-tv-z]{4}-){4}[0-9a-hjkmnp-tv-z]{4}$")
+
+
+def tls(m):
+    return ssl.create_default_context(cafile=m.ca)
+
+
+def pop3(m, who, password, clear=False):
+    """True: the login is good; False: it was refused as a wrong one."""
+    p = poplib.POP3("127.0.0.1", m.ports["pop3"], timeout=20) if clear else \
+        poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=20,
+                        context=tls(m))
+    try:
+        p.user(who)
+        p.pass_(password)
+        p.quit()
+        return True
+    except poplib.error_proto as e:
+        ok(b"wrong name or password" in e.args[0],
+           "8-08 refused as any wrong password is")
+        return False
+    finally:
+        p.close()
+
+
+def smtp(m, who, password, clear=False, login=False):
+    s = smtplib.SMTP("127.0.0.1", m.ports["submission"], timeout=20) \
+        if clear else smtplib.SMTP_SSL("localhost", m.ports["submissions"],
+                                       timeout=20, context=tls(m))
+    with s:
+        s.ehlo()
+        s.user, s.password = who, password
+        try:
+            if login:
+                s.auth("LOGIN", s.auth_login)
+            else:
+                s.auth("PLAIN", s.auth_plain)
+            return True
+        except smtplib.SMTPAuthenticationError as e:
+            eq(e.smtp_code, 535, "8-08 refused as any wrong password is")
+            return False
+
+
+def app(m, *argv, secret=SECRET, check=True, **more):
+    return m.malle("user", "app-password", *argv, input=secret + "\n",
+                   check=check, **more)
+
+
+def make(m, who, name, *more):
+    said = app(m, "add", who, "--name", name, *more).stdout
+    return said.rstrip("\n").rsplit(": ", 1)[1]
+
+
+def rows(m, who, **more):
+    return [l.split("\t") for l in
+            app(m, "list", who, **more).stdout.splitlines()]
+
+
+def test_made(m):
+    r = app(m, "add", ALICE, "--name", "téléphone", secret="wrong one here",
+            check=False)
+    ok(r.returncode != 0 and r.stdout == "",
+       "8-08 none without the main password")
+    r = m.malle("user", "app-password", "add", ALICE, check=False)
+    eq(r.returncode, 64, "8-08 none without a name")
+    for more, what in ((("--services", "imap"), "a service that is none"),
+                       (("--until", "2020-01-01"), "a day that is over"),
+                       (("--until", "tomorrow"), "no day")):
+        r = app(m, "add", ALICE, "--name", "x", *more, check=False)
+        eq((r.returncode, r.stdout), (65, ""), "8-08 refused: " + what)
+    phone = make(m, ALICE, "téléphone")
+    ok(FORM.match(phone), "8-08 random, in groups that are easy to type")
+    ok(make(m, BOB, "téléphone") != phone, "8-08 never the same twice")
+    r = app(m, "add", ALICE, "--name", "téléphone", check=False)
+    ok(r.returncode != 0 and "téléphone" in r.stderr, "8-08 each name once")
+    got = rows(m, ALICE)
+    eq([(x[0], x[1], x[3], x[4]) for x in got],
+       [("téléphone", "pop3,smtp", "-", "-")], "8-08 listed, never used")
+    ok(re.match(r"\d{4}-\d\d-\d\dT", got[0][2]), "8-08 listed, made when")
+    ok(phone not in app(m, "list", ALICE).stdout, "8-08 it is shown once only")
+    return phone
+
+
+def test_logins(m, phone):
+    typed = phone.replace("-", " ").upper()
+    ok(pop3(m, ALICE, phone), "8-08 POP3 over TLS")
+    ok(pop3(m, ALICE, phone, clear=True), "8-08 POP3 on the loopback")
+    ok(smtp(m, ALICE, phone), "8-08 SMTP AUTH PLAIN over TLS")
+    ok(smtp(m, ALICE, typed, login=True), "8-08 AUTH LOGIN, as one types it")
+    ok(smtp(m, ALICE, phone.replace("-", ""), clear=True),
+       "8-08 SMTP AUTH on the loopback")
+    ok(pop3(m, ALICE, SECRET) and smtp(m, ALICE, SECRET),
+       "8-08 the main password goes on")
+    ok(not pop3(m, BOB, phone), "8-08 it is one account's")
+    log = m.log()
+    ok(re.search(r'auth-ok client=\S+ account=alice@exemple.test service=pop3 '
+                 r'app=\S*t.*phone\S* mechanism=', log), "8-08 the log names it")
+    ok(phone not in log and typed not in log, "8-08 the log does not show it")
+    ok(until(lambda: rows(m, ALICE)[0][3] != "-"), "8-08 listed, last used")
+    shown = m.malle("user", "show", ALICE).stdout
+    ok("last-login: 2" in shown and "app-hashes" not in shown and
+       "app-used" not in shown, "8-08 the mailbox's last login, no more")
+
+
+def test_limits(m):
+    fetch = make(m, ALICE, "fetch only", "--services", "pop3")
+    ok(pop3(m, ALICE, fetch) and not smtp(m, ALICE, fetch),
+       "8-08 POP3 and nothing else")
+    ok("reason=app-service" in m.log() and 'app="fetch only"' in m.log(),
+       "8-08 the log says why, and which")
+    send = make(m, ALICE, "send only", "--services", "smtp", "--until",
+                "2099-12-31")
+    ok(smtp(m, ALICE, send) and not pop3(m, ALICE, send),
+       "8-08 SMTP and nothing else")
+    eq(rows(m, ALICE)[2][4], "2099-12-31T23:59:59Z", "8-08 until its last day")
+    # What opens the mail does not open the account.
+    for argv in (("user", "set", ALICE, "full-name=Eve"),
+                 ("user", "app-password", "add", ALICE, "--name", "more"),
+                 ("user", "app-password", "delete", ALICE, "--name",
+                  "fetch only"), ("mailbox", "list", ALICE)):
+        r = m.malle("--as", ALICE, *argv, input=fetch + "\n", check=False)
+        ok(r.returncode != 0 and "password" in r.stderr,
+           "8-08 it does not open: " + " ".join(argv[:3]))
+    m.malle("user", "set", ALICE, "state=suspended")
+    ok(not pop3(m, ALICE, fetch) and not smtp(m, ALICE, send),
+       "8-08 a suspended account has none")
+    m.malle("user", "set", ALICE, "state=active", "smtp=no")
+    ok(pop3(m, ALICE, fetch) and not smtp(m, ALICE, send),
+       "8-08 none for a service that the account has not")
+    m.malle("user", "set", ALICE, "smtp=yes")
+    return fetch
+
+
+def entry(m):
+    """The last entry of the journal about Alice, as one object."""
+    lines = m.malle("journal", ALICE, "--json").stdout.splitlines()
+    return json.loads(lines[-1]), lines
+
+
+def test_deleted(m, fetch):
+    ok(pop3(m, ALICE, fetch), "8-08 it was used a moment ago")
+    m.malle("user", "app-password", "delete", ALICE, "--name", "fetch only")
+    ok(not pop3(m, ALICE, fetch), "8-08 deleted: it opens nothing at once")
+    r = m.malle("user", "app-password", "delete", ALICE, "--name",
+                "fetch only", check=False)
+    eq(r.returncode, 67, "8-08 it cannot be deleted twice")
+    last, lines = entry(m)
+    ok(not any("AAAA" in l or '"app-hashes":"' in l and "(secret)" not in l
+               for l in lines), "8-08 the journal has no secrets")
+    m.malle("undo", str(last["id"]))
+    ok(pop3(m, ALICE, fetch), "8-08 its deletion undone: it opens again")
+    m.malle("--as", ALICE, "user", "app-password", "delete", ALICE, "--name",
+            "fetch only", input=SECRET + "\n")
+    ok(not pop3(m, ALICE, fetch), "8-08 its owner deletes it, too")
+
+
+def test_carried(m, phone):
+    m.malle("user", "rename", ALICE, "alix")
+    ok(pop3(m, "alix@exemple.test", phone), "8-08 a new name, the same ones")
+    m.malle("user", "rename", "alix@exemple.test", "alice", "--force")
+    ok(pop3(m, ALICE, phone), "8-08 and back")
+    m.malle("user", "delete", ALICE)
+    ok(not pop3(m, ALICE, phone), "8-08 a deleted mailbox has none")
+    m.malle("user", "restore", ALICE)
+    ok(pop3(m, ALICE, phone), "8-08 a mailbox that comes back has them")
+    dump = m.malle("dump").stdout
+    ok(phone not in dump, "8-08 a dump has no password")
+    m.malle("user", "app-password", "delete", ALICE, "--name", "téléphone")
+    ok(not pop3(m, ALICE, phone), "8-08 deleted")
+    m.malle("load", "--update", input=dump)
+    ok(pop3(m, ALICE, phone), "8-08 a dump that is loaded brings it back")
+
+
+def test_domain(m, phone):
+    m.malle("domain", "set", "exemple.test", "app-passwords=required")
+    ok(not pop3(m, ALICE, SECRET) and not smtp(m, ALICE, SECRET),
+       "8-08 required: the main password fetches and sends nothing")
+    ok("reason=app-password-required" in m.log(), "8-08 the log says why")
+    ok(pop3(m, ALICE, phone) and smtp(m, ALICE, phone),
+       "8-08 required: an application password does")
+    m.malle("--as", ALICE, "user", "app-password", "list", ALICE,
+            input=SECRET + "\n")
+    ok(make(m, ALICE, "another"), "8-08 and the main one still makes them")
+    m.malle("domain", "set", "exemple.test", "app-passwords=off")
+    ok(not pop3(m, ALICE, phone) and pop3(m, ALICE, SECRET),
+       "8-08 off: only the main password")
+    r = app(m, "add", ALICE, "--name", "x", check=False)
+    ok(r.returncode != 0 and "exemple.test" in r.stderr, "8-08 off: none made")
+    m.malle("domain", "set", "exemple.test", "app-passwords=allowed")
+    ok(pop3(m, ALICE, phone), "8-08 allowed again: those of before")
+    r = m.malle("domain", "set", "exemple.test", "app-passwords=perhaps",
+                check=False)
+    eq(r.returncode, 65, "8-08 no other word")
+
+
+def test_many(m):
+    r = None
+    for i in range(25):
+        r = app(m, "add", BOB, "--name", "n%d" % i, check=False)
+        if r.returncode != 0:
+            break
+    eq((i, len(rows(m, BOB))), (19, 20), "8-08 twenty an account")
+    ok("20" in r.stderr, "8-08 and it is said")
+    french = dict(m.env, LC_ALL="fr_FR.UTF-8")
+    r = subprocess.run([os.path.join(malle.BIN, "malle"), "-c", m.conf_path,
+                        "user", "app-password", "add", BOB, "--name", "n"],
+                       input=SECRET + "\n", text=True, capture_output=True,
+                       env=french)
+    ok("mots de passe d'application" in r.stderr, "8-08 in French, too")
+
+
+def main():
+    with malle.Instance(conf={"auth_clear_on_loopback": "yes"}) as m:
+        m.domain("exemple.test")
+        m.user(ALICE, SECRET)
+        m.user(BOB, SECRET)
+        phone = test_made(m)
+        test_logins(m, phone)
+        fetch = test_limits(m)
+        test_deleted(m, fetch)
+        test_carried(m, phone)
+        test_domain(m, phone)
+        test_many(m)
+    malle.done()
+
+
+main()
