@@ -19,28 +19,27 @@
 /* clang-format off */
 static const struct {
 	unsigned bit;
-	const char *word;
 	struct text what;
 } grants[] = {
-	{ GRANT_NAME, "name",
+	{ GRANT_NAME,
 	  { "change the name of the person", "changer le nom de la personne" } },
-	{ GRANT_PASSWORD, "password",
+	{ GRANT_PASSWORD,
 	  { "change the password", "changer le mot de passe" } },
-	{ GRANT_FORWARD, "forward",
+	{ GRANT_FORWARD,
 	  { "change where the mail goes", "changer où va le courrier" } },
-	{ GRANT_VACATION, "vacation",
+	{ GRANT_VACATION,
 	  { "change the answer of an absence",
 	    "changer la réponse d'absence" } },
-	{ GRANT_ALIAS_CREATE, "alias-create",
+	{ GRANT_ALIAS_CREATE,
 	  { "make aliases", "créer des alias" } },
-	{ GRANT_ALIAS_DELETE, "alias-delete",
+	{ GRANT_ALIAS_DELETE,
 	  { "delete aliases", "supprimer des alias" } },
-	{ GRANT_BACKUP, "backup",
+	{ GRANT_BACKUP,
 	  { "list and copy the mail from here",
 	    "lister et copier le courrier par ce moyen" } },
-	{ GRANT_RESTORE, "restore",
+	{ GRANT_RESTORE,
 	  { "put mail back", "remettre du courrier" } },
-	{ GRANT_REMOVE, "remove",
+	{ GRANT_REMOVE,
 	  { "delete messages from here", "supprimer des messages par ce moyen" } },
 };
 /* clang-format on */
@@ -59,93 +58,6 @@ struct granted {
 	struct said may, ends;
 	bool must_change;
 };
-
-static unsigned
-bit_of(struct slice word)
-{
-	for (size_t i = 0; i < N_GRANTS; i++)
-		if (slice_eq_nocase(word, slice_of(grants[i].word)))
-			return grants[i].bit;
-	return 0;
-}
-
-/* The mask of a list: words, "all", "none", "-word" takes one away. -1: it has
- * another word, or none at all. */
-static int
-mask_of(struct slice list, unsigned *out)
-{
-	unsigned mask = 0, bit;
-	struct slice one;
-	size_t n = 0;
-
-	for (; (one = target_next(&list)).p != NULL; n++) {
-		bool less = one.len > 0 && one.p[0] == '-';
-
-		if (less)
-			one = slice_skip(one, 1);
-		bit = bit_of(one);
-		if (!less && slice_eq_nocase(one, SLICE("all")))
-			mask = GRANT_ALL;
-		else if (!less && n == 0 && slice_eq_nocase(one, SLICE("none")))
-			mask = 0;
-		else if (bit == 0)
-			return -1;
-		else
-			mask = less ? mask & ~bit : mask | bit;
-	}
-	if (n == 0)
-		return -1;
-	*out = mask;
-	return 0;
-}
-
-void
-grants_words(unsigned mask, char separator, char *out)
-{
-	struct str words = STR_INIT(GRANTS_TEXT_MAX - 1);
-
-	for (size_t i = 0; i < N_GRANTS; i++) {
-		if (!(mask & grants[i].bit))
-			continue;
-		if (words.len > 0)
-			str_putc(&words, separator);
-		str_puts(&words, grants[i].word);
-	}
-	snprintf(out, GRANTS_TEXT_MAX, "%s", words.len > 0 ? str_c(&words) :
-	    "none");
-	str_free(&words);
-}
-
-/* What began with "all" stays so: what is added to the table is granted, too. */
-int
-valid_grants(struct slice in, struct str *out, struct text *why)
-{
-	struct slice rest = in, first = target_next(&rest);
-	bool all = first.p != NULL && slice_eq_nocase(first, SLICE("all"));
-	char words[GRANTS_TEXT_MAX];
-	unsigned mask;
-
-	if (mask_of(in, &mask) == -1) {
-		*why = (struct text){
-		    "must be all, none, or some of: name password forward "
-		    "vacation alias-create alias-delete backup restore remove; "
-		    "\"all -password\" is all but one",
-		    "doit être all (tout), none (rien), ou un choix de : name "
-		    "password forward vacation alias-create alias-delete backup "
-		    "restore remove ; « all -password » est tout sauf un" };
-		return -1;
-	}
-	if (!all) {
-		grants_words(mask, ' ', words);
-		str_puts(out, words);
-		return 0;
-	}
-	str_puts(out, "all");
-	for (size_t i = 0; i < N_GRANTS; i++)
-		if (!(mask & grants[i].bit))
-			str_printf(out, " -%s", grants[i].word);
-	return 0;
-}
 
 unsigned
 grants_of_attributes(void)
@@ -176,7 +88,7 @@ hear(const struct object *o, struct granted *g)
 	if (g->may.kind == NULL && may.p != NULL) {
 		note(&g->may, o);
 		/* What cannot be read grants nothing. */
-		if (mask_of(may, &g->mask) == -1)
+		if (grants_mask(may, &g->mask) == -1)
 			g->mask = 0;
 	}
 	if (g->ends.kind == NULL && until.p != NULL) {
@@ -245,10 +157,12 @@ say_over(struct request *q, const struct granted *g)
 static enum registry_result
 say_withheld(struct request *q, const struct granted *g, unsigned lacks)
 {
+	char word[GRANTS_TEXT_MAX];
 	size_t i = 0;
 
 	while (i + 1 < N_GRANTS && !(lacks & grants[i].bit))
 		i++;
+	grants_words(grants[i].bit, ' ', word);
 	return say(q, REGISTRY_REFUSED,
 	    "You may not %s: the right \"%s\" is not granted to you (owner-may "
 	    "of %s %s). Who manages %s can grant it, or root and the group "
@@ -256,7 +170,7 @@ say_withheld(struct request *q, const struct granted *g, unsigned lacks)
 	    "Vous ne pouvez pas %s : le droit « %s » ne vous est pas donné "
 	    "(owner-may %s %s). Qui gère %s peut le donner, ou root et le "
 	    "groupe « %s ».", q->french ? grants[i].what.french :
-	    grants[i].what.english, grants[i].word,
+	    grants[i].what.english, word,
 	    kind_word(q, g->may.kind), g->may.name,
 	    address_domain(q->account), q->r->conf.admin_group);
 }
@@ -294,7 +208,7 @@ grants_judge(struct request *q)
 
 	q->granted = q->op->flags >> GRANT_SHIFT;
 	if (q->granted != 0 && want.p != NULL) {
-		if (mask_of(want, &wanted) == -1 ||
+		if (grants_mask(want, &wanted) == -1 ||
 		    (wanted &= q->granted) == 0)
 			return say(q, REGISTRY_INVALID,
 			    "The field want names no right of this operation.",

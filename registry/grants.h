@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "registry/operation.h"
+#include "registry/valid.h"
 
 /*
  * Whether the request, of an owner, needs something that is not granted: what
@@ -18,7 +19,6 @@ enum registry_result grants_attribute(struct request *q,
 
 /* Adds "granted" and "granted-until" of a mailbox to a row; words lasts as long
  * as the row. 0 or -1. */
-#define GRANTS_TEXT_MAX 200
 struct grants_text {
 	char words[GRANTS_TEXT_MAX], until[40];
 };
@@ -26,8 +26,6 @@ int grants_row(struct request *q, const struct object *u,
     struct registry_fields *f, struct grants_text *text)
     __attribute__((warn_unused_result));
 
-/* The words of a mask with separators, in out[GRANTS_TEXT_MAX]. */
-void grants_words(unsigned mask, char separator, char *out);
 /* All that the owner's attributes need together. */
 unsigned grants_of_attributes(void);
 

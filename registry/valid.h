@@ -24,6 +24,11 @@ attribute_valid valid_domains;
 attribute_valid valid_kinds;
 /* What owners are granted (grants.c): words, "all", "none", "all -word". */
 attribute_valid valid_grants;
+/* The mask of such a list; -1: it has another word, or none at all. */
+int grants_mask(struct slice list, unsigned *out);
+/* The words of a mask with separators, in out[GRANTS_TEXT_MAX]. */
+#define GRANTS_TEXT_MAX 200
+void grants_words(unsigned mask, char separator, char *out);
 /* "everybody", "domain", or addresses and "@domain"s. */
 attribute_valid valid_senders;
 /* "refuse", "discard", an address, or "@domain". */
