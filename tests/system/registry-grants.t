@@ -41,6 +41,7 @@ ROWS = [
     ("vacation", "user.set", {"vacation-text": "Away"}),
     ("vacation", "user.set", {"vacation-days": "2"}),
     ("password", "user.passwd", {"password": "another good phrase"}),
+    ("password", "app.add", {"app": "phone"}),
     ("alias-create", "own.add", {"alias": "aka"}),
     ("alias-delete", "own.delete", {"alias": "old"}),
     ("backup", "mailbox.open", {"want": "backup"}),
