@@ -22,7 +22,7 @@ attribute_valid valid_domain;
  * kept one a line. */
 attribute_valid valid_domains;
 attribute_valid valid_kinds;
-/* What owners are granted (grants.c): words, "all", "none", "all -word". */
+/* What owners are granted (grant_words.c): words, "all", "none", "all -word". */
 attribute_valid valid_grants;
 /* The mask of such a list; -1: it has another word, or none at all. */
 int grants_mask(struct slice list, unsigned *out);
