@@ -14,8 +14,9 @@
  *
  * SALT and DIGEST are base64 (auth/app_secret.h says of what), SERVICES is
  * "pop3", "smtp" or "pop3,smtp", CREATED and UNTIL are seconds since 1970
- * (UNTIL 0: for ever), NAME is the rest of the line, without control bytes. The registry keeps
- * it with the mailbox and copies it into the secret_record of lib/account.h.
+ * (UNTIL 0: for ever), NAME is the rest of the line, without control bytes. The
+ * registry keeps it with the mailbox and copies it into the secret_record of
+ * lib/account.h.
  */
 #define APP_PASSWORDS_MAX 20		/* of an account */
 #define APP_NAME_MAX 64			/* bytes */
