@@ -11,7 +11,7 @@
  * What both ways have cost is remembered as moving averages. A way that is not
  * taken is not measured either: so that one slow sync of all, when somebody
  * else wrote much, is not held against that way for ever, what is known of it
- * counts a little less with every round of several files.
+ * counts a little less with every round of a group.
  */
 struct sync_costs {
 	uint64_t all, file;	/* microseconds; 0: not known */

@@ -25,10 +25,12 @@ test_first(void)
 	struct sync_costs c = { 0, 0, 0 };
 
 	ok(!sync_costs_all(&c, 1), "a file that comes alone first: by itself");
-	ok(sync_costs_all(&c, 2), "two: one sync");
+	ok(!sync_costs_all(&c, 4), "a few, too");
+	ok(sync_costs_all(&c, 5), "a group: one sync");
 	sync_costs_took(&c, false, 1, 300);
-	ok(sync_costs_all(&c, 1), "the other way is tried once");
-	sync_costs_took(&c, true, 1, 900);
+	ok(!sync_costs_all(&c, 4), "no letter is there to try the other way on");
+	ok(sync_costs_all(&c, 5), "a group is");
+	sync_costs_took(&c, true, 5, 900);
 	ok(!sync_costs_all(&c, 2), "900 us for all, 300 for a file: not for two");
 	ok(sync_costs_all(&c, 3) && sync_costs_all(&c, 50), "but for three");
 }
@@ -41,7 +43,10 @@ test_alone(void)
 
 	(void)work(&c, 900, 300, 1, 10);
 	syncs = work(&c, 900, 300, 1, 10000);
-	ok(syncs > 19900, "one at a time stays with files alone: %zu", syncs);
+	ok(syncs == 20000, "one at a time stays with files alone: %zu", syncs);
+	(void)work(&c, 900, 300, 8, 10);
+	syncs = work(&c, 900, 300, 1, 10000);
+	ok(syncs == 20000, "when both ways are known, too: %zu", syncs);
 }
 
 static void
@@ -67,18 +72,21 @@ static void
 test_busy(void)
 {
 	struct sync_costs c = { 0, 0, 0 };
-	size_t dear = 0;
+	size_t few = 0, group = 0;
 
+	(void)work(&c, 600, 300, 8, 10);
 	(void)work(&c, 600, 300, 1, 2);
-	(void)work(&c, 600, 300, 4, 10);
-	for (size_t i = 0; i < 1000; i++) {
-		bool one = sync_costs_all(&c, 4);
+	for (size_t i = 0; i < 2000; i++) {
+		size_t n = i % 2 == 0 ? 3 : 8;
+		bool one = sync_costs_all(&c, n);
 
-		sync_costs_took(&c, one, 4, one ? 50000 : 1200);
-		dear += one;
+		sync_costs_took(&c, one, n, one ? 50000 : 300 * n);
+		few += one && n == 3;
+		group += one && n == 8;
 	}
-	ok(dear < 50, "while somebody writes all the time, it is seldom tried: "
-	    "%zu of 1000", dear);
+	ok(group > 0 && group < 60, "while somebody writes all the time, it is "
+	    "seldom tried: %zu of 1000", group);
+	ok(few <= 1, "and once it is known, never with a few: %zu of 1000", few);
 }
 
 static void
