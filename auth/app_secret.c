@@ -63,13 +63,12 @@ meant(char typed)
 	return memchr(letters, c, sizeof(letters) - 1) != NULL ? c : '\0';
 }
 
-/* True when it has the form of one; secret is filled in any case. */
+/* True when it has the form of one, which secret is then. */
 static bool
 canonical(struct slice typed, char *secret)
 {
 	size_t n = 0;
 
-	memset(secret, '0', APP_SECRET_LETTERS);
 	for (size_t i = 0; i < typed.len; i++) {
 		if (typed.p[i] == ' ' || typed.p[i] == '-')
 			continue;
@@ -89,13 +88,14 @@ app_secret_find(struct slice list, struct slice typed,
 	uint8_t mine[APP_DIGEST];
 	struct app_password p;
 
-	/* As many rounds for everybody; those too many are of a list's end. */
-	for (int i = 0; i < APP_PASSWORDS_MAX; i++) {
+	/* What has another form costs nothing, which tells only what was typed;
+	 * else as many rounds for everybody: those too many are of a list's
+	 * end. */
+	for (int i = 0; formed && i < APP_PASSWORDS_MAX; i++) {
 		memset(&p, 0, sizeof(p));
 		there = app_password_next(&list, &p) == 1;
 		if (digest(p.salt, secret, mine) == 0 &&
-		    CRYPTO_memcmp(mine, p.digest, APP_DIGEST) == 0 && there &&
-		    formed) {
+		    CRYPTO_memcmp(mine, p.digest, APP_DIGEST) == 0 && there) {
 			*out = p;
 			found = true;
 		}
