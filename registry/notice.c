@@ -72,25 +72,26 @@ keep(struct registry *r, const struct notice_text *n)
 
 /* What the domain says, and then into the store. */
 static int
-add(struct registry *r, struct notice_text *n)
+add(struct registry *r, const struct notice_text *about)
 {
+	struct notice_text n = *about;
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	const char *domain = address_domain(n->to);
+	const char *domain = address_domain(n.to);
 	char key[REGISTRY_NOTICE_KEY_MAX + 1], postmaster[ADDR_TEXT_MAX];
 	struct object d;
 	int found = registry_domain(r, domain, &bytes, &d);
 
-	n->is_french = found == 1 && object_is(&d, "language", "fr");
+	n.is_french = found == 1 && object_is(&d, "language", "fr");
 	str_free(&bytes);
-	if (found == -1 || local_zone(r, domain, &n->zone) == -1)
+	if (found == -1 || local_zone(r, domain, &n.zone) == -1)
 		return -1;
-	n->now = time(NULL);
+	n.now = time(NULL);
 	make_key(key);
-	n->key = key;
-	n->hostname = r->conf.hostname;
+	n.key = key;
+	n.hostname = r->conf.hostname;
 	snprintf(postmaster, sizeof(postmaster), "postmaster@%s", domain);
-	n->postmaster = postmaster;
-	return keep(r, n);
+	n.postmaster = postmaster;
+	return keep(r, &n);
 }
 
 /* True when there was a password to log in with. */
