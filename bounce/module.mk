@@ -1,4 +1,4 @@
 # Delivery status notifications.
 PROGS += malle-bounce
-malle-bounce_SRC := bounce/bounce.c bounce/notice.c bounce/encode.c bounce/words.c \
+malle-bounce_SRC := bounce/bounce.c bounce/notice.c bounce/words.c \
 	queue/proto_bounce.c

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bounce/encode.h"
 #include "bounce/words.h"
 #include "lib/date.h"
+#include "lib/encode.h"
 #include "lib/hdr.h"
 
 #define LINE_LIMIT 998		/* RFC 5322 2.1.1 */

@@ -10,8 +10,8 @@
 
 #include <stdio.h>
 
-#include "bounce/encode.h"
 #include "lib/date.h"
+#include "lib/encode.h"
 #include "lib/hdr.h"
 
 #define SUBJECT_SHOWN 200	/* bytes of a stranger's subject */

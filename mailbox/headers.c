@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "bounce/encode.h"
+#include "lib/encode.h"
 #include "lib/hdr.h"
 
 /* Decoded and clean behind what text has already; where it begins. */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "bounce/encode.h"
+#include "lib/encode.h"
 #include "lib/hdr.h"
 
 #define OUT_MAX 32000

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "bounce/encode.h"
+#include "lib/encode.h"
 
 #define OUT_MAX 32000
 #define NOWHERE "<invalid@internationalized-address-removed.invalid>"

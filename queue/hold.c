@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bounce/encode.h"
+#include "lib/encode.h"
 #include "lib/log.h"
 #include "queue/sending.h"
 #include "queue/submission.h"

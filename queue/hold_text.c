@@ -12,8 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "bounce/encode.h"
 #include "lib/date.h"
+#include "lib/encode.h"
 #include "lib/num.h"
 #include "queue/outbound.h"
 

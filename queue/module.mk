@@ -9,7 +9,7 @@ QUEUE_SRC := queue/manager.c queue/start.c queue/peer.c queue/submit.c \
 	queue/carrier.c queue/dispatch.c queue/ticket.c queue/remote_job.c \
 	queue/verdict.c queue/resolve.c queue/dest_group.c queue/group.c \
 	queue/outbound.c queue/sending.c queue/hold.c queue/hold_text.c \
-	queue/registry.c bounce/encode.c queue/hops.c queue/retry.c queue/id.c \
+	queue/registry.c queue/hops.c queue/retry.c queue/id.c \
 	queue/proto_bounce.c
 PROGS += malle-queued
 malle-queued_SRC := queue/malle-queued.c $(QUEUE_SRC)

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bounce/encode.h"
 #include "lib/date.h"
+#include "lib/encode.h"
 
 #define NB "\u00a0"	/* French puts it before : ; ! ? */
 #define PARAGRAPH 1024

@@ -11,7 +11,7 @@ malle_SRC += tools/welcome.c tools/sheet.c
 malle_SRC += tools/domain_check.c tools/dns_check.c tools/dns_check_spf.c tools/spf.c
 malle_SRC += tools/user_usage.c
 malle_SRC += tools/cmd_mailbox.c tools/box.c tools/backup.c tools/restore.c tools/member.c \
-	mailbox/headers.c bounce/encode.c
+	mailbox/headers.c
 malle_SRC += tools/cmd_migrate.c tools/migrate_old.c tools/migrate_parse.c tools/migrate_vpopmail.c \
 	tools/migrate_passwd.c tools/migrate_account.c tools/migrate_limits.c tools/migrate_list.c
 malle_LIBS := -lcrypto -larchive

@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bounce/encode.h"
 #include "lib/date.h"
+#include "lib/encode.h"
 #include "lib/proto_queue.h"
 #include "tools/check_cert.h"
 #include "tools/json.h"

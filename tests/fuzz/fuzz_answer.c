@@ -1,9 +1,9 @@
 /* fuzz_answer.c - any header: is it answered, and is the answer sound? */
 /* SPDX-License-Identifier: ISC */
 
-#include "bounce/encode.h"
 #include "deliver/answer_rules.h"
 #include "deliver/answer_text.h"
+#include "lib/encode.h"
 
 #include "tests/fuzz/must.h"
 

@@ -3,7 +3,7 @@
 
 #include "bounce/notice.h"
 
-#include "bounce/encode.h"
+#include "lib/encode.h"
 #include "tests/fuzz/must.h"
 
 /* A line of the input into a field of cap bytes, as the protocol lets it be:

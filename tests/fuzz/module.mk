@@ -8,7 +8,7 @@ FUZZERS += fuzz_pop3_wire
 fuzz_pop3_wire_SRC := tests/fuzz/fuzz_pop3_wire.c tests/fuzz/driver.c
 FUZZERS += fuzz_surrogate
 fuzz_surrogate_SRC := tests/fuzz/fuzz_surrogate.c tests/fuzz/driver.c \
-	pop3d/surrogate.c pop3d/surrogate_field.c bounce/encode.c
+	pop3d/surrogate.c pop3d/surrogate_field.c
 FUZZ_LIB := fuzz_addr fuzz_hdr fuzz_ipc fuzz_record fuzz_table fuzz_conf
 FUZZERS += $(FUZZ_LIB) fuzz_submission fuzz_trace
 $(foreach f,$(FUZZ_LIB),$(eval $(f)_SRC := tests/fuzz/$(f).c tests/fuzz/driver.c))
@@ -17,11 +17,11 @@ fuzz_trace_SRC := tests/fuzz/fuzz_trace.c tests/fuzz/driver.c tools/trace.c tool
 	tools/json.c
 FUZZERS += fuzz_notice fuzz_maildir
 fuzz_notice_SRC := tests/fuzz/fuzz_notice.c tests/fuzz/driver.c bounce/notice.c \
-	bounce/encode.c bounce/words.c
+	bounce/words.c
 fuzz_maildir_SRC := tests/fuzz/fuzz_maildir.c tests/fuzz/driver.c deliver/copy.c
 FUZZERS += fuzz_answer
 fuzz_answer_SRC := tests/fuzz/fuzz_answer.c tests/fuzz/driver.c deliver/answer_rules.c \
-	deliver/answer_text.c bounce/encode.c
+	deliver/answer_text.c
 FUZZERS += fuzz_reply fuzz_sts_policy
 fuzz_reply_SRC := tests/fuzz/fuzz_reply.c tests/fuzz/driver.c remote/reply.c
 fuzz_sts_policy_SRC := tests/fuzz/fuzz_sts_policy.c tests/fuzz/driver.c remote/sts_policy.c

@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
-#include "bounce/encode.h"
 #include "deliver/answer_text.h"
+#include "lib/encode.h"
 #include "tests/unit/tap.h"
 
 static struct str out;

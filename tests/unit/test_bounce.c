@@ -1,7 +1,7 @@
 /* test_bounce.c - foreign text cleaned and encoded; the words of notices. */
 /* SPDX-License-Identifier: ISC */
 
-#include "bounce/encode.h"
+#include "lib/encode.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bounce/encode.h"
+#include "lib/encode.h"
 #include "tests/unit/tap.h"
 
 #define RANDOM "0123456789abcdef0123456789abcdef"

@@ -1,7 +1,7 @@
 /* test_warning_text.c - what the owner of a mailbox that fills up is told. */
 /* SPDX-License-Identifier: ISC */
-#include "bounce/encode.h"
 #include "deliver/warning_text.h"
+#include "lib/encode.h"
 #include "tests/unit/tap.h"
 
 #define MB (1024 * 1024)

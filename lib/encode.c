@@ -1,7 +1,7 @@
 /* encode.c - foreign text made fit for a mail: cleaned, folded, encoded. */
 /* SPDX-License-Identifier: ISC */
 
-#include "bounce/encode.h"
+#include "lib/encode.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* encode.h - foreign text made fit for a mail: cleaned, folded, encoded. */
-#ifndef BOUNCE_ENCODE_H
-#define BOUNCE_ENCODE_H
+#ifndef LIB_ENCODE_H
+#define LIB_ENCODE_H
 /* SPDX-License-Identifier: ISC */
 
 #include "lib/str.h"
