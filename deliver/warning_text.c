@@ -9,20 +9,18 @@
 #include "deliver/warning_text.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/date.h"
-#include "lib/encode.h"
+#include "lib/letter.h"
 
 #define NB "\u00a0"	/* French puts it before : ; ! ? and units */
-#define PARAGRAPH 1024
 #define SIZE_TEXT 32
 
 /* clang-format off */
 static const struct words {
-	const char *from, *subject, *greeting;
+	const char *subject;
 	const char *bytes;			/* account, used, max, percent */
 	const char *messages;			/* account, used, max, percent */
 	const char *then, *room, *client, *more;
@@ -30,9 +28,7 @@ static const struct words {
 	const char *units[4];
 	char point;
 } french = {
-	.from = "Service de messagerie",
 	.subject = "Votre boîte %s est presque pleine",
-	.greeting = "Bonjour,",
 	.bytes = "La boîte %s occupe %s sur les %s qui lui sont accordés, soit %u" NB "%%.",
 	.messages = "La boîte %s contient %" PRIu64 " messages sur les %" PRIu64 " qu’elle peut contenir, soit %u" NB "%%.",
 	.then = "Ce qui va se passer" NB ": quand elle sera pleine, les nouveaux messages seront refusés, et leurs expéditeurs en seront avertis. Rien de ce qu’elle contient n’est perdu.",
@@ -43,9 +39,7 @@ static const struct words {
 	.units = { "ko", "Mo", "Go", "To" },
 	.point = ',',
 }, english = {
-	.from = "Mail Delivery System",
 	.subject = "Your mailbox %s is almost full",
-	.greeting = "Hello,",
 	.bytes = "The mailbox %s holds %s of the %s that it may hold: %u%%.",
 	.messages = "The mailbox %s has %" PRIu64 " messages of the %" PRIu64 " that it may have: %u%%.",
 	.then = "What will happen: when it is full, new messages will be refused, and their senders will be told. Nothing of what it holds is lost.",
@@ -82,45 +76,6 @@ percent(uint64_t used, uint64_t max)
 	return v < 10000 ? (unsigned)v : 10000;
 }
 
-static void
-put_header(struct str *out, const struct words *w,
-    const struct warning_notice *n)
-{
-	char tail[512], subject[512], date[DATE_MAX];
-
-	/* RFC 5321 4.4: a notice of ours has the null path. */
-	str_printf(out, "Return-Path: <>\nDelivered-To: %s\n", n->address);
-	str_printf(out, "Date: %s\n", date_rfc5322(n->when, date));
-	snprintf(tail, sizeof(tail), " <MAILER-DAEMON@%s>", n->hostname);
-	encode_field_text(out, "From", slice_of(w->from), tail);
-	str_printf(out, "To: <%s>\n", n->address);
-	snprintf(subject, sizeof(subject), w->subject, n->address);
-	encode_field_text(out, "Subject", slice_of(subject), "");
-	/* Written anew after a crash, it is the same letter. */
-	str_printf(out, "Message-ID: <%lld.quota.%s>\n", (long long)n->when,
-	    n->address);
-	str_puts(out, "Auto-Submitted: auto-generated\n"
-	    "X-Auto-Response-Suppress: All\n");
-	str_printf(out, "Content-Language: %s\n", w == &french ? "fr" : "en");
-	str_puts(out, "MIME-Version: 1.0\n"
-	    "Content-Type: text/plain; charset=utf-8\n"
-	    "Content-Transfer-Encoding: quoted-printable\n\n");
-}
-
-__attribute__((format(printf, 2, 3))) static void
-paragraph(struct str *out, const char *fmt, ...)
-{
-	char text[PARAGRAPH];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (out->len > 0)
-		str_putc(out, '\n');
-	encode_paragraph(out, 0, text);
-}
-
 /* The formats are those of the tables above: the same in both languages. */
 static void
 put_body(struct str *out, const struct words *w,
@@ -128,32 +83,41 @@ put_body(struct str *out, const struct words *w,
 {
 	char used[SIZE_TEXT], max[SIZE_TEXT];
 
-	paragraph(out, "%s", w->greeting);
+	letter_greet(out, w == &french);
 	if (n->quota_bytes != 0)
-		paragraph(out, w->bytes, n->address,
+		letter_paragraph(out, w->bytes, n->address,
 		    size_text(w, n->bytes, used),
 		    size_text(w, n->quota_bytes, max),
 		    percent(n->bytes, n->quota_bytes));
 	if (n->quota_messages != 0)
-		paragraph(out, w->messages, n->address, n->messages,
+		letter_paragraph(out, w->messages, n->address, n->messages,
 		    n->quota_messages,
 		    percent(n->messages, n->quota_messages));
-	paragraph(out, "%s", w->then);
-	paragraph(out, "%s", w->room);
-	paragraph(out, "%s", w->client);
-	paragraph(out, "%s", w->more);
-	paragraph(out, w->once, n->hostname);
+	letter_paragraph(out, "%s", w->then);
+	letter_paragraph(out, "%s", w->room);
+	letter_paragraph(out, "%s", w->client);
+	letter_paragraph(out, "%s", w->more);
+	letter_paragraph(out, w->once, n->hostname);
 }
 
 void
 warning_compose(struct str *out, const struct warning_notice *n)
 {
-	const struct words *w = strcmp(n->language, "fr") == 0 ? &french :
-	    &english;
+	bool is_french = strcmp(n->language, "fr") == 0;
+	const struct words *w = is_french ? &french : &english;
 	struct str body = STR_INIT(WARNING_TEXT_MAX / 2);
+	char subject[512], id[512], date[DATE_MAX];
+	struct letter l = { .hostname = n->hostname, .to = n->address,
+		.subject = subject, .message_id = id,
+		.date = date_rfc5322(n->when, date), .is_french = is_french };
 
-	put_header(out, w, n);
+	snprintf(subject, sizeof(subject), w->subject, n->address);
+	/* Written anew after a crash, it is the same letter. */
+	snprintf(id, sizeof(id), "%lld.quota.%s", (long long)n->when,
+	    n->address);
+	/* RFC 5321 4.4: a notice of ours has the null path. */
+	str_printf(out, "Return-Path: <>\nDelivered-To: %s\n", n->address);
 	put_body(&body, w, n);
-	encode_quoted_printable(out, str_slice(&body));
+	letter_write(out, &l, str_slice(&body));
 	str_free(&body);
 }

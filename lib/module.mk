@@ -6,7 +6,7 @@ LIB_SRC += lib/slice.c lib/str.c lib/num.c lib/clock.c lib/buf.c lib/pack.c lib/
 	lib/proto_queue.c lib/proto_local.c lib/proto_spawn.c lib/proto_auth.c \
 	lib/proto_tls.c lib/proto_registry.c
 LIB_SRC += lib/proc_ready.c lib/sandbox.c $(if $(SAN),lib/sandbox_none.c,lib/sandbox_linux.c lib/sandbox_filter.c lib/sandbox_narrow.c)
-LIB_SRC += lib/hdr.c lib/encode.c lib/app_password.c
+LIB_SRC += lib/hdr.c lib/encode.c lib/letter.c lib/app_password.c
 LIB_SRC += lib/wire.c lib/dns.c lib/proto_remote.c
 LIB_SRC += lib/fields.c lib/providers.c lib/providers_text.c lib/routes.c
 $(B)/lib/providers_text.o: packaging/providers

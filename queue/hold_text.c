@@ -9,21 +9,19 @@
 #include "queue/hold_text.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "lib/date.h"
-#include "lib/encode.h"
+#include "lib/letter.h"
 #include "lib/num.h"
 #include "queue/outbound.h"
 
 #define NB "\u00a0"	/* French puts it before : ; ! ? */
-#define PARAGRAPH 1024
 #define WHEN 64
 
 /* clang-format off */
 static const struct words {
-	const char *from, *subject, *greeting;
+	const char *subject;
 	const char *messages, *recipients;	/* account, used, max */
 	const char *held;			/* since */
 	const char *until;			/* until */
@@ -33,9 +31,7 @@ static const struct words {
 	const char *first;			/* id */
 	const char *date;
 } french = {
-	.from = "Service de messagerie",
 	.subject = "Courrier retenu" NB ": limite d’envoi dépassée par %.*s",
-	.greeting = "Bonjour,",
 	.messages = "L’adresse %.*s a envoyé %" PRIu64 " messages en une heure. Elle peut en envoyer %" PRIu64 " par heure.",
 	.recipients = "L’adresse %.*s a écrit à %" PRIu64 " destinataires en une heure. Elle peut écrire à %" PRIu64 " destinataires par heure.",
 	.held = "Ce qui est retenu" NB ": depuis le %s, les messages qu’elle envoie attendent sur notre serveur. Ils ne sont ni perdus ni remis. Le courrier qu’elle reçoit continue d’arriver.",
@@ -46,9 +42,7 @@ static const struct words {
 	.first = "Premier message retenu" NB ": %s",
 	.date = "%d/%m/%Y à %H:%M (UTC%z)",
 }, english = {
-	.from = "Mail Delivery System",
 	.subject = "Mail is held: %.*s has sent more than it may",
-	.greeting = "Hello,",
 	.messages = "The address %.*s has sent %" PRIu64 " messages in an hour. It may send %" PRIu64 " an hour.",
 	.recipients = "The address %.*s has written to %" PRIu64 " recipients in an hour. It may write to %" PRIu64 " recipients an hour.",
 	.held = "What is held: since %s the messages that it sends wait on our server. They are neither lost nor delivered. The mail that it receives still arrives.",
@@ -100,44 +94,6 @@ when(const struct words *w, time_t t, char out[WHEN])
 	return out;
 }
 
-static void
-put_header(struct str *out, const struct words *w, const struct hold_notice *n)
-{
-	char tail[512], subject[512], date[DATE_MAX];
-
-	str_printf(out, "Date: %s\n", date_rfc5322(n->now, date));
-	snprintf(tail, sizeof(tail), " <MAILER-DAEMON@%s>", n->hostname);
-	encode_field_text(out, "From", slice_of(w->from), tail);
-	str_printf(out, "To: <%s>\n", n->to);
-	if (strcmp(n->to, n->postmaster) != 0)
-		str_printf(out, "Cc: <%s>\n", n->postmaster);
-	snprintf(subject, sizeof(subject), w->subject,
-	    SLICE_FMT(n->why.account));
-	encode_field_text(out, "Subject", slice_of(subject), "");
-	/* Composed anew after a crash, it is the same letter. */
-	str_printf(out, "Message-ID: <%s.held@%s>\n", n->id, n->hostname);
-	str_puts(out, "Auto-Submitted: auto-generated\n"
-	    "X-Auto-Response-Suppress: All\n");
-	str_printf(out, "Content-Language: %s\n", n->is_french ? "fr" : "en");
-	str_puts(out, "MIME-Version: 1.0\n"
-	    "Content-Type: text/plain; charset=utf-8\n"
-	    "Content-Transfer-Encoding: quoted-printable\n\n");
-}
-
-__attribute__((format(printf, 2, 3))) static void
-paragraph(struct str *out, const char *fmt, ...)
-{
-	char text[PARAGRAPH];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (out->len > 0)
-		str_putc(out, '\n');
-	encode_paragraph(out, 0, text);
-}
-
 /* The formats are those of the tables above: the same in both languages. */
 static void
 put_body(struct str *out, const struct words *w, const struct hold_notice *n)
@@ -145,15 +101,15 @@ put_body(struct str *out, const struct words *w, const struct hold_notice *n)
 	const struct hold_reason *why = &n->why;
 	char time[WHEN];
 
-	paragraph(out, "%s", w->greeting);
-	paragraph(out, slice_eq(why->what, SLICE("messages")) ? w->messages :
+	letter_greet(out, n->is_french);
+	letter_paragraph(out, slice_eq(why->what, SLICE("messages")) ? w->messages :
 	    w->recipients, SLICE_FMT(why->account), why->used, why->max);
-	paragraph(out, w->held, when(w, n->since, time));
-	paragraph(out, w->until, when(w, n->until, time));
-	paragraph(out, w->yours, SLICE_FMT(why->account));
-	paragraph(out, "%s", w->stranger);
-	paragraph(out, w->once, n->hostname);
-	paragraph(out, w->first, n->id);
+	letter_paragraph(out, w->held, when(w, n->since, time));
+	letter_paragraph(out, w->until, when(w, n->until, time));
+	letter_paragraph(out, w->yours, SLICE_FMT(why->account));
+	letter_paragraph(out, "%s", w->stranger);
+	letter_paragraph(out, w->once, n->hostname);
+	letter_paragraph(out, w->first, n->id);
 }
 
 void
@@ -161,9 +117,17 @@ hold_compose(struct str *out, const struct hold_notice *n)
 {
 	const struct words *w = n->is_french ? &french : &english;
 	struct str body = STR_INIT(HOLD_TEXT_MAX / 2);
+	char subject[512], id[512], date[DATE_MAX];
+	struct letter l = { .hostname = n->hostname, .to = n->to,
+		.cc = strcmp(n->to, n->postmaster) != 0 ? n->postmaster : NULL,
+		.subject = subject, .message_id = id,
+		.date = date_rfc5322(n->now, date), .is_french = n->is_french };
 
-	put_header(out, w, n);
+	snprintf(subject, sizeof(subject), w->subject,
+	    SLICE_FMT(n->why.account));
+	/* Composed anew after a crash, it is the same letter. */
+	snprintf(id, sizeof(id), "%s.held@%s", n->id, n->hostname);
 	put_body(&body, w, n);
-	encode_quoted_printable(out, str_slice(&body));
+	letter_write(out, &l, str_slice(&body));
 	str_free(&body);
 }

@@ -9,20 +9,17 @@
 
 #include "registry/notice_text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/date.h"
-#include "lib/encode.h"
+#include "lib/letter.h"
 
 #define NB "\u00a0"	/* French puts it before : ; ! ? */
-#define PARAGRAPH 1024
 #define WHEN 64
 
 /* clang-format off */
 static const struct words {
-	const char *from, *greeting;
 	const char *changed_subject;		/* account */
 	const char *changed;			/* account, when, who */
 	const char *root, *somebody, *manager;	/* uid; name */
@@ -34,8 +31,6 @@ static const struct words {
 	const char *once;			/* hostname */
 	const char *date;
 } french = {
-	.from = "Service de messagerie",
-	.greeting = "Bonjour,",
 	.changed_subject = "Le mot de passe de %s a été changé",
 	.changed = "Le mot de passe de la boîte %s a été changé le %s, non par vous mais par %s.",
 	.root = "l’administrateur du serveur (root)",
@@ -52,8 +47,6 @@ static const struct words {
 	.once = "Cet avis a été écrit automatiquement par le serveur de messagerie %s" NB "; il est inutile d’y répondre.",
 	.date = "%d/%m/%Y à %H:%M",
 }, english = {
-	.from = "Mail Delivery System",
-	.greeting = "Hello,",
 	.changed_subject = "The password of %s was changed",
 	.changed = "The password of the mailbox %s was changed on %s, not by you but by %s.",
 	.root = "the administrator of the server (root)",
@@ -89,42 +82,6 @@ when(const struct notice_text *n, const struct words *w, time_t t,
 	return out;
 }
 
-static void
-put_header(struct str *out, const struct words *w, const struct notice_text *n)
-{
-	char tail[512], subject[512], date[DATE_MAX];
-
-	str_printf(out, "Date: %s\n", date_rfc5322_at(n->now,
-	    zone_east(&n->zone, n->now), date));
-	snprintf(tail, sizeof(tail), " <MAILER-DAEMON@%s>", n->hostname);
-	encode_field_text(out, "From", slice_of(w->from), tail);
-	str_printf(out, "To: <%s>\n", n->to);
-	snprintf(subject, sizeof(subject), n->kind == NOTICE_PASSWORD ?
-	    w->changed_subject : w->away_subject, n->to);
-	encode_field_text(out, "Subject", slice_of(subject), "");
-	str_printf(out, "Message-ID: <%s.notice@%s>\n", n->key, n->hostname);
-	str_puts(out, "Auto-Submitted: auto-generated\n"
-	    "X-Auto-Response-Suppress: All\n");
-	str_printf(out, "Content-Language: %s\n", n->is_french ? "fr" : "en");
-	str_puts(out, "MIME-Version: 1.0\n"
-	    "Content-Type: text/plain; charset=utf-8\n"
-	    "Content-Transfer-Encoding: quoted-printable\n\n");
-}
-
-__attribute__((format(printf, 2, 3))) static void
-paragraph(struct str *out, const char *fmt, ...)
-{
-	char text[PARAGRAPH];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (out->len > 0)
-		str_putc(out, '\n');
-	encode_paragraph(out, 0, text);
-}
-
 /* The formats are those of the tables above: the same in both languages. */
 static void
 put_changed(struct str *out, const struct words *w,
@@ -138,13 +95,13 @@ put_changed(struct str *out, const struct words *w,
 		snprintf(who, sizeof(who), "%s", w->root);
 	else
 		snprintf(who, sizeof(who), w->somebody, (unsigned)n->uid);
-	paragraph(out, w->changed, n->to, when(n, w, n->now, time), who);
+	letter_paragraph(out, w->changed, n->to, when(n, w, n->now, time), who);
 	if (n->from.len > 0)
-		paragraph(out, w->where, SLICE_FMT(n->from));
+		letter_paragraph(out, w->where, SLICE_FMT(n->from));
 	else
-		paragraph(out, "%s", w->nowhere);
-	paragraph(out, "%s", w->meant);
-	paragraph(out, w->stranger, n->postmaster);
+		letter_paragraph(out, "%s", w->nowhere);
+	letter_paragraph(out, "%s", w->meant);
+	letter_paragraph(out, w->stranger, n->postmaster);
 }
 
 static void
@@ -153,9 +110,9 @@ put_absence(struct str *out, const struct words *w,
 {
 	char time[WHEN];
 
-	paragraph(out, w->away, n->to, when(n, w, n->since, time));
-	paragraph(out, w->back, n->to);
-	paragraph(out, w->still, n->to);
+	letter_paragraph(out, w->away, n->to, when(n, w, n->since, time));
+	letter_paragraph(out, w->back, n->to);
+	letter_paragraph(out, w->still, n->to);
 }
 
 void
@@ -163,14 +120,21 @@ notice_compose(struct str *out, const struct notice_text *n)
 {
 	const struct words *w = n->is_french ? &french : &english;
 	struct str body = STR_INIT(NOTICE_TEXT_MAX / 2);
+	char subject[512], id[512], date[DATE_MAX];
+	struct letter l = { .hostname = n->hostname, .to = n->to,
+		.subject = subject, .message_id = id,
+		.date = date_rfc5322_at(n->now, zone_east(&n->zone, n->now),
+		date), .is_french = n->is_french };
 
-	put_header(out, w, n);
-	paragraph(&body, "%s", w->greeting);
+	snprintf(subject, sizeof(subject), n->kind == NOTICE_PASSWORD ?
+	    w->changed_subject : w->away_subject, n->to);
+	snprintf(id, sizeof(id), "%s.notice@%s", n->key, n->hostname);
+	letter_greet(&body, n->is_french);
 	if (n->kind == NOTICE_PASSWORD)
 		put_changed(&body, w, n);
 	else
 		put_absence(&body, w, n);
-	paragraph(&body, w->once, n->hostname);
-	encode_quoted_printable(out, str_slice(&body));
+	letter_paragraph(&body, w->once, n->hostname);
+	letter_write(out, &l, str_slice(&body));
 	str_free(&body);
 }
