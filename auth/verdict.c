@@ -75,9 +75,8 @@ log_failure(const struct login *l, const char *why)
 }
 
 static void
-answer(struct authd *a, struct login *l, uint16_t type, struct packer *body)
+answer(struct login *l, uint16_t type, struct packer *body)
 {
-	(void)a;
 	/* A session that is gone or does not read loses its answer. */
 	if (ipc_send(l->fd, type, body, NULL, 0) == -1 && errno != EPIPE)
 		log_debug(NULL, "answer-lost", "error=%s", strerror(errno));
@@ -92,7 +91,7 @@ answer_no(struct authd *a, struct login *l, enum auth_reason reason,
 	pack_init(&k, a->answer, sizeof(a->answer));
 	pack_u8(&k, (uint8_t)reason);
 	pack_bytes(&k, slice_of(text));
-	answer(a, l, AUTH_NO, &k);
+	answer(l, AUTH_NO, &k);
 	l->state = LOGIN_DONE;
 }
 
@@ -104,8 +103,16 @@ verdict_continue(struct authd *a, struct login *l, struct slice challenge,
 
 	pack_init(&k, a->answer, sizeof(a->answer));
 	pack_bytes(&k, challenge);
-	answer(a, l, AUTH_CONTINUE, &k);
+	answer(l, AUTH_CONTINUE, &k);
 	l->state = state;
+}
+
+/* A service that ends does not let anybody wait. */
+static void
+delay(const struct authd *a, struct login *l, int64_t due)
+{
+	l->state = LOGIN_DELAYED;
+	l->due = a->is_ending ? a->now : due;
 }
 
 void
@@ -118,20 +125,18 @@ verdict_other(struct authd *a, struct login *l, enum auth_reason reason,
 		    l->client, LOGS(l->name), why);
 	else
 		log_failure(l, why);
-	if (reason == AUTH_BAD) {
-		l->state = LOGIN_DELAYED;
-		l->due = a->now + THROTTLE_DELAY_MIN;
-	} else {
+	if (reason == AUTH_BAD)
+		delay(a, l, a->now + THROTTLE_DELAY_MIN);
+	else
 		answer_no(a, l, reason, text_of(reason));
-	}
 }
 
 void
 verdict_wrong(struct authd *a, struct login *l, const char *why)
 {
 	log_failure(l, why);
-	l->state = LOGIN_DELAYED;
-	l->due = l->looked + throttle_wrong(&a->throttle, &l->guess, a->now);
+	delay(a, l, l->looked +
+	    throttle_wrong(&a->throttle, &l->guess, a->now));
 }
 
 void
@@ -271,7 +276,7 @@ answer_ok(struct authd *a, struct login *l)
 
 	pack_init(&k, a->answer, sizeof(a->answer));
 	pack_bytes(&k, slice_of(l->who.address));
-	answer(a, l, AUTH_OK, &k);
+	answer(l, AUTH_OK, &k);
 	l->state = LOGIN_DONE;
 }
 

@@ -16,7 +16,8 @@ from authd import *
 tap = Tap()
 ok = tap.ok
 resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
-alice = {"alice": secret_record(md5("pw"), scram=scram_keys("pw"))}
+alice = {name: secret_record(md5("pw"), scram=scram_keys("pw"))
+         for name in ("alice", "bob")}
 d = Authd({"exemple.test": alice}, conf="default_domain = exemple.test\n")
 
 
@@ -163,11 +164,25 @@ for what, bytes_ in (("empty", b""), ("garbage", os.urandom(5000)),
     ok(answer[0] == NO, "a table that is %s: %r" % (what, answer[1]))
 ok(serves(), "the other domains are served")
 
-# the end: logins under way get their answers
-s = d.login(initial="\0alice\0no", client="192.0.2.71")
-malle.is_read(s.s)
-ok(d.stop() == 0 and s.answer()[0] == NO, "told to end, it still answers")
-s.close()
+# the end: logins under way get their answers at once, one that is judged
+# after the signal too, from an address that has guessed so often that it waits
+# longer than the end lasts
+guesses = [d.login(initial="\0bob\0no", client="192.0.2.71")
+           for _ in range(8)]
+malle.until(lambda: d.log().count(" auth-failed client=192.0.2.71 ") == 8)
+s = d.login(client="192.0.2.71")
+ok(s.answer()[0] == CONTINUE, "a login is under way")
+d.process.send_signal(signal.SIGSTOP)
+s.s.send(struct.pack("<H", RESPONSE) + pack(b"\0bob\0no") + pack(b""))
+d.process.send_signal(signal.SIGTERM)
+d.process.send_signal(signal.SIGCONT)
+verdict = (d.stop(), s.answer())
+ok(verdict[0] == 0 and verdict[1][0] == NO and verdict[1][1][0] == BAD,
+   "told to end, it still answers: %s" %
+   str(verdict))
+ok(all(guess.answer()[0] == NO for guess in guesses), "and those who wait")
+for s in [s] + guesses:
+    s.close()
 
 # alone, without malle-spawn and malle-registryd
 d = Authd({"exemple.test": alice}, pairs=False)
