@@ -37,13 +37,24 @@ date_rfc5322(time_t t, char out[DATE_MAX])
 	return rfc5322(&tm, tm.tm_gmtoff, out);
 }
 
+bool
+date_shown(time_t t, int east, struct tm *out)
+{
+	struct tm tm;
+
+	if (__builtin_add_overflow(t, east, &t) || gmtime_r(&t, &tm) == NULL)
+		return false;
+	tm.tm_gmtoff = east;
+	*out = tm;
+	return true;
+}
+
 char *
 date_rfc5322_at(time_t t, int east, char out[DATE_MAX])
 {
 	struct tm tm;
 
-	t += east;
-	if (gmtime_r(&t, &tm) == NULL)
+	if (!date_shown(t, east, &tm))
 		tm = (struct tm){ .tm_mday = 1, .tm_year = 70, .tm_wday = 4 };
 	return rfc5322(&tm, east, out);
 }

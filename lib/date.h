@@ -3,6 +3,7 @@
 #define LIB_DATE_H
 /* SPDX-License-Identifier: ISC */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -12,6 +13,8 @@
 char *date_rfc5322(time_t t, char out[DATE_MAX]);
 /* The same where clocks are so many seconds to the east of UTC. */
 char *date_rfc5322_at(time_t t, int east, char out[DATE_MAX]);
+/* What those clocks show, for strftime() without %Z. False: too far away. */
+bool date_shown(time_t t, int east, struct tm *out);
 /* "2026-11-21T22:35:01Z". Returns out. */
 char *date_iso(time_t t, char out[DATE_MAX]);
 

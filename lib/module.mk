@@ -11,7 +11,7 @@ LIB_SRC += lib/wire.c lib/dns.c lib/proto_remote.c
 LIB_SRC += lib/fields.c lib/providers.c lib/providers_text.c lib/routes.c
 $(B)/lib/providers_text.o: packaging/providers
 LIB_SRC += lib/children.c
-LIB_SRC += lib/srs.c
+LIB_SRC += lib/srs.c lib/zone.c
 LIB_SRC += lib/conf_pass.c
 LIB_SRC += lib/proto_mailbox.c
 LIB_SRC += lib/proc_huge.c

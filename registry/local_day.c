@@ -26,6 +26,7 @@ local_zone(struct registry *r, const char *name, struct zone *out)
 	char main_name[ADDR_DOMAIN_MAX + 1];
 	struct object d;
 	int found = object_load(r->store, &kind_domain, name, &bytes, &d);
+	const char *rule = NULL;
 	struct slice zone;
 
 	if (found == 1 && object_get(&d, "alias-of").p != NULL &&
@@ -37,7 +38,10 @@ local_zone(struct registry *r, const char *name, struct zone *out)
 	}
 	memset(out, 0, sizeof(*out));
 	zone = found == 1 ? object_get(&d, "time-zone") : slice_make(NULL, 0);
-	if (zone.p != NULL && zone_find(zone, out) == -1)
+	if (zone.p != NULL)
+		rule = zone_rule(zone);
+	if (zone.p != NULL && (rule == NULL ||
+	    zone_parse(slice_of(rule), out) == -1))
 		log_notice(NULL, "zone", "domain=%s zone=%s counted-as=UTC",
 		    LOGS(name), LOGQ(zone));
 	str_free(&bytes);

@@ -3,8 +3,8 @@
 #define REGISTRY_LOCAL_DAY_H
 /* SPDX-License-Identifier: ISC */
 
+#include "lib/zone.h"
 #include "registry/registry.h"
-#include "registry/zone.h"
 
 /* The zone of a domain, or of the one that it is another name of; one that is
  * not known counts as UTC. 0, or -1 with errno. */

@@ -10,7 +10,6 @@
 #include "registry/notice_text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "lib/date.h"
 #include "lib/letter.h"
@@ -45,7 +44,7 @@ static const struct words {
 	.back = "Si vous êtes de retour" NB ": arrêtez la réponse d’absence (malle user set %s vacation=no).",
 	.still = "Si vous êtes encore absent" NB ": il n’y a rien à faire. Donner une date de fin évite de l’oublier (malle user set %s vacation-end=AAAA-MM-JJ). Il n’y aura pas d’autre rappel pour cette absence.",
 	.once = "Cet avis a été écrit automatiquement par le serveur de messagerie %s" NB "; il est inutile d’y répondre.",
-	.date = "%d/%m/%Y à %H:%M",
+	.date = "%d/%m/%Y à %H:%M (UTC%z)",
 }, english = {
 	.changed_subject = "The password of %s was changed",
 	.changed = "The password of the mailbox %s was changed on %s, not by you but by %s.",
@@ -61,24 +60,19 @@ static const struct words {
 	.back = "If you are back: stop the answer (malle user set %s vacation=no).",
 	.still = "If you are still away: there is nothing to do. With an end it will not be forgotten (malle user set %s vacation-end=YYYY-MM-DD). There will be no other reminder of this absence.",
 	.once = "This notice was written automatically by the mail server %s; there is no use in answering it.",
-	.date = "%Y-%m-%d at %H:%M",
+	.date = "%Y-%m-%d at %H:%M (UTC%z)",
 };
 /* clang-format on */
 
-/* With what the clocks there are ahead: "24/12/2026 à 10:00 (UTC+0100)". */
 static const char *
 when(const struct notice_text *n, const struct words *w, time_t t,
     char out[WHEN])
 {
-	int east = zone_east(&n->zone, t) / 60;
-	time_t shown = t + east * 60;
 	struct tm tm;
-	size_t len = 0;
 
-	if (gmtime_r(&shown, &tm) != NULL)
-		len = strftime(out, WHEN, w->date, &tm);
-	snprintf(out + len, WHEN - len, " (UTC%c%02d%02d)",
-	    east < 0 ? '-' : '+', abs(east) / 60 % 100, abs(east) % 60);
+	if (!date_shown(t, zone_east(&n->zone, t), &tm) ||
+	    strftime(out, WHEN, w->date, &tm) == 0)
+		snprintf(out, WHEN, "-");
 	return out;
 }
 

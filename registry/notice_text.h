@@ -8,7 +8,7 @@
 
 #include "lib/addr.h"
 #include "lib/str.h"
-#include "registry/zone.h"
+#include "lib/zone.h"
 
 #define NOTICE_TEXT_MAX 16384	/* bytes of a notice */
 

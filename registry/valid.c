@@ -436,13 +436,12 @@ int
 valid_zone(struct slice in, struct str *out, struct text *why)
 {
 	bool good = in.len > 0 && in.len <= 64;
-	struct zone zone;
 
 	for (size_t i = 0; good && i < in.len; i++)
 		good = isalnum((unsigned char)in.p[i]) ||
 		    (i > 0 && strchr("+-_/", in.p[i]) != NULL);
 	if (!good || in.p[in.len - 1] == '/' ||
-	    (!zones_are_unknown() && zone_find(in, &zone) == -1))
+	    (!zones_are_unknown() && zone_rule(in) == NULL))
 		return wrong(why, "must be a time zone such as Europe/Paris",
 		    "doit être un fuseau horaire comme Europe/Paris");
 	str_put(out, in);

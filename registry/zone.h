@@ -1,43 +1,18 @@
-/* zone.h - time zones by name, without their files: what a day is where. */
+/* zone.h - time zones by name, without their files. */
 #ifndef REGISTRY_ZONE_H
 #define REGISTRY_ZONE_H
 /* SPDX-License-Identifier: ISC */
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "lib/slice.h"
-
-/* When the clocks are changed, as POSIX.1 has it in TZ: Mm.w.d, Jn or n. */
-struct zone_change {
-	char form;		/* 'M', 'J' or 'n' */
-	int month, week, day;	/* day alone for the other forms */
-	int time;		/* s after midnight; negative, or over a day too */
-};
-
-struct zone {
-	int standard, summer;	/* s to the east of UTC */
-	bool has_summer;
-	struct zone_change begin, end;
-};
-
-/* "CET-1CEST,M3.5.0,M10.5.0/3". 0, or -1 with *out untouched. */
-int zone_parse(struct slice text, struct zone *out)
-    __attribute__((warn_unused_result));
-/* What the clocks there show, year 1970 to 9999, month 1 to 12, as seconds of
- * UTC. What they show twice is the first; what they leave out, the time after. */
-int64_t zone_seconds(const struct zone *z, int year, int month, int day,
-    int seconds);
-
-/* What the clocks there are ahead of UTC at a moment of it, in seconds. */
-int zone_east(const struct zone *z, int64_t at);
 
 /* Reads what each zone of the database does from now on. The number of zones,
  * 0 when there is no such database, or -1 with errno. */
 int zones_load(const char *folder) __attribute__((warn_unused_result));
-/* 0, or -1: no such zone, as far as they are known. */
-int zone_find(struct slice name, struct zone *out)
-    __attribute__((warn_unused_result));
+/* The rule of lib/zone.h, less than ZONE_RULE_MAX bytes; NULL: there is no
+ * such zone, as far as they are known. */
+const char *zone_rule(struct slice name);
 /* True when the database is not known at all. */
 bool zones_are_unknown(void);
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "lib/date.h"
+#include "lib/zone.h"
 #include "registry/zone.h"
 #include "tests/unit/tap.h"
 
@@ -110,29 +111,70 @@ test_library(void)
 	}
 }
 
+/* What a notice or a letter has for a moment, by a domain's rule. */
+static void
+test_clock(void)
+{
+	static const struct {
+		const char *rule;
+		time_t at;
+		int want;
+	} rows[] = {
+		{ PARIS, 1774745999, 3600 },	/* 29 March 2026 00:59:59 */
+		{ PARIS, 1774746000, 7200 },
+		{ PARIS, 1792889999, 7200 },	/* 25 October 2026 00:59:59 */
+		{ PARIS, 1792890000, 3600 },
+		{ "<+0545>-5:45", 1774746000, 20700 },
+		{ "<-0330>3:30", 1774746000, -12600 },
+		{ "NZST-12NZDT,M9.5.0,M4.1.0/3", 1768435200, 46800 },
+		{ "UTC0", 1774746000, 0 },
+		{ PARIS, INT64_MAX, 3600 },
+		{ PARIS, INT64_MIN, 3600 },
+		/* None: as this program's own. */
+		{ "", 1768435200, -10800 },
+		{ "", 1784073600, -7200 },
+		{ "Europe/Paris", 1784073600, -7200 },
+		{ "", INT64_MAX, 0 },
+	};
+
+	setenv("TZ", "XXX3YYY,M3.5.0,M10.5.0", 1);
+	tzset();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int got = zone_clock(rows[i].rule, rows[i].at);
+
+		ok(got == rows[i].want, "\"%s\" at %lld: %d", rows[i].rule,
+		    (long long)rows[i].at, got);
+	}
+}
+
+static bool
+has_rule(const char *name, const char *want)
+{
+	const char *rule = zone_rule(slice_of(name));
+
+	return rule != NULL && strcmp(rule, want) == 0;
+}
+
 static void
 test_database(void)
 {
-	struct zone z;
 	int n;
 
-	ok(zones_are_unknown() && zone_find(SLICE("Europe/Paris"), &z) == -1,
+	ok(zones_are_unknown() && zone_rule(SLICE("Europe/Paris")) == NULL,
 	    "nothing is known before");
 	ok(zones_load("/nowhere") == 0 && zones_are_unknown(), "no database");
 	n = zones_load("/usr/share/zoneinfo");
 	if (n == 0)
 		return;
-	ok(n > 100 && zone_find(SLICE("Europe/Paris"), &z) == 0 &&
-	    z.standard == 3600 && z.summer == 7200 && z.begin.month == 3,
+	ok(n > 100 && has_rule("Europe/Paris", PARIS),
 	    "the database, %d zones", n);
-	ok(zone_find(SLICE("UTC"), &z) == 0 && z.standard == 0 &&
-	    !z.has_summer, "a zone without a folder");
-	ok(zone_find(SLICE("America/Argentina/Ushuaia"), &z) == 0 &&
-	    z.standard == -3 * 3600, "one two folders deep");
-	ok(zone_find(SLICE("Europe/Malleposte"), &z) == -1 &&
-	    zone_find(SLICE("Europe"), &z) == -1 &&
-	    zone_find(SLICE(""), &z) == -1 &&
-	    zone_find(SLICE("posix/Europe/Paris"), &z) == -1, "and no others");
+	ok(has_rule("UTC", "UTC0"), "a zone without a folder");
+	ok(has_rule("America/Argentina/Ushuaia", "<-03>3"),
+	    "one two folders deep");
+	ok(zone_rule(SLICE("Europe/Malleposte")) == NULL &&
+	    zone_rule(SLICE("Europe")) == NULL &&
+	    zone_rule(SLICE("")) == NULL &&
+	    zone_rule(SLICE("posix/Europe/Paris")) == NULL, "and no others");
 }
 
 int
@@ -140,6 +182,7 @@ main(void)
 {
 	test_rows();
 	test_library();
+	test_clock();
 	test_database();
 	return done();
 }
