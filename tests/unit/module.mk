@@ -56,7 +56,7 @@ TESTS_UNIT += test_registry_login
 test_registry_login_SRC := tests/unit/test_registry_login.c registry/login.c
 TESTS_UNIT += test_queue_sched test_queue_file
 test_queue_sched_SRC := tests/unit/test_queue_sched.c queue/sched.c
-test_queue_file_SRC := tests/unit/test_queue_file.c queue/envelope.c queue/draft.c queue/hops.c \
+test_queue_file_SRC := tests/unit/test_queue_file.c queue/envelope.c queue/header.c queue/draft.c queue/hops.c \
 	queue/id.c queue/index.c queue/retry.c queue/proto_bounce.c
 TESTS_UNIT += test_remote_reply test_remote_sts
 test_remote_reply_SRC := tests/unit/test_remote_reply.c remote/reply.c
@@ -75,7 +75,7 @@ test_zone_SRC := tests/unit/test_zone.c registry/zone.c
 TESTS_UNIT += test_hold_text
 test_hold_text_SRC := tests/unit/test_hold_text.c queue/hold_text.c
 TESTS_UNIT += test_outbound
-test_outbound_SRC := tests/unit/test_outbound.c queue/outbound.c queue/envelope.c
+test_outbound_SRC := tests/unit/test_outbound.c queue/outbound.c queue/envelope.c queue/header.c
 TESTS_UNIT += test_migrate
 test_migrate_SRC := tests/unit/test_migrate.c tools/migrate_parse.c tools/member.c
 TESTS_UNIT += test_sync_costs
