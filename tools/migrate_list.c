@@ -60,9 +60,11 @@ take_file(struct list *l, size_t role, const char *path)
 	struct str text = STR_INIT(2 * LIST_MAX);
 	struct slice rest, address;
 
-	if (old_read(path, LIST_MAX, &text) == -1)
+	if (old_read(path, LIST_MAX, &text) == -1) {
 		l->unread = true;
-	rest = l->unread ? SLICE_EMPTY : str_slice(&text);
+		str_clear(&text);
+	}
+	rest = str_slice(&text);
 	while (old_subscriber(&rest, &address)) {
 		if (!is_member(address)) {
 			l->wrong++;
@@ -141,6 +143,6 @@ migrate_list(struct migration *g, const char *address, const char *folder)
 		o = FAILED;
 	}
 	migrate_report(g, o, "list", address, str_c(&note));
-	str_wipe(&l.csv);
+	str_free(&l.csv);
 	str_free(&note);
 }

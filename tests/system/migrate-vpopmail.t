@@ -143,6 +143,8 @@ class Tree:
         os.makedirs(os.path.join(self.top, "domains/a.test/piege/mod/subscribers"))
         os.symlink("/etc/shadow", os.path.join(
             self.top, "domains/a.test/piege/mod/subscribers/A"))
+        self.file("domains/a.test/piege/allow/subscribers/b",
+                  b"Tami@out.test\0")
         for a, b in (("rond", "carre"), ("carre", "rond")):
             os.symlink("/home/vpopmail/domains/a.test/.qmail-" + b,
                        os.path.join(self.top, "domains/a.test/.qmail-" + a))
@@ -310,7 +312,8 @@ def test_lists(m, rows, folder):
        "a folder that is not the domain's is not read")
     eq((outcome(rows, "list", "piege@a.test"),
         open(os.path.join(folder, "piege@a.test.csv")).read()),
-       (["FAILED"], "role,address\n"), "no link is followed out of it")
+       (["FAILED"], "role,address\nmay-post,ami@out.test\n"),
+       "no link is followed out of it; what can be read behind it is")
     for name in ("rond", "carre", "passwd", "enorme"):
         eq(outcome(rows, "alias", name + "@a.test"), ["FAILED"],
            "a circle, a link to elsewhere, too much of it: told: " + name)
