@@ -49,15 +49,16 @@ add_unknown(struct dns_check *k, const char *about, const char *name)
 	    "le DNS ne répond pas pour %s : redemandez plus tard"), name);
 }
 
-static bool
-is_ours(const struct dns_check *k, const struct dns_addresses *a)
+/* The first of these addresses that is one of ours, or NULL. */
+static const struct ip *
+find_ours(const struct dns_check *k, const struct dns_addresses *a)
 {
 	for (size_t i = 0; i < a->n; i++)
 		for (size_t j = 0; j < k->n_ours; j++)
 			if (memcmp(&a->v[i], &k->ours[j],
 			    sizeof(struct ip)) == 0)
-				return true;
-	return false;
+				return &a->v[i];
+	return NULL;
 }
 
 static enum dns_status
@@ -97,12 +98,12 @@ static void
 check_host(struct dns_check *k)
 {
 	const char *host = k->conf->hostname;
-	enum dns_status status;
 	char text[IP_TEXT_MAX];
 	struct dns_addresses a;
+	enum dns_status status = addresses(k, host, &a);
+	const struct ip *ours;
 	struct dns_finding *f;
 
-	status = addresses(k, host, &a);
 	if (status == DNS_TEMPORARY) {
 		add_unknown(k, "host", host);
 		return;
@@ -112,11 +113,11 @@ check_host(struct dns_check *k)
 		for (; k->n_ours < a.n && k->n_ours < DNS_CHECK_OURS;
 		    k->n_ours++)
 			k->ours[k->n_ours] = a.v[k->n_ours];
-	if (is_ours(k, &a)) {
+	if ((ours = find_ours(k, &a)) != NULL) {
 		dns_check_add(k, "host", DNS_CHECK_FINE,
 		    T(k, "%s leads to this machine (%s)",
 		    "%s mène à cette machine (%s)"), host,
-		    ip_text(&k->ours[0], text));
+		    ip_text(ours, text));
 		return;
 	}
 	f = dns_check_add(k, "host", DNS_CHECK_WRONG, status == DNS_OK ?
@@ -143,28 +144,36 @@ check_no_mx(struct dns_check *k)
 {
 	struct dns_addresses a;
 
-	(void)addresses(k, k->domain, &a);
+	if (addresses(k, k->domain, &a) == DNS_TEMPORARY) {
+		add_unknown(k, "mx", k->domain);
+		return;
+	}
 	publish_mx(k, dns_check_add(k, "mx", DNS_CHECK_TODO, a.n == 0 ?
 	    T(k, "no MX record: %s gets no mail",
 	    "pas d'enregistrement MX : %s ne reçoit pas de courrier") :
-	    is_ours(k, &a) ? T(k, "no MX record: mail comes here only by the "
-	    "address of %s itself", "pas d'enregistrement MX : le courrier "
-	    "n'arrive ici que par l'adresse de %s même") :
+	    find_ours(k, &a) != NULL ?
+	    T(k, "no MX record: mail comes here only by the address of %s "
+	    "itself", "pas d'enregistrement MX : le courrier n'arrive ici que "
+	    "par l'adresse de %s même") :
 	    T(k, "no MX record: mail goes to the address of %s itself, which "
 	    "is another machine", "pas d'enregistrement MX : le courrier va à "
 	    "l'adresse de %s même, qui est une autre machine"), k->domain));
 }
 
-/* One host of the list. Whether it is this machine. */
-static bool
+enum whose { OURS, NOT_OURS, UNKNOWN };
+
+/* One host of the list: is it this machine? */
+static enum whose
 check_mx_host(struct dns_check *k, const char *host)
 {
 	struct dns_addresses a;
 	enum dns_status status = addresses(k, host, &a);
 
-	if (status == DNS_TEMPORARY)
+	if (status == DNS_TEMPORARY) {
 		add_unknown(k, "mx", host);
-	else if (status != DNS_OK)
+		return UNKNOWN;
+	}
+	if (status != DNS_OK)
 		dns_check_add(k, "mx", DNS_CHECK_WRONG,
 		    T(k, "the MX host %s has no address",
 		    "le serveur MX %s n'a pas d'adresse"), host);
@@ -175,25 +184,26 @@ check_mx_host(struct dns_check *k, const char *host)
 		    "one in the MX record", "le serveur MX %s est un alias "
 		    "(CNAME) de %s : nommez celui-ci dans l'enregistrement MX"),
 		    host, a.canonical));
-	return is_ours(k, &a);
+	return find_ours(k, &a) != NULL ? OURS : NOT_OURS;
 }
 
 static void
 judge_mx(struct dns_check *k, const struct dns_mx *mx)
 {
 	bool here = false, first_here = false, is_null = false;
+	bool is_unknown = false;
 
 	for (size_t i = 0; i < mx->n; i++) {
-		bool ours;
+		enum whose whose = NOT_OURS;
 
-		if (mx->v[i].host[0] == '\0') {
+		if (mx->v[i].host[0] == '\0')
 			is_null = true;
-			continue;
-		}
-		ours = check_mx_host(k, mx->v[i].host);
-		here = here || ours;
-		if (ours && mx->v[i].preference == mx->v[0].preference)
-			first_here = true;
+		else
+			whose = check_mx_host(k, mx->v[i].host);
+		is_unknown |= whose == UNKNOWN;
+		here |= whose == OURS;
+		first_here |= whose == OURS &&
+		    mx->v[i].preference == mx->v[0].preference;
 	}
 	if (is_null) /* RFC 7505 */
 		publish_mx(k, dns_check_add(k, "mx", DNS_CHECK_WRONG,
@@ -204,6 +214,8 @@ judge_mx(struct dns_check *k, const struct dns_mx *mx)
 		dns_check_add(k, "mx", DNS_CHECK_FINE,
 		    T(k, "mail for %s comes to this machine",
 		    "le courrier de %s arrive à cette machine"), k->domain);
+	else if (is_unknown)
+		return;	/* said already; it may be this machine */
 	else if (here)
 		publish_mx(k, dns_check_add(k, "mx", DNS_CHECK_TODO,
 		    T(k, "mail for %s goes to %s first, here only when that "
@@ -212,8 +224,8 @@ judge_mx(struct dns_check *k, const struct dns_mx *mx)
 		    mx->v[0].host));
 	else
 		publish_mx(k, dns_check_add(k, "mx", DNS_CHECK_TODO,
-		    T(k, "mail for %s goes to %s, which is another machine",
-		    "le courrier de %s va à %s, qui est une autre machine"),
+		    T(k, "mail for %s goes to %s, not to this machine",
+		    "le courrier de %s va à %s, pas à cette machine"),
 		    k->domain, mx->v[0].host));
 }
 
@@ -237,6 +249,24 @@ check_mx(struct dns_check *k)
 	}
 }
 
+/* The name of an address that leads back to it, or NULL; *unknown is then one
+ * of which the DNS does not say where it leads, if there is any. */
+static const char *
+find_way_back(struct dns_check *k, const struct ip *ip,
+    const struct dns_names *names, const char **unknown)
+{
+	struct dns_addresses a;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (addresses(k, names->v[i], &a) == DNS_TEMPORARY)
+			*unknown = names->v[i];
+		for (size_t j = 0; j < a.n; j++)
+			if (memcmp(&a.v[j], ip, sizeof(*ip)) == 0)
+				return names->v[i];
+	}
+	return NULL;
+}
+
 /* The name behind an address must lead back to it, or other servers take the
  * machine for a stranger's. */
 static void
@@ -244,6 +274,7 @@ check_ptr(struct dns_check *k, const struct ip *ip)
 {
 	char text[IP_TEXT_MAX], reverse[DNS_REVERSE_MAX];
 	struct dns_names names = { .n = 0 };
+	const char *name, *unknown = NULL;
 	enum dns_status status;
 	struct dns_finding *f;
 
@@ -254,19 +285,15 @@ check_ptr(struct dns_check *k, const struct ip *ip)
 		add_unknown(k, "ptr", text);
 		return;
 	}
-	for (size_t i = 0; i < names.n; i++) {
-		struct dns_addresses a;
-
-		(void)addresses(k, names.v[i], &a);
-		for (size_t j = 0; j < a.n; j++) {
-			if (memcmp(&a.v[j], ip, sizeof(*ip)) != 0)
-				continue;
-			dns_check_add(k, "ptr", DNS_CHECK_FINE,
-			    T(k, "%s is called %s, which leads back to it",
-			    "%s s'appelle %s, qui y ramène"), text,
-			    names.v[i]);
-			return;
-		}
+	if ((name = find_way_back(k, ip, &names, &unknown)) != NULL) {
+		dns_check_add(k, "ptr", DNS_CHECK_FINE,
+		    T(k, "%s is called %s, which leads back to it",
+		    "%s s'appelle %s, qui y ramène"), text, name);
+		return;
+	}
+	if (unknown != NULL) {
+		add_unknown(k, "ptr", unknown);
+		return;
 	}
 	if (names.n > 0)
 		f = dns_check_add(k, "ptr", DNS_CHECK_WRONG,

@@ -75,6 +75,10 @@ def good(m, dns):
        "what is there, and where it leads")
     eq([published(rows, w) for w in ("dmarc", "mta-sts")], [[], []],
        "DMARC and MTA-STS are found")
+    r = m.malle("domain", "check", "bon.test", "--address", V6 + "," + OURS,
+                check=False)
+    ok("%s leads to this machine (%s)\n" % (HOST, OURS) in r.stdout,
+       "of several addresses the one that a name leads to is shown")
     text = m.malle("domain", "check", "BON.test", "--address", OURS).stdout
     ok(text.startswith("fine    bon.test is in the DNS\n"), "as text")
     r = m.malle("domain", "check", "neuf.test", "--address", OURS, check=False)
@@ -84,6 +88,15 @@ def good(m, dns):
     r = m.malle("domain", "check", "neuf.test", "--address", OURS, check=False)
     ok("à faire" in r.stdout and "publiez : " in r.stdout, "in French")
     del m.env["LANG"]
+
+
+def no_address(reply, limit):
+    """The reply, but none to a question for A or AAAA."""
+    at = 12
+    while reply[at]:
+        at += reply[at] + 1
+    kind, = struct.unpack("!H", reply[at + 1:at + 3])
+    return reply[:3] + b"\x82" + reply[4:] if kind in (1, 28) else reply
 
 
 def mail(m, dns):
@@ -119,6 +132,27 @@ def mail(m, dns):
         if want != ["fine"]:
             ok(status == 1 and "%s. IN MX 10 %s." % (name, HOST) in
                published(rows, "mx"), "and what to publish")
+    dns.broken.add("panne.test")
+    for name, records in (
+            ("doute.test", [(10, "panne.test")]),
+            ("doute2.test", [(10, "panne.test"), (20, HOST)]),
+            ("doute3.test", [(10, "panne.test"), (20, "old.test")])):
+        dns.names.add(name)
+        for preference, host in records:
+            dns.mx(name, preference, host)
+        rows, _ = check(m, name)
+        eq((verdicts(rows, "mx"), published(rows, "mx")), (["unknown"], []),
+           "0-12 MX: nothing is said of a server whose zone is broken")
+    dns.names.add("demi.test")
+    dns.lies["demi.test"] = no_address
+    rows, _ = check(m, "demi.test")
+    eq(verdicts(rows, "domain") + verdicts(rows, "mx"), ["fine", "unknown"],
+       "nor of a domain without MX whose own address is not told")
+    dns.mx("sur.test", 10, "panne.test")
+    dns.mx("sur.test", 10, HOST)
+    rows, _ = check(m, "sur.test")
+    eq(verdicts(rows, "mx"), ["fine", "unknown"],
+       "beside this one it takes nothing away")
     rows, status = check(m, "absent.invalid")
     eq((verdicts(rows, "domain"), verdicts(rows, "mx"), status),
        (["wrong"], ["todo"], 1), "0-12 a domain that does not exist")
@@ -134,6 +168,10 @@ def reverse_names(m, dns):
     ptr(dns, OURS, "elsewhere.test")
     rows, _ = check(m, "bon.test")
     eq(verdicts(rows, "ptr"), ["wrong"], "one that does not lead back")
+    ptr(dns, OURS, "panne.test")
+    rows, _ = check(m, "bon.test")
+    eq((verdicts(rows, "ptr"), published(rows, "ptr")), (["unknown"], []),
+       "0-12 one of which nobody knows where it leads is no verdict")
     ptr(dns, OURS, "other.bon.test")
     rows, _ = check(m, "bon.test")
     eq(verdicts(rows, "ptr"), ["fine"], "another name that does")
