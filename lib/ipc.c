@@ -163,6 +163,21 @@ ipc_send(int fd, uint16_t type, const struct packer *body, const int *fds,
 	return n == -1 ? -1 : 0;
 }
 
+int
+ipc_send_pair(int fd, uint16_t type, const struct packer *body)
+{
+	int pair[2];
+
+	if (ipc_pair(pair) == -1)
+		return -1;
+	if (ipc_send(fd, type, body, &pair[1], 1) == -1) {
+		close_keeping_errno(pair[0]);
+		pair[0] = -1;
+	}
+	close_keeping_errno(pair[1]);
+	return pair[0];
+}
+
 /* Collects what descriptors came; more than m->fds holds cannot come, the
  * control space is no larger. */
 static void

@@ -60,6 +60,11 @@ int ipc_recv(int fd, void *space, struct ipc_msg *m)
 int ipc_recv_short(int fd, void *space, size_t cap, struct ipc_msg *m)
     __attribute__((warn_unused_result));
 
+/* Sends a message with one end of a new pair, for the answer. The other end, or
+ * -1 with errno. */
+int ipc_send_pair(int fd, uint16_t type, const struct packer *body)
+    __attribute__((warn_unused_result));
+
 /* Takes descriptor i out of m: the caller owns it now. -1 when there is none. */
 int ipc_take_fd(struct ipc_msg *m, size_t i);
 /* Closes those that were not taken. */

@@ -37,25 +37,14 @@ purge_spawn(const struct registry *r, const struct spawn_mailbox *who)
 {
 	unsigned char space[2 * ADDR_DOMAIN_MAX];
 	struct packer k;
-	int fd[2], result, saved;
 
 	if (r->spawn_fd == -1) {
 		errno = ENOTCONN;
 		return -1;
 	}
-	if (ipc_pair(fd) == -1)
-		return -1;
 	pack_init(&k, space, sizeof(space));
 	spawn_mailbox_pack(&k, who);
-	result = ipc_send(r->spawn_fd, SPAWN_MAILBOX, &k, &fd[1], 1);
-	saved = errno;
-	close(fd[1]);
-	if (result == -1) {
-		close(fd[0]);
-		errno = saved;
-		return -1;
-	}
-	return fd[0];
+	return ipc_send_pair(r->spawn_fd, SPAWN_MAILBOX, &k);
 }
 
 /* What a look at the records finds. */
