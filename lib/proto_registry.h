@@ -25,6 +25,8 @@ enum registry_type {
 	REG_NOTICE = 16,	/* text key; one message comes on it as on
 				 * public/queue.sock, unless that key was
 				 * taken lately, which is answered at once */
+	REG_SENT,		/* text name in the counters: one Q_ROW with
+				 * them comes on the descriptor */
 	REG_ROW = 32,		/* fields */
 	REG_END			/* u8 registry_result, bytes sentence; with a
 				 * descriptor when the operation gives one */
@@ -39,6 +41,8 @@ enum registry_result {
 	REGISTRY_TEMPORARY	/* nothing was changed; try again */
 };
 
+#define REGISTRY_SENT_MAX 400		/* of REG_SENT: an address, "@domain",
+					 * "=customer" */
 #define REGISTRY_NOTICE_KEY_MAX 40	/* of REG_NOTICE: [0-9a-f] */
 
 /* How a sentence begins that is to be shown though all went well. */

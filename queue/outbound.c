@@ -138,6 +138,13 @@ level_at(const struct outbound_entry *e, enum outbound_what what, uint64_t max,
 	return e->level[what] - drained;
 }
 
+/* A level in messages or recipients. */
+static uint64_t
+rounded_up(uint64_t level)
+{
+	return level / OUTBOUND_HOUR + (level % OUTBOUND_HOUR != 0);
+}
+
 /* Not even for one more. */
 static bool
 has_no_room(uint64_t level, uint64_t max)
@@ -194,7 +201,19 @@ ask(const struct outbound_entry *e, enum outbound_what what, uint64_t more,
 	a->delay = delay;
 	a->what = what;
 	a->max = max;
-	a->used = level / OUTBOUND_HOUR + (level % OUTBOUND_HOUR != 0);
+	a->used = rounded_up(level);
+}
+
+void
+outbound_hour(const struct outbound *o, const char *key,
+    const struct outbound_limits *l, int64_t now,
+    uint64_t used[OUTBOUND_WHATS])
+{
+	const struct outbound_entry *e = find(o, key);
+
+	for (int w = 0; w < OUTBOUND_WHATS; w++)
+		used[w] = e == NULL ? 0 :
+		    rounded_up(level_at(e, w, rate_of(l, w), now));
 }
 
 static void
@@ -305,8 +324,6 @@ outbound_add_today(struct outbound *o, const char *key,
 		e->today = 0;
 	}
 	e->today++;
-	if (t->now > e->seen)
-		e->seen = t->now;
 	o->is_changed = true;
 }
 

@@ -48,7 +48,7 @@ struct outbound_entry {
 	enum outbound_verdict state;		/* of its last message */
 	bool was_held;				/* since it last passed */
 	uint64_t level[OUTBOUND_WHATS];		/* in 1/OUTBOUND_HOUR of one */
-	int64_t seen;				/* boottime ms */
+	int64_t seen;				/* boottime ms: level is of then */
 	int64_t day, day_began;			/* number; boottime ms */
 	uint64_t today;
 	char key[];
@@ -108,6 +108,11 @@ struct outbound_watcher {
 };
 void outbound_ease(struct outbound *o, const struct outbound_watcher *w,
     int64_t now);
+
+/* What is used of an hour's limits: how full the vessels are, rounded up. */
+void outbound_hour(const struct outbound *o, const char *key,
+    const struct outbound_limits *l, int64_t now,
+    uint64_t used[OUTBOUND_WHATS]);
 
 /* Messages of today; and one more. */
 uint64_t outbound_today(const struct outbound *o, const char *key,

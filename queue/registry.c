@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Each notice to an account comes by a connection of its own, which comes along
- * with the notice's key on the pair (lib/proto_registry.h).
+ * with the notice's key on the pair (lib/proto_registry.h). What somebody has
+ * sent is told on the descriptor that comes with the question.
  * Trusts: that the pair is malle-registryd's; not what comes on it.
  * Order: the key is kept as soon as the message is durable. Who gives that key
  * again has died before it was told: it is told now.
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "queue/sending.h"
 
 #define BATCH 16
 
@@ -82,10 +84,24 @@ take_notice(struct manager *q, struct slice key, int fd)
 	}
 }
 
+/* Who may know was decided there; what was sent is told here. */
+static void
+tell_sent(struct manager *q, struct slice key, int fd)
+{
+	char text[REGISTRY_SENT_MAX + 1];
+
+	if (fd == -1)
+		return;
+	if (key.len > 0 && slice_to_cstr(key, text, sizeof(text)) == 0 &&
+	    fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+		sending_tell(q, text, fd);
+	close(fd);
+}
+
 static void
 on_registry(struct manager *q, struct watch *w, uint32_t events)
 {
-	unsigned char space[256];
+	unsigned char space[REGISTRY_SENT_MAX + 64];
 	struct ipc_msg m;
 	struct slice key;
 	int r = 1;
@@ -98,9 +114,11 @@ on_registry(struct manager *q, struct watch *w, uint32_t events)
 			manager_unwatch(q, w);
 		if (r != 1)
 			return;
-		key = unpack_text(&m.body, REGISTRY_NOTICE_KEY_MAX);
+		key = unpack_text(&m.body, REGISTRY_SENT_MAX);
 		if (m.type == REG_NOTICE && unpack_end(&m.body))
 			take_notice(q, key, ipc_take_fd(&m, 0));
+		else if (m.type == REG_SENT && unpack_end(&m.body))
+			tell_sent(q, key, ipc_take_fd(&m, 0));
 		else
 			log_notice(NULL, "peer", "closed=%s",
 			    LOGS("request of malle-registryd not understood"));

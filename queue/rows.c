@@ -23,7 +23,7 @@ row_text(struct row *r, const char *key, struct slice value)
 	r->n++;
 }
 
-static void
+void
 row_number(struct row *r, const char *key, int64_t v)
 {
 	char text[32];
@@ -33,11 +33,17 @@ row_number(struct row *r, const char *key, int64_t v)
 }
 
 int
-row_send(struct conn *c, struct row *r)
+row_send_to(int fd, struct row *r)
 {
 	r->space[0] = (unsigned char)r->n;
 	r->space[1] = (unsigned char)(r->n >> 8);
-	return ipc_send(c->watch.fd, Q_ROW, &r->k, NULL, 0);
+	return ipc_send(fd, Q_ROW, &r->k, NULL, 0);
+}
+
+int
+row_send(struct conn *c, struct row *r)
+{
+	return row_send_to(c->watch.fd, r);
 }
 
 static const char *

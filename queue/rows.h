@@ -19,8 +19,11 @@ struct row {
 
 void row_begin(struct row *r);
 void row_text(struct row *r, const char *key, struct slice value);
+void row_number(struct row *r, const char *key, int64_t v);
 /* 0, -1 with errno: EAGAIN when the peer must read first. */
 int row_send(struct conn *c, struct row *r);
+/* The same on a descriptor that no peer of ours has. */
+int row_send_to(int fd, struct row *r);
 
 /* What a list says of a message. */
 void row_message(struct manager *q, struct row *r, const struct message *m,

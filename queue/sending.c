@@ -19,6 +19,7 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "lib/proto_registry.h"
+#include "queue/rows.h"
 #include "queue/sending.h"
 
 #define FILE_NAME "outbound"
@@ -290,6 +291,7 @@ sending_take(struct manager *q, const struct conn *c,
 		say_hour(&s, a.what, a.max, out);
 		return false;
 	}
+	outbound_add_today(&q->outbound, s.key, &t);
 	if (s.domain[0] != '\0')
 		outbound_add_today(&q->outbound, s.domain, &t);
 	if (s.client[0] != '\0')
@@ -303,6 +305,56 @@ sending_take(struct manager *q, const struct conn *c,
 	snprintf(out->reason, sizeof(out->reason), "outbound %s %ju %ju %s",
 	    out->why.what, (uintmax_t)a.used, (uintmax_t)a.max, s.key);
 	return true;
+}
+
+static void
+read_tables(struct manager *q)
+{
+	if (tables_refresh(&q->tables) == -1)
+		log_error(NULL, "error", "what=tables error=%s",
+		    LOGS(strerror(errno)));
+}
+
+/* The hour of an account, where it has a limit. */
+static void
+tell_hour(struct manager *q, const char *key, const struct addr *a,
+    struct row *row)
+{
+	static const char *const names[OUTBOUND_WHATS][2] = {
+		{ "used-messages-hour", "max-messages-hour" },
+		{ "used-recipients-hour", "max-recipients-hour" },
+	};
+	uint64_t used[OUTBOUND_WHATS];
+	struct sender s;
+
+	memset(&s, 0, sizeof(s));
+	of_account(q, a, &s);
+	outbound_hour(&q->outbound, key, &s.hour, q->now, used);
+	for (int w = 0; w < OUTBOUND_WHATS; w++) {
+		if (s.hour.max[w] == 0)
+			continue;
+		row_number(row, names[w][0], (int64_t)used[w]);
+		row_number(row, names[w][1], (int64_t)s.hour.max[w]);
+	}
+}
+
+void
+sending_tell(struct manager *q, const char *key, int fd)
+{
+	struct outbound_time t;
+	struct addr a;
+	struct row row;
+
+	read_tables(q);
+	times(q, &t);
+	row_begin(&row);
+	row_number(&row, "used-messages-day",
+	    (int64_t)outbound_today(&q->outbound, key, &t));
+	if (addr_parse(slice_of(key), &a) == ADDR_OK)
+		tell_hour(q, key, &a, &row);
+	if (row_send_to(fd, &row) == -1)
+		log_debug(NULL, "registry-not-told", "error=%s",
+		    LOGS(strerror(errno)));
 }
 
 /* What may be sent by this name of an entry now. */
@@ -351,9 +403,7 @@ sending_ease(struct manager *q)
 	    q->now - q->outbound_eased < EASE_EVERY)
 		return;
 	q->outbound_eased = q->now;
-	if (tables_refresh(&q->tables) == -1)
-		log_error(NULL, "error", "what=tables error=%s",
-		    LOGS(strerror(errno)));
+	read_tables(q);
 	outbound_ease(&q->outbound, &w, q->now);
 }
 

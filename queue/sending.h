@@ -33,6 +33,10 @@ bool sending_allowed(struct manager *q, const struct conn *c,
 bool sending_take(struct manager *q, const struct conn *c,
     const struct queue_mail *m, uint32_t recipients, struct sending *out);
 
+/* What malle-registryd asks of an address, "@domain" or "=customer": the counts
+ * of this name go to fd, as a row. */
+void sending_tell(struct manager *q, const char *key, int fd);
+
 /* Tells of the accounts that are within their limits again. */
 void sending_ease(struct manager *q);
 

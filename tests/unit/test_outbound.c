@@ -218,6 +218,38 @@ test_day(void)
 	outbound_free(&o);
 }
 
+/* What is shown of an hour. */
+static void
+test_hour(void)
+{
+	const struct outbound_limits l = { { 60, 120 } }, none = { { 0, 0 } };
+	struct outbound_time t = { 70 * MINUTE, 20000, DAY / 2 };
+	uint64_t used[OUTBOUND_WHATS];
+	struct outbound o;
+
+	make(&o, 8);
+	outbound_hour(&o, "a", &l, 0, used);
+	ok(used[0] == 0 && used[1] == 0, "of nobody nothing is used");
+	(void)many(&o, "a", &l, 10, 3, 0);
+	outbound_hour(&o, "a", &l, 0, used);
+	ok(used[0] == 10 && used[1] == 30, "ten messages to three each");
+	outbound_hour(&o, "a", &l, MINUTE / 2, used);
+	ok(used[0] == 10 && used[1] == 29, "half a minute later: rounded up");
+	outbound_hour(&o, "a", &l, 20 * MINUTE, used);
+	ok(used[0] == 0 && used[1] == 0, "later all has drained");
+	ok(outbound_take(&o, "a", &l, 1, 0).verdict == OUTBOUND_PASS &&
+	    o.count == 1, "who is only asked about is not counted");
+	/* Messages that no limit of the hour counts, and then one again. */
+	(void)many(&o, "b", &l, 150, 1, 0);
+	(void)outbound_take(&o, "b", &none, 1, t.now);
+	outbound_add_today(&o, "b", &t);
+	outbound_hour(&o, "b", &l, t.now, used);
+	ok(used[0] == 80 && outbound_today(&o, "b", &t) == 1,
+	    "the count of the day keeps nothing in the hour from draining: %"
+	    PRIu64, used[0]);
+	outbound_free(&o);
+}
+
 static struct str
 written(const struct outbound *o, int64_t now, int64_t wall)
 {
@@ -377,6 +409,7 @@ main(void)
 	test_separate();
 	test_bounded();
 	test_day();
+	test_hour();
 	test_file();
 	test_damaged();
 	test_eased();
