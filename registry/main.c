@@ -226,7 +226,7 @@ start(struct registry *r, struct service_fds *s)
 		    "malle-start");
 	}
 	s->auth = proc_fd("auth");
-	s->queue = proc_fd("queue");
+	r->queue_fd = proc_fd("queue");
 	r->spawn_fd = proc_fd("spawn");
 	/* Without hooks there need not be such a user. */
 	if (proc_user(r->conf.user_hook, &r->hooks_uid, &gid) == -1)
@@ -246,7 +246,7 @@ main(int argc, char **argv)
 {
 	static struct registry r;
 	const char *conf_file = NULL;
-	struct service_fds s = { -1, -1, -1, -1 };
+	struct service_fds s = { -1, -1, -1 };
 	int ch, status;
 
 	log_open("malle-registryd");

@@ -169,7 +169,7 @@ say_message(int fd, struct slice to, struct slice content)
 
 /* The message is in the socket before malle-queued has its end. */
 static int
-give(struct notices *n, struct slice value)
+give(struct notices *n, int queue_fd, struct slice value)
 {
 	unsigned char space[REGISTRY_NOTICE_KEY_MAX + 8];
 	struct slice to, content;
@@ -187,7 +187,7 @@ give(struct notices *n, struct slice value)
 	pack_bytes(&k, slice_of(n->key));
 	if (fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1 ||
 	    say_message(fd[0], to, content) == -1 ||
-	    ipc_send(n->pair, REG_NOTICE, &k, &fd[1], 1) == -1) {
+	    ipc_send(queue_fd, REG_NOTICE, &k, &fd[1], 1) == -1) {
 		saved = errno;
 		close(fd[0]);
 		close(fd[1]);
@@ -233,8 +233,8 @@ look(struct notices *n, struct registry *r)
 	    &f);
 	store_abort(r->store);
 	if (result == 1)
-		result = !str_ok(&f.value) || give(n, str_slice(&f.value)) ==
-		    -1 ? -1 : 0;
+		result = !str_ok(&f.value) || give(n, r->queue_fd,
+		    str_slice(&f.value)) == -1 ? -1 : 0;
 	str_free(&f.value);
 	return result;
 }
@@ -289,7 +289,7 @@ notice_turn(struct notices *n, struct registry *r, bool answered)
 	int64_t now = clock_ms();
 	int result = 0;
 
-	if (n->pair == -1) {
+	if (r->queue_fd == -1) {
 		n->next = INT64_MAX;
 		return;
 	}

@@ -8,7 +8,6 @@
 
 /* What is under way to malle-queued. */
 struct notices {
-	int pair;		/* the pair to malle-queued, or -1 */
 	int fd;			/* its answer comes here, or -1 */
 	int64_t next;		/* monotonic ms: a look then */
 	char key[REGISTRY_NOTICE_KEY_MAX + 1];	/* of the one under way */

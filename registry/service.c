@@ -378,7 +378,7 @@ service_run(struct registry *r, const struct service_fds *fds)
 
 	s.r = r;
 	s.purge = PURGE_INIT;
-	s.notices = (struct notices){ .pair = fds->queue, .fd = -1 };
+	s.notices = (struct notices){ .fd = -1 };
 	s.listen_fd = fds->listening;
 	s.etc_fd = fds->etc;
 	watch_signals(&unblocked);
@@ -392,7 +392,7 @@ service_run(struct registry *r, const struct service_fds *fds)
 		return EX_OSERR;
 	}
 	add_pair(&s, fds->auth, ROLE_AUTHD);
-	add_pair(&s, fds->queue, ROLE_QUEUED);
+	add_pair(&s, r->queue_fd, ROLE_QUEUED);
 	if (r->spawn_fd != -1)
 		fcntl(r->spawn_fd, F_SETFL,
 		    fcntl(r->spawn_fd, F_GETFL) | O_NONBLOCK);

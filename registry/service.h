@@ -7,7 +7,7 @@
 
 struct service_fds {
 	int listening;
-	int auth, queue;	/* pairs to malle-authd, malle-queued; -1: none */
+	int auth;		/* the pair to malle-authd; -1: none */
 	int etc;		/* the folder with the groups */
 };
 
