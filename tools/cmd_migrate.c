@@ -115,6 +115,21 @@ migrate_add(struct migration *g, const char *kind, const char *name,
 	return true;
 }
 
+void
+migrate_change(struct migration *g, const char *operation,
+    struct registry_fields *f, const char *kind, const char *name,
+    const char *note)
+{
+	int verdict = REGISTRY_OK;
+	char text[1024];
+
+	if (!g->dry_run)
+		verdict = migrate_ask(g, operation, f, NULL, NULL, text,
+		    sizeof(text));
+	migrate_report(g, verdict == REGISTRY_OK ? MADE : FAILED, kind, name,
+	    verdict == REGISTRY_OK ? note : text);
+}
+
 /* The customer whose domains they become, before the first. */
 static void
 add_client(struct migration *g)

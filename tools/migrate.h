@@ -37,6 +37,11 @@ int migrate_ask(struct migration *g, const char *operation,
  * something that is still to come is not reported: false is returned. */
 bool migrate_add(struct migration *g, const char *kind, const char *name,
     struct registry_fields *f, bool retry);
+/* Changes what is there, unless nothing is to be done; reports it as made, with
+ * the note, or why it failed. */
+void migrate_change(struct migration *g, const char *operation,
+    struct registry_fields *f, const char *kind, const char *name,
+    const char *note);
 void migrate_domain(struct migration *g, const char *name, const char *main);
 
 /* migrate_account.c */

@@ -42,15 +42,10 @@ static void
 give_hash(struct migration *g, const char *address, const char *hash)
 {
 	struct registry_fields f = { .n = 0 };
-	char text[1024];
-	int verdict;
 
 	registry_add(&f, "address", slice_of(address));
 	registry_add(&f, "hash", slice_of(hash));
-	verdict = g->dry_run ? REGISTRY_OK : migrate_ask(g, "user.passwd", &f,
-	    NULL, NULL, text, sizeof(text));
-	migrate_report(g, verdict == REGISTRY_OK ? MADE : FAILED, "password",
-	    address, verdict == REGISTRY_OK ? "" : text);
+	migrate_change(g, "user.passwd", &f, "password", address, "");
 }
 
 void
@@ -220,9 +215,7 @@ void
 migrate_routing(struct migration *g, const char *address, struct routing *r)
 {
 	struct registry_fields f = { .n = 0 };
-	char text[1024] = "";
 	struct seen seen;
-	int verdict = REGISTRY_OK;
 
 	report_left_out(g, address, r);
 	registry_add(&f, "address", slice_of(address));
@@ -240,15 +233,10 @@ migrate_routing(struct migration *g, const char *address, struct routing *r)
 		registry_add(&f, "vacation-subject", str_slice(&r->subject));
 	if (f.n == 1)
 		return;
-	if (look(g, address, &seen) && seen.routed) {
+	if (look(g, address, &seen) && seen.routed)
 		migrate_report(g, THERE, "routing", address, "");
-		return;
-	}
-	if (!g->dry_run)
-		verdict = migrate_ask(g, "user.set", &f, NULL, NULL, text,
-		    sizeof(text));
-	migrate_report(g, verdict == REGISTRY_OK ? MADE : FAILED, "routing",
-	    address, verdict == REGISTRY_OK ? "" : text);
+	else
+		migrate_change(g, "user.set", &f, "routing", address, "");
 }
 
 bool

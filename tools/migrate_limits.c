@@ -125,18 +125,13 @@ static void
 set_limit(struct migration *g, const char *domain, const char *name,
     const char *value)
 {
-	char text[1024] = "", note[64];
 	struct registry_fields f = { .n = 0 };
-	int verdict = REGISTRY_OK;
+	char note[64];
 
 	registry_add(&f, "name", slice_of(domain));
 	registry_add(&f, name, slice_of(value));
 	snprintf(note, sizeof(note), "%s=%s", name, value);
-	if (!g->dry_run)
-		verdict = migrate_ask(g, "domain.set", &f, NULL, NULL, text,
-		    sizeof(text));
-	migrate_report(g, verdict == REGISTRY_OK ? MADE : FAILED, "limit",
-	    domain, verdict == REGISTRY_OK ? note : text);
+	migrate_change(g, "domain.set", &f, "limit", domain, note);
 }
 
 /* A line that is none of our limits, or cannot be one. */

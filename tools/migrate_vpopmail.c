@@ -185,9 +185,7 @@ static void
 take_default(struct source *s, struct slice goes, const struct routing *r)
 {
 	struct registry_fields f = { .n = 0 };
-	char value[ADDR_TEXT_MAX + 1], text[1024] = "";
 	struct routing folder;
-	int verdict = REGISTRY_OK;
 
 	routing_init(&folder);
 	if (goes.len > 0 && *goes.p == '/')
@@ -200,15 +198,9 @@ take_default(struct source *s, struct slice goes, const struct routing *r)
 		str_put(&folder.targets, str_slice(&r->targets));
 	registry_add(&f, "name", slice_of(s->domain));
 	registry_add(&f, "catch-all", str_slice(&folder.targets));
-	if (folder.targets.len == 0 || slice_to_cstr(str_slice(&folder.targets),
-	    value, sizeof(value)) == -1)
-		goto out;
-	if (!s->g->dry_run)
-		verdict = migrate_ask(s->g, "domain.set", &f, NULL, NULL, text,
-		    sizeof(text));
-	migrate_report(s->g, verdict == REGISTRY_OK ? MADE : FAILED,
-	    "catch-all", s->domain, verdict == REGISTRY_OK ? value : text);
-out:
+	if (folder.targets.len > 0)
+		migrate_change(s->g, "domain.set", &f, "catch-all", s->domain,
+		    str_c(&folder.targets));
 	routing_free(&folder);
 }
 
