@@ -285,7 +285,7 @@ def commands(m, table):
 def sessions(m):
     for item, what, (login, sender, to, code) in rows(SMTP):
         s = smtplib.SMTP("127.0.0.1", m.ports["submission" if login else
-                                              "smtp"], timeout=20)
+                                              "smtp"], timeout=malle.PATIENCE)
         s.ehlo("client.test")
         if login:
             s.login(login, PW)
@@ -307,7 +307,7 @@ def recipient(s, to):
 
 def effects(m):
     """2-07, 9-02: what is changed holds in sessions that are open already."""
-    s = smtplib.SMTP("127.0.0.1", m.ports["smtp"], timeout=20)
+    s = smtplib.SMTP("127.0.0.1", m.ports["smtp"], timeout=malle.PATIENCE)
     s.ehlo("client.test")
     for item, words, to, code in (
             ("2-07 a new mailbox", "user add now@exemple.fr --locked",
@@ -350,7 +350,7 @@ def logins(m):
             ("3-12", "an alias is no login", "vente@exemple.fr", PW, False),
             ("0-04", "nor is a manager", "chef", PW, False),
             ("2-04", "nor at the domain", "chef@exemple.fr", PW, False)):
-        p = poplib.POP3("127.0.0.1", m.ports["pop3"], timeout=30)
+        p = poplib.POP3("127.0.0.1", m.ports["pop3"], timeout=malle.PATIENCE)
         try:
             p.user(name)
             p.pass_(password)

@@ -19,7 +19,8 @@ refuses = lab.server("refuse.org", hooks={"RCPT": "550 5.1.1 Nobody of that name
 def write(sender, to="info@exemple.test", header=""):
     """A letter from outside; its id."""
     mark = len(m.log())
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                      timeout=malle.PATIENCE) as s:
         s.sendmail(sender, [to], "To: %s\r\n%s\r\nx\r\n" % (to, header))
     malle.until(lambda: " accepted " in m.log()[mark:])
     return re.search(r"([0-9a-z-]+) accepted ", m.log()[mark:]).group(1)

@@ -28,7 +28,8 @@ m = malle.Instance({"errors_max": "10000"})
 
 def submit(sender, to, header, body="Un message.\r\n", m=m):
     """One message, as another server would hand it in; the id that it got."""
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                      timeout=malle.PATIENCE) as s:
         s.ehlo()
         s.mail(sender)
         for one in [to] if isinstance(to, str) else to:
@@ -295,7 +296,8 @@ def test_forward():
 def test_dsn():
     """What a sender asked to be told of is not told of the answer."""
     have = len(mails(ZOE))
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                      timeout=malle.PATIENCE) as s:
         s.ehlo()
         s.mail(ZOE)
         s.rcpt(BOB, ["NOTIFY=SUCCESS,FAILURE"])
@@ -305,7 +307,8 @@ def test_dsn():
     got = malle.until(lambda: mails(ZOE)[have:])
     eq(len(got), 1, "one report, on the mailbox")
     eq(got[0].as_string().count("Final-Recipient"), 1, "of one recipient")
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                      timeout=malle.PATIENCE) as s:
         s.ehlo()
         s.mail("yves@voisin.test")
         s.rcpt("noreply@exemple.test", ["NOTIFY=SUCCESS"])
@@ -324,7 +327,8 @@ def test_discard():
     """2-17: what a mailbox throws away; an absence may answer it all the same."""
     m.malle("user", "set", BOB, "discard=yes")
     have, told = len(m.messages(BOB)), len(mails(ZOE))
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                      timeout=malle.PATIENCE) as s:
         s.ehlo()
         s.mail(ZOE)
         s.rcpt(BOB, ["NOTIFY=SUCCESS"])

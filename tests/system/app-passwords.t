@@ -26,8 +26,9 @@ def tls(m):
 
 def pop3(m, who, password, clear=False):
     """True: the login is good; False: it was refused as a wrong one."""
-    p = poplib.POP3("127.0.0.1", m.ports["pop3"], timeout=20) if clear else \
-        poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=20,
+    p = poplib.POP3("127.0.0.1", m.ports["pop3"],
+                    timeout=malle.PATIENCE) if clear else \
+        poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=malle.PATIENCE,
                         context=tls(m))
     try:
         p.user(who)
@@ -43,9 +44,10 @@ def pop3(m, who, password, clear=False):
 
 
 def smtp(m, who, password, clear=False, login=False):
-    s = smtplib.SMTP("127.0.0.1", m.ports["submission"], timeout=20) \
+    s = smtplib.SMTP("127.0.0.1", m.ports["submission"],
+                     timeout=malle.PATIENCE) \
         if clear else smtplib.SMTP_SSL("localhost", m.ports["submissions"],
-                                       timeout=20, context=tls(m))
+                                       timeout=malle.PATIENCE, context=tls(m))
     with s:
         s.ehlo()
         s.user, s.password = who, password

@@ -31,7 +31,8 @@ def context(m):
 
 
 def guess_smtp(m, user, password):
-    with smtplib.SMTP_SSL("localhost", m.ports["submissions"], timeout=30,
+    with smtplib.SMTP_SSL("localhost", m.ports["submissions"],
+                          timeout=malle.PATIENCE,
                           context=context(m)) as s:
         try:
             s.login(user, password, initial_response_ok=True)
@@ -41,7 +42,7 @@ def guess_smtp(m, user, password):
 
 
 def guess_pop(m, user, password):
-    p = poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=30,
+    p = poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=malle.PATIENCE,
                         context=context(m))
     try:
         p.user(user)

@@ -126,7 +126,7 @@ class Authd:
     def stop(self, signum=signal.SIGTERM):
         if self.alive():
             self.process.send_signal(signum)
-        return self.process.wait(10)
+        return self.process.wait(malle.PATIENCE)
 
     def login(self, **facts):
         return Login(self, **facts)

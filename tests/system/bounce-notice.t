@@ -233,7 +233,7 @@ def test_many_and_stop():
     request = notice([recipient("bob@exemple.test")], ORIGINAL)
     for _ in range(40):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(20)
+        ours.settimeout(malle.PATIENCE)
         with tempfile.TemporaryFile() as f:
             f.write(ORIGINAL)
             f.flush()
@@ -248,7 +248,7 @@ def test_many_and_stop():
     eq(n, 8, "eight at a time")
     ok(all(b.take(w, 0).committed for w in waiting), "all 40 are served")
     b.process.send_signal(signal.SIGTERM)
-    eq(b.process.wait(10), 0, "SIGTERM ends it with 0")
+    eq(b.process.wait(malle.PATIENCE), 0, "SIGTERM ends it with 0")
     b.close()
 
 

@@ -28,7 +28,7 @@ def send(m, sender, rcpt, text, mail=(), rcpt_options=()):
     context = ssl.create_default_context(cafile=m.ca)
     context.check_hostname = False
     s = smtplib.SMTP_SSL("127.0.0.1", m.ports["submissions"], context=context,
-                         timeout=20)
+                         timeout=malle.PATIENCE)
     s.login(sender, m.passwords[sender])
     s.sendmail(sender, rcpt, text, list(mail), list(rcpt_options))
     s.quit()
@@ -95,7 +95,8 @@ def test_wishes(m):
 
 def test_double(m):
     # From a host that may relay: the null sender, which cannot be told.
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], timeout=20) as s:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"],
+                      timeout=malle.PATIENCE) as s:
         s.sendmail("", BOB, LOOP % (BOB, ALICE))
     p = newest(m, "postmaster@exemple.test", 1)
     eq((p["Subject"], p["Return-Path"]),

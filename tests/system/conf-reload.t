@@ -41,7 +41,8 @@ def reload(m, **settings):
 
 
 def send(m, subject, size=10):
-    with smtplib.SMTP("localhost", m.ports["smtp"], timeout=20) as s:
+    with smtplib.SMTP("localhost", m.ports["smtp"],
+                      timeout=malle.PATIENCE) as s:
         s.sendmail("eve@ailleurs.test", [BOB], "Subject: %s\r\n\r\n%s\r\n" % (
             subject, "x" * 70 + "\r\n" + "y" * 70 + "\r\n" if size < 100 else
             ("z" * 70 + "\r\n") * (size // 72)))
@@ -60,7 +61,7 @@ def refused(m, subject, size=10):
 
 def test_session_goes_on(m):
     """A letter half-way while everything is told."""
-    s = smtplib.SMTP("localhost", m.ports["smtp"], timeout=20)
+    s = smtplib.SMTP("localhost", m.ports["smtp"], timeout=malle.PATIENCE)
     s.ehlo()
     s.mail("eve@ailleurs.test")
     s.rcpt(BOB)

@@ -107,7 +107,7 @@ class Root:
             # The first process of the namespace: all others go with it.
             for pid in malle.children(self.process.pid):
                 os.kill(pid, signal.SIGKILL)
-            self.process.wait(20)
+            self.process.wait(malle.PATIENCE)
             self.out.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 

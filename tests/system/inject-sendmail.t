@@ -115,7 +115,7 @@ def run(args, text=b"", program="malle-inject", conf_file=conf):
         text = text.encode()
     base = ["-C", conf_file] if conf_file else []
     r = subprocess.run([f"{BUILD}/{program}", *base, *args], input=text,
-                       capture_output=True, timeout=30)
+                       capture_output=True, timeout=60)
     out = (r.stdout + r.stderr).decode("utf-8", "replace")
     return r.returncode, queue.messages[-1] if queue.messages else None, out
 

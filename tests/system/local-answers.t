@@ -99,7 +99,7 @@ def test_hostile():
     for n in range(0, len(whole), 11):
         w = Worker()
         send(w, whole[:n])
-        status, log = (w.process.wait(10), "")
+        status, log = (w.process.wait(malle.PATIENCE), "")
         if status != 76:
             bad.append((n, status))
         w.close()
@@ -108,7 +108,7 @@ def test_hostile():
                             ("two descriptors", whole, 2), ("a line end in the sender", job(sender="a\nb@x.test"), 1)):
         w = Worker()
         send(w, body, fds=fds)
-        eq(w.process.wait(10), 76, what)
+        eq(w.process.wait(malle.PATIENCE), 76, what)
         w.close()
 
 

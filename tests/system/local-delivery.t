@@ -148,7 +148,7 @@ def test_again():
        "twice in one batch")
     eq(len(w.files()), 2, "another recipient number is another copy")
     w.socket.close()
-    w.process.wait(10)
+    w.process.wait(malle.PATIENCE)
     box = w.folder + "/bob/Maildir/"
     for name in w.files():
         os.rename(box + "new/" + name, box + "cur/" + name + ":2,FS")
@@ -264,7 +264,7 @@ def test_hostile_jobs():
         w = Worker()
         with tempfile.TemporaryFile() as f:
             w.raw(body, [f.fileno()] * fds)
-            eq((w.process.wait(10), os.listdir(w.folder)), (76, []),
+            eq((w.process.wait(malle.PATIENCE), os.listdir(w.folder)), (76, []),
                "malformed request ends the worker: " + what)
         w.close()
 
@@ -300,7 +300,7 @@ def test_clean():
     w = Worker()
     w.deliver(Job(1, TEXT))
     w.socket.close()
-    w.process.wait(10)
+    w.process.wait(malle.PATIENCE)
     tmp = w.folder + "/bob/Maildir/tmp/"
     write(tmp + "old")
     write(tmp + "young")
@@ -318,14 +318,14 @@ def test_end():
     w = Worker()
     w.deliver(Job(1, TEXT))
     w.process.send_signal(signal.SIGTERM)
-    eq(w.process.wait(10), 0, "SIGTERM ends it with 0")
+    eq(w.process.wait(malle.PATIENCE), 0, "SIGTERM ends it with 0")
     w.close()
     w = Worker()
     w.process.send_signal(signal.SIGSTOP)
     w.send([Job(1, TEXT), Job(2, TEXT)])
     w.process.send_signal(signal.SIGTERM)
     w.process.send_signal(signal.SIGCONT)
-    w.process.wait(10)
+    w.process.wait(malle.PATIENCE)
     ok(len(w.files()) in (0, 2), "SIGTERM: all of a batch or nothing of it")
     w.close()
 

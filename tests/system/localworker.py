@@ -179,7 +179,7 @@ class Worker:
         """The status that malle-local ends with, and its log."""
         self.socket.close()
         log = self.process.stderr.read().decode()
-        status = self.process.wait(10)
+        status = self.process.wait(malle.PATIENCE)
         if self.own:
             shutil.rmtree(self.folder)
         return status, log

@@ -60,6 +60,8 @@ class Tree:
         # One without limits of its own: those for all domains.
         self.file("domains/c.test/vpasswd", "anne:%s:0:0:Anne:"
                   "/home/vpopmail/domains/c.test/anne:1000000S\n" % HASH)
+        self.file("domains/c.test/.qmail-default",
+                  "|/usr/local/bin/trieur\n&anne@c.test\n")
         self.file("etc/vlimits.default", "quota 700\ndisable_pop\n")
         self.lists()
         self.file("domains/a.test/.qmail-robot",
@@ -249,6 +251,10 @@ def test_routing(m, rows):
     eq(show(m, "domain", "a.test")["catch-all"], "bob@a.test", "the catch-all")
     eq(outcome(rows, "program", "prog@a.test"), ["left out"],
        "a program is named, not run")
+    eq((outcome(rows, "program", "c.test"), notes(rows, "program", "c.test"),
+        show(m, "domain", "c.test")["catch-all"]),
+       (["left out"], ["/usr/local/bin/trieur"], "anne@c.test"),
+       "so is one for all other names of a domain")
     eq(outcome(rows, "alias", "boucle@a.test"), ["FAILED"],
        "an alias to itself is told")
     eq(show(m, "domain", "b.test")["alias-of"], "a.test", "a domain alias")

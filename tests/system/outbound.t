@@ -328,7 +328,8 @@ with malle.Instance(conf={"outbound_messages_hour": "2", "resolver":
 
     def send(n):
         context = ssl.create_default_context(cafile=m.ca)
-        with smtplib.SMTP_SSL("localhost", m.ports["submissions"], timeout=20,
+        with smtplib.SMTP_SSL("localhost", m.ports["submissions"],
+                              timeout=malle.PATIENCE,
                               context=context) as s:
             s.login("marie@exemple.test", "a good secret 1")
             for _ in range(n):

@@ -397,7 +397,8 @@ def test_deletion():
     s = Session(path)
     s.ask(b"DELE 1"), s.ask(b"DELE 3")
     s.p.send_signal(signal.SIGTERM)
-    ok(s.p.wait(10) == -signal.SIGTERM and files(path) == sorted(THREE),
+    ok(s.p.wait(malle.PATIENCE) == -signal.SIGTERM and
+       files(path) == sorted(THREE),
        "told to stop: nothing is deleted")
     s.end()
     s = Session(path)

@@ -9,7 +9,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from malle import done, eq, ok
+from malle import PATIENCE, done, eq, ok
 from queuelab import Lab, pb, receive
 from remotelab import (CARRIER, R_CLOSED, R_FAILED, R_FOUND, R_READY, R_RESULT)
 
@@ -54,7 +54,7 @@ class Remote(threading.Thread):
                 return
             kind, = struct.unpack("<H", data)
             s = socket.socket(fileno=fds[0])
-            s.settimeout(20)
+            s.settimeout(PATIENCE)
             threading.Thread(target=self.carry if kind == CARRIER else
                              self.resolve, args=(s,), daemon=True).start()
 
@@ -104,7 +104,7 @@ with Lab("retry_first = 1s\nretry_max = 2s\n", remote=remote) as lab:
     def dying(s):
         remote.policy = honest
         s.send(struct.pack("<H", R_READY) + reply())
-        gate.wait(10)
+        gate.wait(PATIENCE)
         s.send(take(s).result(reply(250, "Kept by the first")))
     remote.policy = dying
     c = lab.client()

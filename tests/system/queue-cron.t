@@ -67,7 +67,7 @@ class Cron:
     def close(self):
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(20)
+            self.process.wait(malle.PATIENCE)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

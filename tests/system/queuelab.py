@@ -366,7 +366,7 @@ class Lab:
         if self.process.poll() is None:
             # What it is wrapped in, and malle-queued itself.
             os.killpg(self.process.pid, how)
-        status = self.process.wait(15)
+        status = self.process.wait(malle.PATIENCE)
         # What was wrapped may end later, and has the queue until then.
         self.wait(lambda: not self._group_is_there(self.process.pid), 5)
         self.process = None

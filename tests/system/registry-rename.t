@@ -226,14 +226,16 @@ def registry():
 
 
 def send(m, to, subject):
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                      timeout=malle.PATIENCE) as s:
         s.sendmail("zoe@free.test", [to], "Subject: %s\r\n\r\ntext\r\n" % subject)
 
 
 def fetch(m, name):
     """How many messages POP3 shows, or the refusal."""
     tls = ssl._create_unverified_context()
-    p = poplib.POP3_SSL("127.0.0.1", m.ports["pop3s"], context=tls, timeout=20)
+    p = poplib.POP3_SSL("127.0.0.1", m.ports["pop3s"], context=tls,
+                        timeout=malle.PATIENCE)
     try:
         p.user(name)
         p.pass_(PASSWORD)

@@ -120,7 +120,7 @@ class Registry:
             return None
         if self.process.poll() is None:
             self.process.send_signal(sig)
-        status = self.process.wait(30)
+        status = self.process.wait(malle.PATIENCE)
         self.process = None
         return status
 

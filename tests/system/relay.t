@@ -38,7 +38,7 @@ def code_of(s, sender="app@exemple.test", to="x@elsewhere.example"):
 
 
 def client(m):
-    s = smtplib.SMTP("127.0.0.1", m.ports["smtp"], timeout=20)
+    s = smtplib.SMTP("127.0.0.1", m.ports["smtp"], timeout=malle.PATIENCE)
     s.ehlo("app")
     return s
 

@@ -35,7 +35,7 @@ def exchange(remote, recipients=("bob@exemple.org",), jobs=1, route=None,
 def end(c, s):
     c.close()
     for x in s.sessions:
-        x.ended.wait(10)
+        x.ended.wait(malle.PATIENCE)
     s.close()
 
 
@@ -57,7 +57,7 @@ def test_plain(remote):
                                           range(10)), "each once")
     eq(len(s.sessions), 1, "over one connection")
     c.close()
-    s.sessions[0].ended.wait(10)
+    s.sessions[0].ended.wait(malle.PATIENCE)
     eq(s.sessions[0].lines[-1], "QUIT", "which ends with QUIT")
     s.close()
 
@@ -70,7 +70,7 @@ def test_pipelined(remote):
     def at_end(session, data):
         if session.messages == 0:
             first.set()
-            go.wait(20)
+            go.wait(malle.PATIENCE)
         elif session.messages < 3:
             while b"DATA\r\n" not in session.buffer:
                 session._more()
@@ -78,7 +78,7 @@ def test_pipelined(remote):
     s = Server(hooks={"END": at_end})
     c, _ = remote.connect(s)
     tags = [c.job(["b0@x.org"])]
-    first.wait(10)
+    first.wait(malle.PATIENCE)
     tags += [c.job(["b%d@x.org" % i]) for i in range(1, 4)]
     go.set()
     ok(c.wait(*tags), "four jobs are done")
@@ -575,15 +575,15 @@ def test_gone(remote):
 
     def wait(session, line):
         arrived.set()
-        go.wait(20)
+        go.wait(malle.PATIENCE)
     s = Server(hooks={"END": wait})
     c, _ = remote.connect(s)
     for i in range(5):
         c.job(["b%d@x.org" % i])
-    arrived.wait(10)
+    arrived.wait(malle.PATIENCE)
     c.close()
     go.set()
-    s.sessions[0].ended.wait(10)
+    s.sessions[0].ended.wait(malle.PATIENCE)
     eq(s.recipients(), ["b0@x.org"], "only the one under way is finished")
     s.close()
 

@@ -148,7 +148,7 @@ remote-control:
         for p in self.running:
             p.terminate()
         for p in self.running:
-            p.wait(20)
+            p.wait(malle.PATIENCE)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

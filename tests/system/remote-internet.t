@@ -109,7 +109,7 @@ class World:
     def send(self, to, subject="x", options=(), body="Bonjour\r\n"):
         """Submits; the id of the message. options: of all, or a list each."""
         with smtplib.SMTP("127.0.0.1", self.m.ports["submission"],
-                          timeout=20) as c:
+                          timeout=malle.PATIENCE) as c:
             c.ehlo()
             c.starttls()
             c.ehlo()

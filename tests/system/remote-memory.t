@@ -30,7 +30,7 @@ def flood(piece, first=b""):
     """A hook that sends without an end, and counts."""
     def hook(session, line):
         session.sent = 0
-        session.conn.settimeout(30)
+        session.conn.settimeout(malle.PATIENCE)
         session.conn.sendall(first)
         while session.sent < 8 * TAKEN:
             session.conn.sendall(piece)

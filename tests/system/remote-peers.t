@@ -57,7 +57,8 @@ match from any for domain "opensmtpd.org" action "local"
 
 
 def submit(m, to, data, options=()):
-    with smtplib.SMTP("127.0.0.1", m.ports["submission"], timeout=30) as c:
+    with smtplib.SMTP("127.0.0.1", m.ports["submission"],
+                      timeout=malle.PATIENCE) as c:
         c.starttls()
         c.login(ALICE, PASSWORD)
         return c.sendmail(ALICE, to, data, ["BODY=8BITMIME"], list(options))

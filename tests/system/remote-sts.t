@@ -103,7 +103,7 @@ class Sts:
 
     def close(self):
         self.process.terminate()
-        status = self.process.wait(20)
+        status = self.process.wait(malle.PATIENCE)
         shutil.rmtree(self.folder, ignore_errors=True)
         return status
 

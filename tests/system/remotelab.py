@@ -211,7 +211,7 @@ class Remote:
         self.socket.close()
         self.process.terminate()
         try:
-            status = self.process.wait(20)
+            status = self.process.wait(malle.PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()

@@ -26,7 +26,8 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port), "queue_l
 
     def deliver(to, data, sender="zoe@free.test"):
         """To our port 25. The code of RCPT, or of the content."""
-        with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as c:
+        with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                          timeout=malle.PATIENCE) as c:
             c.ehlo()
             c.mail(sender)
             code, text = c.rcpt(to)

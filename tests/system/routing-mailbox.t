@@ -34,7 +34,8 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
         global number
         number += 1
         subject = "letter%d" % number
-        with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as c:
+        with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                          timeout=malle.PATIENCE) as c:
             c.ehlo()
             c.mail(sender)
             code, text = c.rcpt(to)

@@ -25,7 +25,8 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port), "errors_
 
     def reply(to, sender="zoe@free.test", login=None, content=None):
         """Code and text of RCPT; with content the letter goes."""
-        with smtplib.SMTP("127.0.0.1", m.ports["submission" if login else "smtp"], "client.test", timeout=20) as c:
+        with smtplib.SMTP("127.0.0.1", m.ports["submission" if login else "smtp"], "client.test",
+                          timeout=malle.PATIENCE) as c:
             c.ehlo()
             if login:
                 c.starttls()

@@ -200,7 +200,8 @@ def test_children(m):
         m.user("alice@" + domain, password)
         m.user("bob@" + domain, password)
     tls = ssl.create_default_context(cafile=m.ca)
-    with smtplib.SMTP_SSL("localhost", m.ports["submissions"], timeout=20,
+    with smtplib.SMTP_SSL("localhost", m.ports["submissions"],
+                          timeout=malle.PATIENCE,
                           context=tls) as s:
         s.login("alice@exemple.test", password)
         s.sendmail("alice@exemple.test", ["alice@exemple.test"],
@@ -216,7 +217,8 @@ def test_children(m):
                [("open another domain", "/../autre.test"),
                 ("open the folder of all domains", "/../../mail"),
                 ("open the queue", os.path.join(m.base, "queue"))])
-    p = poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=20, context=tls)
+    p = poplib.POP3_SSL("localhost", m.ports["pop3s"],
+                        timeout=malle.PATIENCE, context=tls)
     p.user("bob@exemple.test")
     p.pass_(password)
     test_child(m, "POP3 session", until(lambda: child("malle-pop3")),

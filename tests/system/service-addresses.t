@@ -14,7 +14,8 @@ from malle import eq, ok
 
 with malle.Instance({"default_domain": "", "errors_max": "10000", "commands_idle_max": "100000"}) as m:
     m.domain("exemple.test")
-    s = smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20)
+    s = smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                     timeout=malle.PATIENCE)
     s.ehlo()
 
     def rcpt(address):
@@ -77,7 +78,8 @@ with malle.Instance({"default_domain": "", "errors_max": "10000", "commands_idle
 
     # Whoever deletes the domain gets a clear answer at the door.
     m.malle("user", "delete", "bob@exemple.test")
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test", timeout=20) as s2:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
+                      timeout=malle.PATIENCE) as s2:
         s2.ehlo()
         s2.mail("zoe@free.test")
         eq(s2.rcpt("bob@exemple.test")[0], 550, "a deleted mailbox")

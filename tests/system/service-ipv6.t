@@ -39,31 +39,36 @@ with m:
     context = ssl.create_default_context(cafile=m.ca)
     context.check_hostname = False
 
-    with smtplib.SMTP("::1", PORTS["smtp"], "client.test", timeout=20) as s:
+    with smtplib.SMTP("::1", PORTS["smtp"], "client.test",
+                      timeout=malle.PATIENCE) as s:
         s.sendmail("zoe@free.test", ["bob@exemple.test"], "Subject: six\r\n\r\nhello\r\n")
     got = m.wait_messages("bob@exemple.test", 1)
     ok(len(got) == 1 and b"from client.test ([IPv6:::1])" in got[0],
        "SMTP on ::1, and the Received line says so (RFC 5321 4.1.3)")
-    with smtplib.SMTP("::1", PORTS["smtp"], "[IPv6:::1]", timeout=20) as s:
+    with smtplib.SMTP("::1", PORTS["smtp"], "[IPv6:::1]",
+                      timeout=malle.PATIENCE) as s:
         eq(s.ehlo()[0], 250, "EHLO with an address literal")
         eq(s.docmd("MAIL FROM:<zoe@[IPv6:2001:db8::1]>")[0], 250, "a sender at a literal")
         eq(s.docmd("RCPT TO:<bob@[IPv6:2001:db8::1]>")[0], 550, "mail for one is not relayed")
-    with smtplib.SMTP("::1", PORTS["submission"], "client.test", timeout=20) as s:
+    with smtplib.SMTP("::1", PORTS["submission"], "client.test",
+                      timeout=malle.PATIENCE) as s:
         s.starttls(context=context)
         s.login("alice@exemple.test", m.passwords["alice@exemple.test"])
         s.sendmail("alice@exemple.test", ["bob@exemple.test"], "Subject: two\r\n\r\nhello\r\n")
     got = m.wait_messages("bob@exemple.test", 2)
     ok(len(got) == 2 and not any(b"IPv6:::1" in x for x in got if b"Subject: two" in x),
        "submission on ::1 hides the client")
-    with smtplib.SMTP_SSL("::1", PORTS["submissions"], "client.test", timeout=20, context=context) as s:
+    with smtplib.SMTP_SSL("::1", PORTS["submissions"], "client.test",
+                          timeout=malle.PATIENCE, context=context) as s:
         s.login("alice@exemple.test", m.passwords["alice@exemple.test"])
         ok(True, "submission with TLS from the start")
-    p = poplib.POP3_SSL("::1", PORTS["pop3s"], timeout=20, context=context)
+    p = poplib.POP3_SSL("::1", PORTS["pop3s"],
+                        timeout=malle.PATIENCE, context=context)
     p.user("bob@exemple.test")
     p.pass_(m.passwords["bob@exemple.test"])
     eq(p.stat()[0], 2, "POP3S on ::1")
     p.quit()
-    p = poplib.POP3("::1", PORTS["pop3"], timeout=20)
+    p = poplib.POP3("::1", PORTS["pop3"], timeout=malle.PATIENCE)
     p.stls(context=context)
     plain = base64.b64encode(b"\0bob@exemple.test\0" + m.passwords["bob@exemple.test"].encode())
     ok(p._shortcmd("AUTH PLAIN " + plain.decode()).startswith(b"+OK"), "POP3 with STLS on ::1")

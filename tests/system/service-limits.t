@@ -59,5 +59,5 @@ try:
         eq(limits(session)["processes"], (0, 0), "an SMTP session makes no process")
 finally:
     m.close()
-    cat.wait(10)
+    cat.wait(malle.PATIENCE)
 malle.done()

@@ -69,7 +69,8 @@ with malle.Instance() as m:
     context.check_hostname = False
 
     before = family(m)
-    with smtplib.SMTP("127.0.0.1", m.ports["smtp"], timeout=20) as s:
+    with smtplib.SMTP("127.0.0.1", m.ports["smtp"],
+                      timeout=malle.PATIENCE) as s:
         s.ehlo()
         sizes = own(m, before)
         ok(len(sizes) == 1 and sizes[0] < SESSION_MAX, "an SMTP session: %r KiB" % sizes)
@@ -77,11 +78,13 @@ with malle.Instance() as m:
     # The other sessions of the same kind are there while one is measured.
     others = []
     for _ in range(3):
-        s = smtplib.SMTP_SSL("127.0.0.1", m.ports["submissions"], timeout=20, context=context)
+        s = smtplib.SMTP_SSL("127.0.0.1", m.ports["submissions"],
+                             timeout=malle.PATIENCE, context=context)
         s.login("bob@exemple.test", password)
         others.append(s)
     before = family(m)
-    s = smtplib.SMTP_SSL("127.0.0.1", m.ports["submissions"], timeout=20, context=context)
+    s = smtplib.SMTP_SSL("127.0.0.1", m.ports["submissions"],
+                         timeout=malle.PATIENCE, context=context)
     s.login("bob@exemple.test", password)
     sizes = own(m, before)
     ok(len(sizes) == 2 and is_small(sizes), "a submission and its malle-tls: %r KiB" % sizes)
@@ -96,7 +99,8 @@ with malle.Instance() as m:
     malle.until(lambda: not [p for p in family(m) - before if malle._argv0(p) == "malle-tls"])
 
     before = family(m)
-    p = poplib.POP3_SSL("127.0.0.1", m.ports["pop3s"], timeout=20, context=context)
+    p = poplib.POP3_SSL("127.0.0.1", m.ports["pop3s"],
+                        timeout=malle.PATIENCE, context=context)
     p.user("bob@exemple.test")
     p.pass_(password)
     p.retr(1)

@@ -6,6 +6,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # A call that strace takes away has no number for the filter to know.
 os.environ["MALLE_SANDBOX_DENY"] = "off"
+import malle
 from smtpd_peers import BUILD, Tap, Smtpd, code
 
 if not shutil.which("strace") or os.path.basename(BUILD) == "san":
@@ -47,6 +48,6 @@ for call, error, when, first, then in [
     pid = d.process.pid
     with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
         os.kill(int(f.read().split()[0]), 15)
-    d.process.wait(30)
+    d.process.wait(malle.PATIENCE)
     d.discard()
 t.done()

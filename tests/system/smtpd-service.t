@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
 from smtpd_peers import ADDRESSES, BUILD, Tap, Smtpd, code, mailbox
 
 t = Tap()
@@ -116,7 +117,7 @@ t.ok(d.process.poll() is None, "it waits for the messages half-way")
 t.eq(code(half.content("rest\r\n.\r\n")), "250 2.0.0", "which are accepted")
 t.eq(code(half.reply()), "421 4.3.2", "before their session ends")
 t.eq(code(data.content("rest\r\n.\r\n")), "250 2.0.0", "every one")
-t.eq(d.process.wait(10), 0, "then it exits with 0")
+t.eq(d.process.wait(malle.PATIENCE), 0, "then it exits with 0")
 t.eq([m.content for m in d.queue.messages[-2:]],
      [b"Subject: half\n\nrest\n", b"Subject: commit\n\nrest\n"],
      "and the queue has them")
@@ -129,7 +130,7 @@ half, idle = d.client(), d.client()
 half.begin()
 half.send("Subject: half\r\n\r\n")
 d.process.send_signal(signal.SIGHUP)
-t.eq(d.process.wait(10), 0, "SIGHUP ends the listener well")
+t.eq(d.process.wait(malle.PATIENCE), 0, "SIGHUP ends the listener well")
 t.ok(d.logged("reload sessions=2"), "and says so")
 t.eq(code(half.content("rest\r\n.\r\n")), "250 2.0.0",
      "a message half-way goes on")

@@ -94,28 +94,28 @@ class Spawn:
         socket.send_fds(sock or self.auth, [message], [a.fileno(), b.fileno()])
         a.close()
         b.close()
-        client.settimeout(10)
-        login.settimeout(10)
+        client.settimeout(malle.PATIENCE)
+        login.settimeout(malle.PATIENCE)
         return client, login
 
     def ask_local(self, message, sock=None):
         queue, a = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         socket.send_fds(sock or self.queue, [message], [a.fileno()])
         a.close()
-        queue.settimeout(10)
+        queue.settimeout(malle.PATIENCE)
         return queue
 
     def ask_mailbox(self, message, sock=None):
         asker, a = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         socket.send_fds(sock or self.registry, [message], [a.fileno()])
         a.close()
-        asker.settimeout(10)
+        asker.settimeout(malle.PATIENCE)
         return asker
 
     def close(self):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(malle.PATIENCE)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
@@ -316,7 +316,7 @@ def test_stop(s):
     login.recv(100)
     family = malle.children(s.process.pid)
     s.process.terminate()
-    eq(s.process.wait(15), 0, "SIGTERM: ends well")
+    eq(s.process.wait(malle.PATIENCE), 0, "SIGTERM: ends well")
     ok(not any(malle._alive(p) for p in family), "and so do its children")
     eq([l for l in s.log().split("\n") if "sandbox:" in l], [],
        "no call was outside of its role")

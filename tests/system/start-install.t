@@ -110,7 +110,7 @@ def test_help():
         if not program.startswith("malle"):
             continue
         r = subprocess.run([os.path.join(malle.BIN, program), "-h"],
-                           capture_output=True, text=True, timeout=20,
+                           capture_output=True, text=True, timeout=malle.PATIENCE,
                            env=dict(os.environ))
         ok(r.returncode == 0 and "usage" in r.stdout.lower(),
            program + " -h")

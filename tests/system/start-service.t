@@ -22,7 +22,8 @@ def context(m):
 
 
 def send(m, subject, n=1):
-    with smtplib.SMTP_SSL("localhost", m.ports["submissions"], timeout=20,
+    with smtplib.SMTP_SSL("localhost", m.ports["submissions"],
+                          timeout=malle.PATIENCE,
                           context=context(m)) as s:
         s.login("alice@exemple.test", PASSWORD)
         for i in range(n):
@@ -31,7 +32,7 @@ def send(m, subject, n=1):
 
 
 def fetch(m):
-    p = poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=20,
+    p = poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=malle.PATIENCE,
                         context=context(m))
     p.user("bob@exemple.test")
     p.pass_(PASSWORD)
@@ -113,10 +114,11 @@ def test_deaths(m):
 
 def test_reload(m):
     """SIGHUP in the middle of an SMTP and of a POP3 session over TLS."""
-    s = smtplib.SMTP_SSL("localhost", m.ports["submissions"], timeout=20,
+    s = smtplib.SMTP_SSL("localhost", m.ports["submissions"],
+                         timeout=malle.PATIENCE,
                          context=context(m))
     s.login("alice@exemple.test", PASSWORD)
-    p = poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=20,
+    p = poplib.POP3_SSL("localhost", m.ports["pop3s"], timeout=malle.PATIENCE,
                         context=context(m))
     p.user("bob@exemple.test")
     p.pass_(PASSWORD)
@@ -127,7 +129,8 @@ def test_reload(m):
     for x in names:
         ok(until(lambda: m.pid(x) not in (None, old[x])), "a new " + x)
     until(lambda: all(m.pid(x) for x in malle.PROGRAMS))
-    with smtplib.SMTP("localhost", m.ports["smtp"], timeout=20) as new:
+    with smtplib.SMTP("localhost", m.ports["smtp"],
+                      timeout=malle.PATIENCE) as new:
         new.ehlo()
         eq(new.esmtp_features["size"], "123456", "SIGHUP: a changed setting")
     s.sendmail("alice@exemple.test", ["bob@exemple.test"],
@@ -149,7 +152,7 @@ def test_stop_under_load(m):
     def client(number):
         try:
             with smtplib.SMTP_SSL("localhost", m.ports["submissions"],
-                                  timeout=20, context=context(m)) as s:
+                                  timeout=malle.PATIENCE, context=context(m)) as s:
                 s.login("alice@exemple.test", PASSWORD)
                 for i in range(10000):
                     subject = "charge-%d-%d" % (number, i)

@@ -262,7 +262,7 @@ def test_notify(folder):
         s.bind(d + "/notify")
         os.chmod(d, 0o755)
         os.chmod(d + "/notify", 0o777)
-        s.settimeout(20)
+        s.settimeout(malle.PATIENCE)
         with malle.Instance(libexec=folder, start=False) as m:
             m.env["NOTIFY_SOCKET"] = d + "/notify"
             m.start()

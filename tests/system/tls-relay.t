@@ -34,7 +34,7 @@ def s_client(*options, text=b"hello\n", quiet=True):
                         "127.0.0.1:%d" % t.port] +
                        (["-quiet", "-no_ign_eof"] if quiet else []) +
                        list(options), input=text, capture_output=True,
-                       timeout=30)
+                       timeout=malle.PATIENCE)
     thread.join(10)
     return p.returncode, p.stdout + p.stderr, infos[-1]
 
@@ -98,7 +98,7 @@ for version in ("-tls1_2", "-tls1_3"):
         p = subprocess.run(["openssl", "s_client", "-connect",
                             "127.0.0.1:%d" % t.port, version,
                             "-sess_in", session], input=b"Q\n",
-                           capture_output=True, timeout=30)
+                           capture_output=True, timeout=malle.PATIENCE)
         thread.join(10)
         reused = b"Reused" in p.stdout
         os.unlink(session)
