@@ -66,6 +66,9 @@ void routing_take(struct routing *r, const struct old_delivery *d,
     const char *domain);
 /* The message that an answer is made of: its subject, its body. */
 void routing_answer(struct routing *r, struct slice message);
+/* Names what is not done of it. */
+void routing_left_out(struct migration *g, const char *name,
+    const struct routing *r);
 /* Sets it for a mailbox that has nothing set yet. */
 void migrate_routing(struct migration *g, const char *address,
     struct routing *r);

@@ -203,8 +203,9 @@ routing_answer(struct routing *r, struct slice message)
 	r->answers = r->text.len > 0;
 }
 
-static void
-report_left_out(struct migration *g, const char *name, const struct routing *r)
+void
+routing_left_out(struct migration *g, const char *name,
+    const struct routing *r)
 {
 	if (r->left_out.len > 0)
 		migrate_report(g, LEFT_OUT, "program", name,
@@ -217,7 +218,7 @@ migrate_routing(struct migration *g, const char *address, struct routing *r)
 	struct registry_fields f = { .n = 0 };
 	struct seen seen;
 
-	report_left_out(g, address, r);
+	routing_left_out(g, address, r);
 	registry_add(&f, "address", slice_of(address));
 	if (r->targets.len > 0) {
 		registry_add(&f, "forward", str_slice(&r->targets));
@@ -267,6 +268,6 @@ migrate_alias(struct migration *g, const char *address, struct routing *r,
 		done = migrate_add(g, "alias", address, &f, retry);
 	}
 	if (done)
-		report_left_out(g, address, r);
+		routing_left_out(g, address, r);
 	return done;
 }

@@ -198,6 +198,7 @@ take_default(struct source *s, struct slice goes, const struct routing *r)
 		str_put(&folder.targets, str_slice(&r->targets));
 	registry_add(&f, "name", slice_of(s->domain));
 	registry_add(&f, "catch-all", str_slice(&folder.targets));
+	routing_left_out(s->g, s->domain, r);
 	if (folder.targets.len > 0)
 		migrate_change(s->g, "domain.set", &f, "catch-all", s->domain,
 		    str_c(&folder.targets));
