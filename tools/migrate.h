@@ -91,7 +91,7 @@ void limits_free(struct old_limits *l);
 void limits_apply(const struct old_limits *l, struct old_account *a);
 /* Sets what the domain of ours does not limit yet; names what is none here. */
 void migrate_limits(struct migration *g, const char *domain,
-    const struct old_limits *l);
+    struct old_limits *l);
 /* Names the flags of an account that mean nothing here. */
 void migrate_flags(struct migration *g, const char *address, uint32_t flags);
 

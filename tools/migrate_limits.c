@@ -49,14 +49,27 @@ static const struct {
 };
 /* clang-format on */
 
+/* What a line switches off for all accounts, or NULL. */
+static bool *
+switched_off(struct old_limits *l, struct slice name)
+{
+	if (slice_eq(name, SLICE("disable_pop")))
+		return &l->no_pop;
+	if (slice_eq(name, SLICE("disable_smtp")) ||
+	    slice_eq(name, SLICE("disable_external_relay")))
+		return &l->no_smtp;
+	return slice_eq(name, SLICE("disable_password_changing")) ?
+	    &l->no_password : NULL;
+}
+
 void
 limits_read(struct old_limits *l, const char *folder, const char *top)
 {
 	char path[3 * OLD_PATH_MAX];
 	struct slice rest, name, value;
+	bool *off;
 
-	*l = (struct old_limits){ STR_INIT(2 * LIMITS_MAX), false, false,
-		false };
+	*l = (struct old_limits){ .text = STR_INIT(2 * LIMITS_MAX) };
 	snprintf(path, sizeof(path), "%s/.qmailadmin-limits", folder);
 	if (old_read(path, LIMITS_MAX, &l->text) == -1) {
 		str_clear(&l->text);
@@ -64,15 +77,9 @@ limits_read(struct old_limits *l, const char *folder, const char *top)
 		if (old_read(path, LIMITS_MAX, &l->text) == -1)
 			str_clear(&l->text);
 	}
-	for (rest = str_slice(&l->text); old_limit(&rest, &name, &value);) {
-		if (slice_eq(name, SLICE("disable_pop")))
-			l->no_pop = true;
-		if (slice_eq(name, SLICE("disable_smtp")) ||
-		    slice_eq(name, SLICE("disable_external_relay")))
-			l->no_smtp = true;
-		if (slice_eq(name, SLICE("disable_password_changing")))
-			l->no_password = true;
-	}
+	for (rest = str_slice(&l->text); old_limit(&rest, &name, &value);)
+		if ((off = switched_off(l, name)) != NULL)
+			*off = true;
 }
 
 void
@@ -148,41 +155,43 @@ leave_out(struct migration *g, const char *domain, struct slice name,
 	migrate_report(g, LEFT_OUT, "limit", domain, note);
 }
 
+static void
+take_limit(struct migration *g, const char *domain, struct slice name,
+    struct slice value, bool *has)
+{
+	char number[24];
+	size_t i = 0;
+	uint64_t n;
+
+	while (i < N_LIMITS && !slice_eq(name, slice_of(limits[i].old)))
+		i++;
+	if (i == N_LIMITS || slice_eq(value, SLICE("0")) ||
+	    take_value(value, limits[i].unit, &n) == -1) {
+		leave_out(g, domain, name, value);
+	} else if (n > 0 && has[i]) {
+		migrate_report(g, THERE, "limit", domain, limits[i].ours);
+	} else if (n > 0) {
+		snprintf(number, sizeof(number), "%" PRIu64, n);
+		set_limit(g, domain, limits[i].ours, number);
+		has[i] = true;	/* a second line changes nothing */
+	}
+}
+
 void
-migrate_limits(struct migration *g, const char *domain,
-    const struct old_limits *l)
+migrate_limits(struct migration *g, const char *domain, struct old_limits *l)
 {
 	struct slice rest = str_slice(&l->text), name, value;
 	struct registry_fields f = { .n = 0 };
 	bool has[N_LIMITS + 1] = { false };
-	char text[1024], number[24];
-	uint64_t n;
-	size_t i;
+	char text[1024];
 
 	registry_add(&f, "name", slice_of(domain));
 	(void)migrate_ask(g, "domain.show", &f, take_limits, has, text,
 	    sizeof(text));
-	while (old_limit(&rest, &name, &value)) {
-		for (i = 0; i < N_LIMITS; i++)
-			if (slice_eq(name, slice_of(limits[i].old)))
-				break;
-		if (slice_eq(name, SLICE("disable_pop")) ||
-		    slice_eq(name, SLICE("disable_smtp")) ||
-		    slice_eq(name, SLICE("disable_external_relay")) ||
-		    slice_eq(name, SLICE("disable_password_changing")))
-			continue;	/* limits_apply(), and below */
-		if (i == N_LIMITS || slice_eq(value, SLICE("0")) ||
-		    take_value(value, limits[i].unit, &n) == -1) {
-			leave_out(g, domain, name, value);
-		} else if (n > 0 && has[i]) {
-			migrate_report(g, THERE, "limit", domain,
-			    limits[i].ours);
-		} else if (n > 0) {
-			snprintf(number, sizeof(number), "%" PRIu64, n);
-			set_limit(g, domain, limits[i].ours, number);
-			has[i] = true;	/* a second line changes nothing */
-		}
-	}
+	while (old_limit(&rest, &name, &value))
+		if (switched_off(l, name) == NULL)
+			take_limit(g, domain, name, value, has);
+	/* The others are each account's: limits_apply(). */
 	if (l->no_password && has[N_LIMITS])
 		migrate_report(g, THERE, "limit", domain, "owner-may");
 	else if (l->no_password)
