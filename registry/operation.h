@@ -174,6 +174,7 @@ operation_act op_dump, op_load, op_journal, op_journal_follow, op_check,
 operation_act op_domain_measure;
 operation_act op_mailbox_measure, op_mailbox_open, op_mailbox_fill,
     op_mailbox_purge;
+operation_act op_sent;
 operation_act op_own_add, op_own_list, op_own_delete;
 operation_act op_app_add, op_app_list, op_app_delete;
 

@@ -227,6 +227,15 @@ registry_verdict(const struct malle *m, int verdict, const char *text)
 	return status[verdict];
 }
 
+void
+as_add(const struct malle *m, struct registry_fields *f)
+{
+	if (m->as == NULL)
+		return;
+	registry_add(f, "as", slice_of(m->as));
+	registry_add(f, "current", slice_of(m->current));
+}
+
 int
 registry_ask_on(const struct malle *m, int fd, const char *operation,
     struct registry_fields *f, row_show *show, void *arg)
@@ -234,10 +243,7 @@ registry_ask_on(const struct malle *m, int fd, const char *operation,
 	char text[1024] = "";
 	int verdict;
 
-	if (m->as != NULL) {
-		registry_add(f, "as", slice_of(m->as));
-		registry_add(f, "current", slice_of(m->current));
-	}
+	as_add(m, f);
 	if (m->french)
 		registry_add(f, "language-of-answer", SLICE("fr"));
 	place_add(f);

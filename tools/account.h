@@ -58,6 +58,9 @@ row_show row_show_columns;
  * it was logged in from, as far as there are any. */
 void place_add(struct registry_fields *f);
 
+/* Adds whose rights --as asks for, and their password. */
+void as_add(const struct malle *m, struct registry_fields *f);
+
 /*
  * Asks, shows the rows (as JSON with --json; show may be NULL: no rows), says
  * the verdict's sentence on stderr. Returns the exit status.

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "tools/account.h"
+#include "tools/sent.h"
 
 /* clang-format off */
 static const struct option_field client_options[] = {
@@ -54,8 +55,8 @@ client_list(struct malle *m, int argc, char **argv)
 static int
 client_show(struct malle *m, int argc, char **argv)
 {
-	return ask_about_one(m, "client.show", "name", NULL, false, argc, argv,
-	    "client show NAME", row_show_all);
+	return sent_show_one(m, "client.show", "client.sent", argc, argv,
+	    "client show NAME");
 }
 
 static int

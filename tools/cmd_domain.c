@@ -7,6 +7,7 @@
 
 #include "tools/account.h"
 #include "tools/domain_check.h"
+#include "tools/sent.h"
 
 /* clang-format off */
 static const struct option_field options[] = {
@@ -65,8 +66,8 @@ domain_list(struct malle *m, int argc, char **argv)
 static int
 domain_show(struct malle *m, int argc, char **argv)
 {
-	return ask_about_one(m, "domain.show", "name", NULL, false, argc, argv,
-	    "domain show NAME", row_show_all);
+	return sent_show_one(m, "domain.show", "domain.sent", argc, argv,
+	    "domain show NAME");
 }
 
 static int

@@ -10,6 +10,7 @@
 #include "lib/num.h"
 #include "tools/backup.h"
 #include "tools/import.h"
+#include "tools/sent.h"
 #include "tools/user.h"
 #include "tools/user_usage.h"
 
@@ -184,9 +185,9 @@ sending_text(const struct malle *m, struct slice value, char *out, size_t cap)
 	    m->french ? "destinataires" : "recipients", SLICE_FMT(max));
 }
 
-/* The account's row with what malle-mailbox has counted. */
+/* The account's row with what malle-mailbox and malle-queued have counted. */
 struct counted {
-	const struct malle *m;
+	struct sent sent;	/* the same question of malle-queued */
 	uint64_t messages, bytes;
 	bool known;
 };
@@ -196,6 +197,7 @@ show_counted(void *arg, const struct registry_fields *row)
 {
 	struct registry_fields all = *row;
 	const struct counted *c = arg;
+	const struct malle *m = c->sent.m;
 	char messages[24], bytes[24], percent[24], sending[200];
 	uint64_t quota;
 
@@ -211,13 +213,14 @@ show_counted(void *arg, const struct registry_fields *row)
 		    (double)c->bytes * 100 / (double)quota);
 		registry_add(&all, "used-percent", slice_of(percent));
 	}
-	for (size_t i = 0; i < all.n && !c->m->json; i++) {
+	sent_add(&c->sent, &all);
+	for (size_t i = 0; i < all.n && !m->json; i++) {
 		if (!slice_eq(all.v[i].name, SLICE("sending")))
 			continue;
-		sending_text(c->m, all.v[i].value, sending, sizeof(sending));
+		sending_text(m, all.v[i].value, sending, sizeof(sending));
 		all.v[i].value = slice_of(sending);
 	}
-	if (c->m->json)
+	if (m->json)
 		row_show_json(NULL, &all);
 	else
 		row_show_all(NULL, &all);
@@ -228,8 +231,7 @@ user_show(struct malle *m, int argc, char **argv)
 {
 	static struct arguments a;
 	struct secrets s = { .show = false };
-	struct counted c = { .m = m };
-	struct registry_fields f;
+	struct counted c = { .sent = { .m = m, .operation = "user.sent" } };
 	struct malle plain;
 	int status = EX_NOINPUT;
 
@@ -238,12 +240,10 @@ user_show(struct malle *m, int argc, char **argv)
 		return arguments_wrong(m, "user show ADDRESS [--own]");
 	registry_add(&a.f, "address", slice_of(a.positional[0]));
 	if (add_current(m, &a.f, &s) == 0) {
-		f = a.f;
-		if (m->as != NULL) {
-			registry_add(&f, "as", slice_of(m->as));
-			registry_add(&f, "current", slice_of(m->current));
-		}
-		c.known = mailbox_numbers(m, &f, &c.messages, &c.bytes) == 0;
+		c.sent.f = a.f;
+		as_add(m, &c.sent.f);
+		c.known = mailbox_numbers(m, &c.sent.f, &c.messages,
+		    &c.bytes) == 0;
 		/* The row is shown by us, as JSON too. */
 		plain = *m;
 		plain.json = false;

@@ -111,10 +111,7 @@ measure(struct listing *l, const char *domain)
 	int status, result;
 
 	registry_add(&f, "name", slice_of(domain));
-	if (l->m->as != NULL) {
-		registry_add(&f, "as", slice_of(l->m->as));
-		registry_add(&f, "current", slice_of(l->m->current));
-	}
+	as_add(l->m, &f);
 	if ((status = box_open(&b, l->m, "domain.measure", &f, false)) != EX_OK)
 		return status;
 	result = box_ask(&b, BOX_USAGE, NULL, take_used, l);

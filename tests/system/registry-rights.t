@@ -27,6 +27,7 @@ def on(domain, other):
     return {
         "client.add": {"name": "acme"}, "client.list": {},
         "client.show": {"name": domain[0]},
+        "client.sent": {"name": domain[0]},
         "client.set": {"name": domain[0], "note": "x"},
         "client.delete": {"name": "never"},
         "manager.add": {"name": "chief", "hash": "!"}, "manager.list": {},
@@ -37,11 +38,12 @@ def on(domain, other):
         "manager.delete": {"name": "never"},
         "domain.add": {"name": domain}, "domain.list": {},
         "domain.show": {"name": domain}, "domain.measure": {"name": domain},
+        "domain.sent": {"name": domain},
         "domain.set": {"name": domain, "language": "fr"},
         "domain.delete": {"name": domain},
         "user.add": {"address": who, "hash": "!"},
         "user.list": {"domain": domain},
-        "user.show": {"address": who},
+        "user.show": {"address": who}, "user.sent": {"address": who},
         "user.set": {"address": who, "full-name": "Me"},
         "user.passwd": {"address": who, "password": PASSWORD},
         "user.delete": {"address": "never@" + domain},
@@ -82,7 +84,7 @@ def on(domain, other):
     }
 
 
-OWNERS = {"user.show", "user.set", "user.passwd", "mailbox.measure",
+OWNERS = {"user.show", "user.sent", "user.set", "user.passwd", "mailbox.measure",
           "mailbox.open", "own.add", "own.list", "own.delete", "app.add", "app.list",
           "app.delete"}
 ROOT_ONLY = {"dump", "load", "mailbox.fill", "journal.follow"}
@@ -91,7 +93,7 @@ OWNER_ONLY = {"mailbox.open", "own.add", "own.list", "own.delete", "app.add"}
 # Done whoever owns what: the rows are sorted out.
 SORTED = {"client.list", "manager.list", "domain.list", "removed.list",
           "journal", "undo"}
-SEEN = {"client.show", "manager.show", "manager.passwd", "domain.show", "domain.measure",
+SEEN = {"client.show", "client.sent", "domain.sent", "user.sent", "manager.show", "manager.passwd", "domain.show", "domain.measure",
         "user.show", "user.list", "user.propose", "mailbox.measure", "app.list", "alias.show", "alias.list",
         "robot.show", "robot.list"}
 GIVEN = {"domain.set", "user.add", "user.rename", "user.restore", "mailbox.purge", "user.set", "user.passwd", "user.delete", "app.delete",
