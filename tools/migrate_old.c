@@ -224,7 +224,8 @@ make_unique(struct box_message *m, const char *name)
 	    ".migrated", m->time, h);
 }
 
-/* 0: it is a message, described in *out with its descriptor; -1: none. */
+/* The descriptor of a message, described in *out. -1 with errno: ENOENT when it
+ * is none, or has gone. */
 static int
 open_message(int dir, const char *folder, bool is_new, const char *name,
     struct box_message *out)
@@ -234,13 +235,18 @@ open_message(int dir, const char *folder, bool is_new, const char *name,
 	struct stat st;
 	int fd;
 
+	errno = ENOENT;
 	if (maildir_name_parse(slice_of(name), &parts) == -1)
 		return -1;
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd == -1 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	if (fd == -1 && (errno == ELOOP || errno == ENXIO))
+		errno = ENOENT;	/* a link, a socket */
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    slice_to_cstr(slice_of(folder), m.folder, sizeof(m.folder)) == -1) {
-		if (fd != -1)
-			close(fd);
+		close(fd);
+		errno = ENOENT;
 		return -1;
 	}
 	m.size = (uint64_t)st.st_size;
@@ -261,8 +267,14 @@ copy_message(struct reading *r, int dir, const char *folder, bool is_new,
 	struct box_message m;
 	int fd, result;
 
-	if ((fd = open_message(dir, folder, is_new, name, &m)) == -1)
+	if ((fd = open_message(dir, folder, is_new, name, &m)) == -1) {
+		if (errno == ENOENT)
+			return 0;
+		fprintf(stderr, "malle: %s/%s/%s: %s\n", r->path, folder, name,
+		    strerror(errno));
+		r->copied.failed++;
 		return 0;
+	}
 	result = box_put(r->to, &m, read_message, &fd);
 	close(fd);
 	r->copied.copied += result == BOX_OK;

@@ -382,6 +382,10 @@ with malle.Instance() as m:
        "a customer and a language for the domains")
     eq(outcome(rows, "client", "durand"), ["made"], "who is made if need be")
     test_mail(m)
+    eq((outcome(rows, "mail", "link@a.test"), notes(rows, "mail", "link@a.test"),
+        "4.hard:2,S: Permission denied" in result.stderr),
+       (["FAILED"], ["1 copied, 0 there, 1 failed"], True),
+       "a message that cannot be read is told")
     test_again(m, tree)
     eq(m.violations(), [], "no call outside a role")
 malle.done()
