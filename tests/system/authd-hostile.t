@@ -4,6 +4,7 @@
 import os
 import random
 import resource
+import select
 import sys
 import time
 import warnings
@@ -69,8 +70,9 @@ s.answer()
 s.s.send(body)
 ok(s.answer() == (None, None), "AUTH_START twice")
 s.close()
-s = d.login(initial=b"\0alice\0no", client="192.0.2.67")
-s.s.send(struct.pack("<H", RESPONSE) + pack(b"") + pack(b""))
+with malle.held(d.process.pid):
+    s = d.login(initial=b"\0alice\0no", client="192.0.2.67")
+    s.s.send(struct.pack("<H", RESPONSE) + pack(b"") + pack(b""))
 ok(s.answer() == (None, None), "a message while the password is looked at")
 s.close()
 for client in ("", "localhost", "1.2.3.4 x=y", "::1%lo"):
@@ -84,9 +86,7 @@ for _ in range(200):
     s = d.login(initial="\0alice\0no", client="192.0.2.68", fd=b.fileno())
     s.close()
 s = Login.__new__(Login)
-s.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-s.s.settimeout(malle.PATIENCE)
-s.s.connect(d.path)
+s.s = malle.unix(d.path)
 s.s.sendmsg([body], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                       array.array("i", [b.fileno()] * 100))])
 s.answer()
@@ -116,9 +116,7 @@ s.close()
 
 # a peer that does not say anything is sent away
 start = time.monotonic()
-s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-s.settimeout(malle.PATIENCE)
-s.connect(d.path)
+s = malle.unix(d.path)
 ok(s.recv(10) == b"" and time.monotonic() - start > 8,
    "silence is ended after ten seconds: %.1f" % (time.monotonic() - start))
 s.close()
@@ -131,19 +129,21 @@ for _ in range(50):
 ok(serves(), "peers that are gone when they are answered")
 
 # malle-spawn does not read: the session hears of it at once
-n = 0
-while True:
+def passed_on():
+    return d.log().count(" auth-ok client=192.0.2.9 "
+                         "account=alice@exemple.test service=pop3 ")
+
+
+n, answer = 0, None
+while answer is None and n <= 200:
     s = d.login(service=POP3, initial="\0alice\0pw", client="192.0.2.9",
                 fd=b.fileno(), leftover=b"x" * 8192)
-    s.s.settimeout(0.1)
-    try:
-        answer = s.answer()
-        break
-    except TimeoutError:
+    malle.until(lambda: passed_on() > n or
+                select.select([s.s], [], [], 0)[0])
+    if passed_on() > n:
         n += 1
-    if n > 200:
-        answer = None
-        break
+    else:
+        answer = s.answer()
 ok(answer is not None and answer[0] == NO and answer[1][0] == TEMPORARY,
    "malle-spawn is busy (%d waiting): a temporary failure" % n)
 ok(serves(), "SMTP goes on")
@@ -172,10 +172,9 @@ guesses = [d.login(initial="\0bob\0no", client="192.0.2.71")
 malle.until(lambda: d.log().count(" auth-failed client=192.0.2.71 ") == 8)
 s = d.login(client="192.0.2.71")
 ok(s.answer()[0] == CONTINUE, "a login is under way")
-d.process.send_signal(signal.SIGSTOP)
-s.s.send(struct.pack("<H", RESPONSE) + pack(b"\0bob\0no") + pack(b""))
-d.process.send_signal(signal.SIGTERM)
-d.process.send_signal(signal.SIGCONT)
+with malle.held(d.process.pid):
+    s.s.send(struct.pack("<H", RESPONSE) + pack(b"\0bob\0no") + pack(b""))
+    d.process.send_signal(signal.SIGTERM)
 verdict = (d.stop(), s.answer())
 ok(verdict[0] == 0 and verdict[1][0] == NO and verdict[1][1][0] == BAD,
    "told to end, it still answers: %s" %

@@ -46,10 +46,14 @@ def cost(*args, **facts):
     return answer, 1000 * (malle.cpu_of(d.process.pid) - before)
 
 
-# What looking at a password costs here: the most of it is the hash.
-start = time.process_time()
-crypt.crypt("secret", yescrypt)
-hashing = 1000 * (time.process_time() - start)
+def hash_once():
+    start = time.process_time()
+    crypt.crypt("secret", yescrypt)
+    return 1000 * (time.process_time() - start)
+
+
+# What looking at a password costs here at least: the most of it is the hash.
+hashing = min(hash_once() for _ in range(5))
 
 # a verified password is remembered
 first = cost("alice", "secret")
@@ -117,9 +121,12 @@ ok(d.plain("victim", "secret", client="203.0.113.9")[0] == OK,
    "the owner logs in")
 
 # many at once, as a botnet does: none waits for the other
-logins = [d.login(initial="\0victim\0guess%d" % i,
-                  client="100.64.%d.1" % i) for i in range(100)]
-fast = d.plain("alice", "secret", client="192.0.2.1")
+with malle.held(d.process.pid):
+    logins = [d.login(initial="\0victim\0guess%d" % i,
+                      client="100.64.%d.1" % i) for i in range(100)]
+    owner = d.login(initial="\0alice\0secret", client="192.0.2.1")
+fast = owner.answer()
+owner.close()
 waiting = len(logins) - len(select.select([s.s for s in logins], [], [], 0)[0])
 ok(fast[0] == OK and waiting > 0,
    "others log in while %d wait" % waiting)
@@ -127,17 +134,20 @@ answers = [s.answer() for s in logins]
 for s in logins:
     s.close()
 ok(all(a[0] == NO for a in answers), "all are refused")
-one = d.login(initial="\0victim\0more", client="100.65.0.1")
-malle.is_read(one.s)
-ok(d.plain("victim", "more", client="100.65.0.2") ==
+with malle.held(d.process.pid):
+    one, other = [d.login(initial="\0victim\0more", client="100.65.0.%d" % i)
+                  for i in (1, 2)]
+ok(other.answer() ==
    (NO, (TEMPORARY, "too many failed attempts, please wait some minutes")),
    "then they are refused unseen")
+other.close()
 ok(d.plain("victim", "secret", client="203.0.113.9")[0] == OK,
    "but not the owner at a known address")
 ok(scram(d, "victim", "secret", client="203.0.113.9")[0][0] == OK,
    "nor with SCRAM")
-ok(scram(d, "victim", "secret", client="100.65.0.3")[0][1][0] == TEMPORARY,
-   "SCRAM is counted, too")
+# One is looked at every five seconds, and the next comes sooner than that.
+ok(any(scram(d, "victim", "secret", client="100.65.1.%d" % i)[0][1][0] ==
+       TEMPORARY for i in range(5)), "SCRAM is counted, too")
 ok(one.answer() == (NO, (BAD, "wrong name or password")),
    "one is looked at in a while")
 one.close()

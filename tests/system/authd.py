@@ -162,9 +162,7 @@ class Login:
                  client="192.0.2.1", session="s1", tls=True, initial=None,
                  exporter=b"", endpoint=b"", utf8=False, leftover=b"",
                  fd=None, raw=None):
-        self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.s.settimeout(malle.PATIENCE)
-        self.s.connect(daemon.path)
+        self.s = malle.unix(daemon.path)
         if raw is not None:
             self.s.send(raw)
             return

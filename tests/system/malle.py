@@ -13,6 +13,7 @@ A test begins with
 Build folder: MALLE_BUILD, default "build" (below the top folder).
 """
 import atexit
+import contextlib
 import fcntl
 import glob
 import os
@@ -163,6 +164,29 @@ def is_read(s):
     def left():
         return struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, bytes(4)))[0]
     return until(lambda: left() == 0)
+
+
+def unix(path, kind=socket.SOCK_SEQPACKET):
+    """A connection to a socket of a program, with patience. A backlog that is
+    full is waited for, which Python's own patience does not."""
+    s = socket.socket(socket.AF_UNIX, kind)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
+                 struct.pack("ll", PATIENCE, 0))
+    s.connect(path)
+    s.settimeout(PATIENCE)
+    return s
+
+
+@contextlib.contextmanager
+def held(pid):
+    """A process that does nothing meanwhile: it finds all at once what is sent
+    to it, however slowly that is done."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: _state(pid) in ("T", "t", "Z", ""))
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def cpu_of(pid):
@@ -503,12 +527,17 @@ def _kill(pid, sig):
         pass
 
 
-def _alive(pid):
+def _state(pid):
+    """R, S, T, Z, ... of proc(5); "" when it is gone."""
     try:
         with open("/proc/%d/stat" % pid) as f:
-            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+            return f.read().rsplit(")", 1)[1].split()[0]
     except OSError:
-        return False
+        return ""
+
+
+def _alive(pid):
+    return _state(pid) not in ("Z", "")
 
 
 def status_of(pid):

@@ -79,10 +79,7 @@ class Client:
     """One connection to the queue."""
 
     def __init__(self, path=None, sock=None):
-        self.s = sock
-        if sock is None:
-            self.s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self.s.connect(path)
+        self.s = malle.unix(path) if sock is None else sock
         self.s.settimeout(malle.PATIENCE)
 
     def send(self, kind, body=b""):

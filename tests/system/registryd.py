@@ -158,10 +158,9 @@ class Registry:
             malle.note(self.log()[-3000:])
         self.close()
 
-    def connect(self, timeout=60):
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def connect(self, timeout=malle.PATIENCE):
+        s = malle.unix(self.socket_path)
         s.settimeout(timeout)
-        s.connect(self.socket_path)
         return s
 
     def ask(self, operation, **fields):

@@ -99,9 +99,7 @@ class Tls:
 
     def hand_over(self, client):
         """What a session does; client is closed. The clear stream."""
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        s.settimeout(malle.PATIENCE)
-        s.connect(self.path)
+        s = malle.unix(self.path, socket.SOCK_STREAM)
         s.sendmsg([b"\1"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                              array.array("i", [client.fileno()]))])
         client.close()
