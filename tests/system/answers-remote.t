@@ -48,9 +48,11 @@ try:
     ok(b"Received:" not in data, "and begins here")
 
     # Their robot answers ours, from an address and without a mark: once, then silence.
-    for n in range(3):
-        id = write("robot@exemple.org", header="Subject: Re: Info %d\r\n" % n)
-        lab.event(id, "done")
+    def robot(n):
+        return write("robot@exemple.org", header="Subject: Re: Info %d\r\n" % n)
+    lab.event(answer_of(robot(0)), "done")
+    for n in (1, 2):
+        ok(lab.event(robot(n), "not-answered"), "8.4: letter %d of a robot" % n)
     eq(len([x for x in ours.messages if x["rcpts"] == ["robot@exemple.org"]]), 1,
        "8.4: a robot without manners has one answer, not three")
 

@@ -42,7 +42,7 @@ def submit(sender, to, header, body="Un message.\r\n", m=m):
     return re.search(r"[0-9a-z]+-[0-9a-z]+", text.decode()).group(0)
 
 
-def verdict(id, seconds=20, n=1, m=m):
+def verdict(id, seconds=malle.PATIENCE, n=1, m=m):
     """What became of the answer: "answered", or why not; n of them, sorted."""
     def found():
         return [x for x in EVENT.findall(m.log()) if x[0] == id]

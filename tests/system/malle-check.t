@@ -104,7 +104,8 @@ def test_trace(m):
     status, ident = submit(m, "alice@exemple.test", "bob@exemple.test",
                            header="Delivered-To: bob@exemple.test\n")
     ok(status == 0 and m.wait_log(f" {ident} done"), "a message that goes round is given up")
-    ok(m.wait_messages("alice@exemple.test", 1), "its sender is told")
+    ok(m.wait_messages("alice@exemple.test", 1) and
+       m.wait_log(" delivered to=alice@exemple.test "), "its sender is told")
     status, out = run(m, "trace", ident)
     ok("failed for good" in out and "notice about " + ident in out and
        "alice@exemple.test: delivered" in out, "the story has the notice in it") or note(out)

@@ -19,7 +19,7 @@ from relaylab import Lab
 TRY = {"retry_first": "1s", "retry_max": "2s"}
 BOB = "bob@exemple.test"
 LATER = "450 4.3.0 Later"
-WAIT = 100      # cron looks once a minute
+WAIT = 60 + malle.PATIENCE      # cron looks once a minute
 
 
 class Cron:
