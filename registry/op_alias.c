@@ -7,6 +7,7 @@
 #include "lib/account.h"
 #include "lib/date.h"
 #include "lib/route.h"
+#include "registry/gone.h"
 #include "registry/operation.h"
 #include "registry/valid.h"
 
@@ -49,12 +50,12 @@ local_target(struct registry *r, struct slice target, char *name)
 static enum registry_result walk_targets(struct path *p, struct slice targets,
     unsigned depth);
 
-/* Where the mail of an object goes on to; empty: nowhere. */
-static struct slice
+struct slice
 goes_to(const struct object *o)
 {
 	struct slice to = object_get(o, o->kind == &kind_user ? "forward" :
-	    o->kind == &kind_robot ? "copy" : "targets");
+	    o->kind == &kind_robot ? "copy" : o->kind == &kind_domain ?
+	    "catch-all" : "targets");
 
 	return to.p != NULL ? to : SLICE_EMPTY;
 }
@@ -321,6 +322,8 @@ op_alias_delete(struct request *q)
 		    a.name);
 	if (result == REGISTRY_OK)
 		result = change(q, &a, NULL);
+	if (result == REGISTRY_OK)
+		result = gone_judge_one(q, a.name);
 	str_free(&bytes);
 	return result;
 }

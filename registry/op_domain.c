@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/date.h"
+#include "registry/gone.h"
 #include "registry/limits.h"
 #include "registry/operation.h"
 #include "registry/rights.h"
@@ -253,6 +254,19 @@ op_domain_show(struct request *q)
 	return result;
 }
 
+/* The hosts that mailboxes of a domain answer for. */
+static enum registry_result
+forget_relays(struct request *q, const char *domain)
+{
+	struct gone gone = GONE_INIT;
+	struct leaving leaving = { 0, 0 };
+	char all[ADDR_TEXT_MAX];
+
+	snprintf(all, sizeof(all), "@%.*s", ADDR_DOMAIN_MAX, domain);
+	return gone_judge(q, &gone, leave_mentions(q, all, false, &gone,
+	    &leaving));
+}
+
 /* Deletes every address of a domain. */
 static enum registry_result
 delete_addresses(struct request *q, const char *domain, bool leave_records)
@@ -467,6 +481,8 @@ op_domain_delete(struct request *q)
 		result = change(q, &d, NULL);
 	if (result == REGISTRY_OK)
 		result = forget_domain(q, d.name);
+	if (result == REGISTRY_OK)
+		result = forget_relays(q, d.name);
 	str_free(&bytes);
 	return result;
 }

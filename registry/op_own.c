@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lib/date.h"
+#include "registry/gone.h"
 #include "registry/operation.h"
 #include "registry/reserved.h"
 
@@ -189,6 +190,8 @@ op_own_delete(struct request *q)
 		    "%s n'est pas à vous.", name);
 	if (result == REGISTRY_OK)
 		result = change(q, &a, NULL);
+	if (result == REGISTRY_OK)
+		result = gone_judge_one(q, name);
 	str_free(&bytes);
 	return result;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "registry/folder.h"
+#include "registry/gone.h"
 #include "registry/journal.h"
 #include "registry/operation.h"
 #include "registry/rights.h"
@@ -19,6 +20,7 @@ struct undoing {
 	struct request *q;
 	uint64_t first, last;	/* entries of one request */
 	const char *deleted;	/* a mailbox that it must have deleted, or NULL */
+	struct gone gone;	/* addresses that are taken away again */
 };
 
 /* The first later entry about the same name, for the refusal. */
@@ -85,6 +87,10 @@ judge_right(struct undoing *u, struct journal_entry *e)
 		return say(u->q, REGISTRY_REFUSED,
 		    "This change is not one of yours.",
 		    "Cette modification n'est pas de vous.");
+	/* Hosts are nobody's but administrators': what a manager has done to
+	 * them came with their mailbox, and is undone with it. */
+	if (o->kind == &kind_relay)
+		return REGISTRY_OK;
 	result = rights_have(u->q, !e->has_before ? RIGHT_DELETE :
 	    e->has_after ? RIGHT_CHANGE : RIGHT_CREATE, o->kind);
 	if (result != REGISTRY_OK || e->has_before || o->kind == &kind_removed)
@@ -98,7 +104,8 @@ judge_scope(struct undoing *u, struct journal_entry *e)
 {
 	const struct object *o = object_of(e);
 
-	return !e->has_before || o->kind == &kind_removed ? REGISTRY_OK :
+	return !e->has_before || o->kind == &kind_removed ||
+	    o->kind == &kind_relay ? REGISTRY_OK :
 	    rights_scope(u->q, o->kind, o->name);
 }
 
@@ -244,6 +251,8 @@ judge_entry(struct undoing *u, struct journal_entry *e)
 		result = judge_there(u->q, &now);
 	else
 		result = judge_gone(u->q, o);
+	if (found == 0 && strcmp(o->kind->space, "address") == 0)
+		gone_add(&u->gone, o->name);
 	str_free(&bytes);
 	return result;
 }
@@ -299,7 +308,7 @@ is_no_deletion(struct undoing *u, struct journal_entry *e)
 static enum registry_result
 undo(struct request *q, uint64_t id, const char *deleted)
 {
-	struct undoing u = { .q = q, .deleted = deleted };
+	struct undoing u = { .q = q, .deleted = deleted, .gone = GONE_INIT };
 	enum registry_result result = REGISTRY_OK;
 	int found;
 
@@ -324,6 +333,7 @@ undo(struct request *q, uint64_t id, const char *deleted)
 		result = each_entry(&u, judge_scope);
 	if (result == REGISTRY_OK)
 		result = each_entry(&u, judge_entry);
+	result = gone_judge(q, &u.gone, result);
 	if (result != REGISTRY_OK)
 		return result;
 	return say(q, REGISTRY_OK, "Undone: %" PRIu64 " entries.",

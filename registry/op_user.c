@@ -10,6 +10,7 @@
 #include "registry/absence.h"
 #include "registry/apps.h"
 #include "registry/folder.h"
+#include "registry/gone.h"
 #include "registry/limits.h"
 #include "registry/local_day.h"
 #include "registry/login.h"
@@ -323,13 +324,58 @@ redirect(struct request *q, const char *name, struct slice targets)
 	return result;
 }
 
+#define ALONG_MAX 200
+
+/* ", with its own aliases (2)": what went along, in out[ALONG_MAX]. */
+static const char *
+along(const struct request *q, const struct leaving *l, char *out)
+{
+	char aliases[60] = "", relays[60] = "";
+
+	if (l->aliases > 0)
+		snprintf(aliases, sizeof(aliases), "%s (%" PRIu64 ")",
+		    q->french ? "ses alias personnels" : "its own aliases",
+		    l->aliases);
+	if (l->relays > 0)
+		snprintf(relays, sizeof(relays), "%s (%" PRIu64 ")",
+		    q->french ? "ses autorisations d'envoi" :
+		    "its permissions to relay", l->relays);
+	snprintf(out, ALONG_MAX, "%s%s%s%s", *aliases == '\0' && *relays == '\0' ?
+	    "" : q->french ? ", avec " : ", with ", aliases,
+	    *aliases == '\0' || *relays == '\0' ? "" :
+	    q->french ? " et " : " and ", relays);
+	return out;
+}
+
+/* The mailbox, what is its owner's by its name, and its address, unless that
+ * goes to somebody else. */
+static enum registry_result
+take_away(struct request *q, const struct object *u, struct leaving *leaving)
+{
+	struct slice targets = field(q, "redirect");
+	struct gone gone = GONE_INIT;
+	enum registry_result result;
+
+	result = remove_user(q, u);
+	if (targets.p == NULL)
+		gone_add(&gone, u->name);
+	else if (result == REGISTRY_OK &&
+	    (result = rights_have(q, RIGHT_CREATE, &kind_alias)) ==
+	    REGISTRY_OK)
+		result = redirect(q, u->name, targets);
+	if (result == REGISTRY_OK)
+		result = leave_mentions(q, u->name, targets.p != NULL, &gone,
+		    leaving);
+	return gone_judge(q, &gone, result);
+}
+
 enum registry_result
 op_user_delete(struct request *q)
 {
-	struct slice targets = field(q, "redirect");
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct leaving leaving = { 0, 0 };
+	char name[ADDR_TEXT_MAX], with[ALONG_MAX];
 	enum registry_result result;
-	char name[ADDR_TEXT_MAX];
 	struct object u;
 
 	if ((result = field_name(q, &kind_user, name)) != REGISTRY_OK)
@@ -343,19 +389,14 @@ op_user_delete(struct request *q)
 		    "%s ne peut pas être supprimée : chaque domaine doit y "
 		    "répondre (RFC 2142).", name);
 	if (result == REGISTRY_OK)
-		result = remove_user(q, &u);
-	if (result == REGISTRY_OK && targets.p != NULL) {
-		result = rights_have(q, RIGHT_CREATE, &kind_alias);
-		if (result == REGISTRY_OK)
-			result = redirect(q, name, targets);
-	}
+		result = take_away(q, &u, &leaving);
 	str_wipe(&bytes);
 	return result == REGISTRY_OK ? say(q, result,
-	    "%s is deleted. Its mail stays on the disk and its name reserved; "
+	    "%s is deleted%s. Its mail stays on the disk and its name reserved; "
 	    "within %d days: malle user restore %s",
-	    "%s est supprimée. Son courrier reste sur le disque et son nom "
+	    "%s est supprimée%s. Son courrier reste sur le disque et son nom "
 	    "réservé ; dans les %d jours : malle user restore %s", name,
-	    GRACE_DAYS, name) : result;
+	    along(q, &leaving, with), GRACE_DAYS, name) : result;
 }
 
 enum registry_result

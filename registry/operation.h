@@ -232,6 +232,9 @@ enum registry_result set_routed(struct request *q, struct object *a,
  * alias followed. 1, 0 when its domain is not ours, -1. */
 int local_target(struct registry *r, struct slice target, char *name)
     __attribute__((warn_unused_result));
+/* Where the mail of an address, or of unknown names of a domain, goes on to;
+ * empty: nowhere. */
+struct slice goes_to(const struct object *o);
 /* Refuses a catch-all that leads back to itself or to nothing. */
 enum registry_result check_catch_all(struct request *q,
     const struct object *d);

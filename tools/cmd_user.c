@@ -317,7 +317,7 @@ static int
 user_delete(struct malle *m, int argc, char **argv)
 {
 	return ask_one(m, "user.delete", false, argc, argv,
-	    "user delete ADDRESS [--redirect ADDRESS]", NULL);
+	    "user delete ADDRESS [--redirect ADDRESS] [--force]", NULL);
 }
 
 int
@@ -358,7 +358,7 @@ cmd_user(struct malle *m, int argc, char **argv)
 		{ "app-password", user_app_password, "add | list | delete ...",
 		  "passwords for single programs or devices: POP3 and SMTP, no more",
 		  "mots de passe pour un programme ou un appareil : POP3 et SMTP, rien d'autre" },
-		{ "delete", user_delete, "ADDRESS [--redirect ADDRESS]",
+		{ "delete", user_delete, "ADDRESS [--redirect ADDRESS] [--force]",
 		  "delete a mailbox; its mail stays on the disk, its name reserved;\n"
 		  "\t--redirect: its new mail goes to somebody else",
 		  "supprimer une boîte ; son courrier reste sur le disque, son nom réservé ;\n"

@@ -39,7 +39,7 @@ def forwards(r):
     eq(user(r, forward="", discard="yes")[1], "ok", "discarded")
     user(r, discard="no", keep="yes")
     eq(user(r, forward="eve")[1], "ok", "to a colleague")
-    r.ask("user.delete", address="eve@a.test")
+    r.ask("user.delete", address="eve@a.test", force="yes")
     eq(user(r, full_name="Bob")[1], "ok",
        "what does not concern it may change when the colleague is gone")
     ok(any(x["object"] == "bob@a.test" for x in r.ask("check")[0]),

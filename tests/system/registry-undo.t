@@ -87,7 +87,7 @@ with registryd.Registry() as r:
     r.ask("alias.add", address="old@a.test", targets="bob")
     r.ask("alias.delete", address="old@a.test")
     gone = last(r)
-    r.ask("user.delete", address="bob@a.test")
+    r.ask("user.delete", address="bob@a.test", force="yes")
     ok("There is no bob@a.test" in undo(r, gone)[2],
        "nor an alias to what is not there")
     eq(undo(r, gone, force="yes")[1], "ok", "but forced")

@@ -61,7 +61,7 @@ def deletions(r):
        "the redirect is over")
     eq(r.ask("user.restore", address="pmartin@a.test")[1], "not-found",
        "only what was deleted")
-    r.ask("user.delete", address="pmartin@a.test")
+    r.ask("user.delete", address="pmartin@a.test", force="yes")
     r.ask("domain.set", name="a.test", max_mailboxes="1")
     eq(r.ask("user.restore", address="pmartin@a.test")[1], "refused",
        "not above a limit")
@@ -69,7 +69,7 @@ def deletions(r):
     r.ask("alias.add", address="pmartin@a.test", targets="boss")
     eq(r.ask("user.restore", address="pmartin@a.test")[1], "exists",
        "not where somebody else has the name")
-    r.ask("alias.delete", address="pmartin@a.test")
+    r.ask("alias.delete", address="pmartin@a.test", force="yes")
     dump = r.malle("dump").stdout
     old = re.sub("date=20..", "date=2020", dump)
     with registryd.Registry() as other:
