@@ -21,6 +21,7 @@ struct undoing {
 	uint64_t first, last;	/* entries of one request */
 	const char *deleted;	/* a mailbox that it must have deleted, or NULL */
 	struct gone gone;	/* addresses that are taken away again */
+	struct str left;	/* the last mailbox of them, encoded */
 };
 
 /* The first later entry about the same name, for the refusal. */
@@ -109,6 +110,52 @@ judge_scope(struct undoing *u, struct journal_entry *e)
 	    rights_scope(u->q, o->kind, o->name);
 }
 
+/* What is not journalled stays as it is. */
+static void
+keep_quiet(struct journal_entry *e, const struct object *now)
+{
+	for (size_t i = 0; now->kind->attributes[i].name != NULL; i++)
+		if (now->kind->attributes[i].flags & ATTR_QUIET)
+			e->before.value[i] = now->value[i];
+}
+
+/* A mailbox that comes back. When it was renamed since, the other name has just
+ * been taken away: it is the one with the same folder. Nobody would take back a
+ * mark that it sends too much, which is kept by name. 0 or -1. */
+static int
+take_back(struct undoing *u, struct journal_entry *e)
+{
+	struct object left;
+
+	if (u->left.len > 0) {
+		if (object_decode(str_slice(&u->left), &left) == -1)
+			return -1;
+		if (slice_eq(folder_of(&left), folder_of(&e->before)) &&
+		    strcmp(address_domain(left.name),
+		    address_domain(e->before.name)) == 0)
+			keep_quiet(e, &left);
+	}
+	object_clear(&e->before, "sending");
+	return 0;
+}
+
+/* Puts one object back, as the entry has it before. */
+static enum registry_result
+put_back(struct undoing *u, struct journal_entry *e, const struct object *now)
+{
+	const struct kind *k = object_of(e)->kind;
+	int result = 0;
+
+	if (now != NULL && e->has_before)
+		keep_quiet(e, now);
+	else if (e->has_before && k == &kind_user)
+		result = take_back(u, e);
+	else if (k == &kind_user)
+		result = object_encode(now, &u->left);
+	return result == -1 ? say_failed(u->q) : change(u->q, now,
+	    e->has_before ? &e->before : NULL);
+}
+
 static enum registry_result
 undo_entry(struct undoing *u, struct journal_entry *e)
 {
@@ -128,13 +175,7 @@ undo_entry(struct undoing *u, struct journal_entry *e)
 	    (found == 1 && !same(&now, &e->after))) {
 		result = say_changed(u, e);
 	} else {
-		/* What is not journalled stays as it is. */
-		for (size_t i = 0; found == 1 && e->has_before &&
-		    o->kind->attributes[i].name != NULL; i++)
-			if (o->kind->attributes[i].flags & ATTR_QUIET)
-				e->before.value[i] = now.value[i];
-		result = change(u->q, found == 1 ? &now : NULL,
-		    e->has_before ? &e->before : NULL);
+		result = put_back(u, e, found == 1 ? &now : NULL);
 	}
 	str_wipe(&bytes);
 	return result;
@@ -308,7 +349,8 @@ is_no_deletion(struct undoing *u, struct journal_entry *e)
 static enum registry_result
 undo(struct request *q, uint64_t id, const char *deleted)
 {
-	struct undoing u = { .q = q, .deleted = deleted, .gone = GONE_INIT };
+	struct undoing u = { .q = q, .deleted = deleted, .gone = GONE_INIT,
+		.left = STR_INIT(STORE_VALUE_MAX) };
 	enum registry_result result = REGISTRY_OK;
 	int found;
 
@@ -329,6 +371,7 @@ undo(struct request *q, uint64_t id, const char *deleted)
 		result = each_entry(&u, judge_right);
 	if (result == REGISTRY_OK)
 		result = each_entry(&u, undo_entry);
+	str_wipe(&u.left);
 	if (result == REGISTRY_OK && q->role == ROLE_MANAGER)
 		result = each_entry(&u, judge_scope);
 	if (result == REGISTRY_OK)

@@ -208,6 +208,39 @@ def slowed(r):
     ok("sending" not in show(r, "ken@a.test"), "1-06, 4-54: no mark that would stay for ever")
 
 
+def used(r):
+    """What is no change, and no part of the journal, is not lost with one: logins, by password or application."""
+    address, app = "ada@a.test", {"app": "phone"}
+
+    def logins(name):
+        return (show(r, name).get("last-login"), r.ask("app.list", address=name)[0][0].get("last-used"))
+
+    def log_in(name, hour):
+        when = "2026-03-01T%02d:00:00Z" % hour
+        r.login(address=name, time=str(1772323200 + 3600 * hour), **app)
+        ok(malle.until(lambda: logins(name) == (when, when), malle.PATIENCE), "%s at %s" % (name, when))
+        return when, when
+    r.ask("user.add", address=address, password=PASSWORD)
+    own(r, "app.add", address, app="phone")
+    first = log_in(address, 1)
+    r.ask("user.rename", address=address, to="bea")
+    rename = last_of(r, "user.rename")
+    eq(logins("bea@a.test"), first, "4-54: the last logins are the mailbox's")
+    second = log_in("bea@a.test", 2)
+    eq(r.ask("undo", id=rename)[1], "ok", "4-54: undone")
+    eq(logins(address), second, "4-54: they stay those of the mailbox")
+    third = log_in(address, 3)
+    eq(r.ask("undo", id=last(r))[1], "ok", "4-54: done again")
+    eq(logins("bea@a.test"), third, "4-54: they stay so")
+    r.queue.send(registryd.request("sending", [("address", "bea@a.test"), ("state", "held"), ("what", "messages"),
+                                               ("used", "9"), ("max", "4"), ("time", "1790000000")]))
+    ok(malle.until(lambda: "sending" in show(r, "bea@a.test"), malle.PATIENCE), "1-06: held")
+    r.ask("user.delete", address="bea@a.test", force="yes")
+    eq(r.ask("user.restore", address="bea@a.test")[1], "ok", "9-03: deleted and back")
+    eq(logins("bea@a.test"), third, "9-03: with the last logins")
+    ok("sending" not in show(r, "bea@a.test"), "1-06: without a mark that nobody would take away")
+
+
 def last_of(r, operation):
     return [row["id"] for row in r.ask("journal")[0] if row.get("operation") == operation][-1]
 
@@ -223,6 +256,7 @@ def registry():
         carried(r)
         crowded(r)
         slowed(r)
+        used(r)
         eq(r.violations(), [], "without leaving its role")
 
 
