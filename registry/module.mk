@@ -1,6 +1,7 @@
 # The accounts. Only malle-registryd links Berkeley DB.
 PROGS += malle-registryd
-registry_CORE := registry/schema.c registry/valid.c registry/grant_words.c registry/object.c registry/record.c \
+registry_VALID := registry/valid.c registry/valid_list.c registry/valid_secret.c registry/valid_time.c registry/grant_words.c
+registry_CORE := registry/schema.c $(registry_VALID) registry/object.c registry/record.c \
 	registry/quality.c registry/worst.c registry/spool.c registry/store_bdb.c \
 	registry/registry.c registry/journal.c registry/tables.c registry/compile.c registry/compare.c registry/build.c registry/admins.c \
 	registry/hasher.c registry/operation.c registry/operations.c registry/attributes.c registry/row.c registry/op_domain.c registry/mandatory.c registry/domain_uid.c registry/op_user.c registry/op_rename.c registry/mentions.c registry/gone.c registry/folder.c registry/reserved.c registry/judge_password.c \

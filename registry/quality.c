@@ -24,13 +24,6 @@
 #define LETTERS_BESIDES 6	/* make a word of one's own */
 #define PART_MIN 3		/* letters of a word of two */
 
-static int
-bad(struct text *why, const char *english, const char *french)
-{
-	*why = (struct text){ english, french };
-	return -1;
-}
-
 /* Lower case, in out[PASSWORD_MAX + 1]. */
 static void
 lower(struct slice s, char *out)
@@ -224,19 +217,19 @@ static int
 judge(const char *s, const char *address, struct text *why)
 {
 	if (has_name(s, address))
-		return bad(why, "contains the name of the account",
+		return why_not(why, "contains the name of the account",
 		    "contient le nom du compte");
 	if (different(s) < 5)
-		return bad(why, "repeats too few different characters",
+		return why_not(why, "repeats too few different characters",
 		    "répète trop peu de caractères différents");
 	if (is_domain(s, address))
-		return bad(why, "is the name of the domain and little else",
+		return why_not(why, "is the name of the domain and little else",
 		    "est le nom du domaine, à peu de chose près");
 	if (is_row(s) || is_walk(s))
-		return bad(why, "is a row of neighbouring characters",
+		return why_not(why, "is a row of neighbouring characters",
 		    "est une suite de caractères voisins");
 	if (is_worst(s, false) || is_worst(s, true))
-		return bad(why, "is one of those that everybody tries first: "
+		return why_not(why, "is one of those that everybody tries first: "
 		    "take several words that do not belong together",
 		    "fait partie de ceux que l'on essaie en premier : "
 		    "prenez plusieurs mots sans rapport entre eux");
@@ -251,13 +244,13 @@ quality_check(struct slice password, const char *address, uint64_t min,
 	int r;
 
 	if (password.len > PASSWORD_MAX)
-		return bad(why, "is longer than 512 bytes",
+		return why_not(why, "is longer than 512 bytes",
 		    "dépasse 512 octets");
 	if (!is_line(password))
-		return bad(why, "must be UTF-8 text without control characters",
+		return why_not(why, "must be UTF-8 text without control characters",
 		    "doit être du texte UTF-8 sans caractère de contrôle");
 	if (u8_mbsnlen((const uint8_t *)password.p, password.len) < min)
-		return bad(why, "is too short", "est trop court");
+		return why_not(why, "is too short", "est trop court");
 	lower(password, s);
 	r = judge(s, address, why);
 	explicit_bzero(s, sizeof(s));
@@ -277,7 +270,7 @@ quality_names(struct slice password, const char *full_name, struct text *why)
 	for (word = strtok_r(words, " .,-'", &at); word != NULL && r == 0;
 	    word = strtok_r(NULL, " .,-'", &at))
 		if (strlen(word) > NAME_COUNTS && strstr(s, word) != NULL)
-			r = bad(why, "contains the name of the person",
+			r = why_not(why, "contains the name of the person",
 			    "contient le nom de la personne");
 	explicit_bzero(s, sizeof(s));
 	return r;

@@ -127,16 +127,6 @@ out:
 	str_wipe(&bytes);
 }
 
-/* True when the word is in a list with line ends between. */
-static bool
-list_has(struct slice list, struct slice word)
-{
-	while (list.p != NULL && list.len > 0)
-		if (slice_eq(slice_cut(&list, '\n'), word))
-			return true;
-	return false;
-}
-
 /* Whether a domain is this manager's. 1, 0, -1. */
 static int
 manages(struct request *q, const struct object *manager, const char *domain)

@@ -325,19 +325,12 @@ static const struct attribute removed_attributes[] = {
 };
 
 static int
-wrong(struct text *why, const char *english, const char *french)
-{
-	*why = (struct text){ english, french };
-	return -1;
-}
-
-static int
 name_client(struct slice in, char *out, struct text *why)
 {
 	char name[ADDR_LOCAL_MAX + 1];
 
 	if (addr_account(in, name) == -1)
-		return wrong(why,
+		return why_not(why,
 		    "cannot be a name: 1 to 64 letters without accents, digits, "
 		    "- and _, and dots inside",
 		    "n'est pas un nom possible : de 1 à 64 lettres sans accent, "
@@ -433,7 +426,7 @@ name_domain(struct slice in, char *out, struct text *why)
 {
 	/* A domain of one label has no place on the Internet, but in a house. */
 	if (addr_domain(in, out) == -1)
-		return wrong(why,
+		return why_not(why,
 		    "is no domain name: letters, digits and hyphens, parts of at "
 		    "most 63 with dots between them",
 		    "n'est pas un nom de domaine : lettres, chiffres et tirets, "
@@ -449,22 +442,22 @@ name_address(struct slice in, char *out, struct text *why)
 	size_t left;
 
 	if (at == NULL)
-		return wrong(why, "is no full address: name@domain is needed",
+		return why_not(why, "is no full address: name@domain is needed",
 		    "n'est pas une adresse complète : il faut nom@domaine");
 	left = (size_t)(at - in.p);
 	/* Inventory 1-04, 1-05. */
 	if (addr_account(slice_make(in.p, left), local) == -1)
-		return wrong(why,
+		return why_not(why,
 		    "has a name that cannot be used: 1 to 64 letters without "
 		    "accents, digits, - and _, and dots inside, never two in a row",
 		    "a un nom impossible : de 1 à 64 lettres sans accent, "
 		    "chiffres, - et _, et des points à l'intérieur, jamais deux "
 		    "de suite");
 	if (addr_domain(slice_skip(in, left + 1), domain) == -1)
-		return wrong(why, "has no valid domain after the @",
+		return why_not(why, "has no valid domain after the @",
 		    "n'a pas de domaine valable après le @");
 	if (strlen(local) + 1 + strlen(domain) > ADDR_MAX)
-		return wrong(why, "is too long: 254 bytes at most",
+		return why_not(why, "is too long: 254 bytes at most",
 		    "est trop longue : 254 octets au plus");
 	snprintf(out, ADDR_TEXT_MAX, "%s@%s", local, domain);
 	return 0;
@@ -486,7 +479,7 @@ name_relay(struct slice in, char *out, struct text *why)
 	unsigned bits;
 
 	if (ip_parse_net(in, &net, &bits) == -1)
-		return wrong(why,
+		return why_not(why,
 		    "is no address or net, such as 192.0.2.7, 192.0.2.0/24 or "
 		    "2001:db8::/32",
 		    "n'est ni une adresse ni un réseau, comme 192.0.2.7, "
@@ -494,7 +487,7 @@ name_relay(struct slice in, char *out, struct text *why)
 	mask(&net, bits);
 	ip_text(&net, text);
 	if (bits < 8 || (strchr(text, ':') == NULL && bits < 96 + 8))
-		return wrong(why, "is too large a part of the Internet",
+		return why_not(why, "is too large a part of the Internet",
 		    "est une trop grande partie d'Internet");
 	snprintf(out, ADDR_TEXT_MAX, "%s/%u", text,
 	    strchr(text, ':') == NULL ? bits - 96 : bits);

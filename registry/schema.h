@@ -14,6 +14,14 @@ struct text {
 	const char *english, *french;
 };
 
+/* What a judge says: -1, with *why. */
+static inline int
+why_not(struct text *why, const char *english, const char *french)
+{
+	*why = (struct text){ english, french };
+	return -1;
+}
+
 #define ATTR_SET 1u	/* an administrator may set it */
 #define ATTR_OWNER 2u	/* the account itself may set it */
 #define ATTR_NEEDED 4u	/* an object without it is no object */

@@ -65,6 +65,11 @@ attribute_valid valid_time;
  * (inventory 8-06); kept one a line, each once. */
 attribute_valid valid_targets;
 
+/* True when the line is one of a list that is kept so. */
+bool list_has(struct slice list, struct slice line);
+/* Puts the word that in is, case aside, to out; false: it is none of them. */
+bool valid_word(struct slice in, const char *const *words, struct str *out);
+
 /* The next address of such a list, quotes understood; .p NULL at the end. */
 struct slice target_next(struct slice *rest);
 

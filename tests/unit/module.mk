@@ -46,11 +46,11 @@ test_trace_SRC := tests/unit/test_trace.c tools/trace.c tools/trace_tell.c tools
 
 # The registry.
 TESTS_UNIT += test_registry_valid test_registry_object
-test_registry_valid_SRC := tests/unit/test_registry_valid.c registry/valid.c registry/grant_words.c registry/schema.c \
+test_registry_valid_SRC := tests/unit/test_registry_valid.c $(registry_VALID) registry/schema.c \
 	registry/zone.c registry/quality.c registry/worst.c registry/object.c auth/password.c auth/saslprep.c
 test_registry_valid_LIBS := -lcrypt -lcrypto
 test_registry_object_SRC := tests/unit/test_registry_object.c registry/object.c registry/schema.c \
-	registry/valid.c registry/grant_words.c registry/zone.c registry/record.c registry/spool.c registry/worst.c auth/password.c auth/saslprep.c
+	$(registry_VALID) registry/zone.c registry/record.c registry/spool.c registry/worst.c auth/password.c auth/saslprep.c
 test_registry_object_LIBS := -lcrypt -lcrypto
 TESTS_UNIT += test_registry_login
 test_registry_login_SRC := tests/unit/test_registry_login.c registry/login.c
