@@ -58,16 +58,9 @@ find_stale(struct finding *f, const char *domain, enum table_name first,
 }
 
 static int
-find_in_domain(void *arg, struct slice key, struct slice value)
+find_in_domain(void *arg, const char *domain)
 {
-	struct object d;
-
-	(void)key;
-	if (object_decode(value, &d) == -1)
-		return -1;
-	if (object_get(&d, "alias-of").p != NULL)
-		return 0;
-	return find_stale(arg, d.name, TABLE_ADDRESSES, TABLE_SECRETS);
+	return find_stale(arg, domain, TABLE_ADDRESSES, TABLE_SECRETS);
 }
 
 /* Removes NAME.next, its beginnings, and tables of domains that are gone. */
@@ -114,8 +107,7 @@ compile_find_stale(struct registry *r, bool all)
 		return -1;
 	if (find_stale(&f, "", TABLE_DOMAINS, TABLE_ACCESS) == -1)
 		return -1;
-	return store_each(r->store, SLICE("domain/"), SLICE_EMPTY,
-	    find_in_domain, &f);
+	return registry_each_main(r, find_in_domain, &f);
 }
 
 /* Comparing. */
@@ -208,18 +200,10 @@ compare_table(struct comparison *c, enum table_name t, const char *domain)
 }
 
 static int
-compare_domain(void *arg, struct slice key, struct slice value)
+compare_domain(void *arg, const char *domain)
 {
-	struct object d;
-
-	(void)key;
-	if (object_decode(value, &d) == -1)
-		return -1;
-	if (object_get(&d, "alias-of").p != NULL)
-		return 0;
-	if (compare_table(arg, TABLE_ADDRESSES, d.name) != 0)
-		return -1;
-	return compare_table(arg, TABLE_SECRETS, d.name);
+	return compare_table(arg, TABLE_ADDRESSES, domain) != 0 ? -1 :
+	    compare_table(arg, TABLE_SECRETS, domain);
 }
 
 int
@@ -231,6 +215,5 @@ compile_compare(struct registry *r,
 	for (enum table_name t = TABLE_DOMAINS; t <= TABLE_ACCESS; t++)
 		if (compare_table(&c, t, "") != 0)
 			return -1;
-	return store_each(r->store, SLICE("domain/"), SLICE_EMPTY,
-	    compare_domain, &c);
+	return registry_each_main(r, compare_domain, &c);
 }

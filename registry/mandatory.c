@@ -149,16 +149,11 @@ make_structural(struct request *q, const char *domain)
 }
 
 static int
-main_name(void *arg, struct slice key, struct slice value)
+main_name(void *arg, const char *domain)
 {
 	struct str *names = arg;
-	struct object d;
 
-	(void)key;
-	if (object_decode(value, &d) == -1)
-		return -1;
-	if (object_get(&d, "alias-of").p == NULL)
-		str_printf(names, "%s\n", d.name);
+	str_printf(names, "%s\n", domain);
 	return str_ok(names) ? 0 : -1;
 }
 
@@ -170,8 +165,7 @@ make_all_structural(struct request *q)
 	char name[ADDR_TEXT_MAX];
 	struct slice rest;
 
-	if (store_each(q->r->store, SLICE("domain/"), SLICE_EMPTY, main_name,
-	    &names) == -1)
+	if (registry_each_main(q->r, main_name, &names) == -1)
 		result = say_failed(q);
 	rest = str_slice(&names);
 	while (result == REGISTRY_OK && rest.len > 0)

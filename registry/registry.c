@@ -60,6 +60,33 @@ registry_domain(struct registry *r, const char *name, struct str *bytes,
 	return object_load(r->store, &kind_domain, name, bytes, out);
 }
 
+struct each_main {
+	int (*each)(void *arg, const char *domain);
+	void *arg;
+};
+
+static int
+if_main(void *arg, struct slice key, struct slice value)
+{
+	const struct each_main *e = arg;
+	struct object d;
+
+	(void)key;
+	if (object_decode(value, &d) == -1)
+		return -1;
+	return object_get(&d, "alias-of").p != NULL ? 0 :
+	    e->each(e->arg, d.name);
+}
+
+int
+registry_each_main(struct registry *r,
+    int (*each)(void *arg, const char *domain), void *arg)
+{
+	struct each_main e = { each, arg };
+
+	return store_each(r->store, SLICE("domain/"), SLICE_EMPTY, if_main, &e);
+}
+
 static int
 write_object(struct registry *r, const struct object *before,
     const struct object *after)

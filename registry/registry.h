@@ -75,5 +75,9 @@ int object_load(struct store *s, const struct kind *k, const char *name,
 /* Reads a domain: 1, 0, -1. */
 int registry_domain(struct registry *r, const char *name, struct str *bytes,
     struct object *out) __attribute__((warn_unused_result));
+/* Calls each with every domain that is no other name of one, as store_each(). */
+int registry_each_main(struct registry *r,
+    int (*each)(void *arg, const char *domain), void *arg)
+    __attribute__((warn_unused_result));
 
 #endif
