@@ -230,10 +230,19 @@ registry_verdict(const struct malle *m, int verdict, const char *text)
 void
 as_add(const struct malle *m, struct registry_fields *f)
 {
-	if (m->as == NULL)
+	if (m->as == NULL || registry_field(f, "as").p != NULL)
 		return;
 	registry_add(f, "as", slice_of(m->as));
 	registry_add(f, "current", slice_of(m->current));
+}
+
+void
+caller_add(const struct malle *m, struct registry_fields *f)
+{
+	as_add(m, f);
+	if (m->french)
+		registry_add(f, "language-of-answer", SLICE("fr"));
+	place_add(f);
 }
 
 int
@@ -243,10 +252,7 @@ registry_ask_on(const struct malle *m, int fd, const char *operation,
 	char text[1024] = "";
 	int verdict;
 
-	as_add(m, f);
-	if (m->french)
-		registry_add(f, "language-of-answer", SLICE("fr"));
-	place_add(f);
+	caller_add(m, f);
 	if (show != NULL && m->json)
 		show = row_show_json;
 	verdict = registry_call(fd, operation, f, show, arg, text,

@@ -58,8 +58,12 @@ row_show row_show_columns;
  * it was logged in from, as far as there are any. */
 void place_add(struct registry_fields *f);
 
-/* Adds whose rights --as asks for, and their password. */
+/* Adds whose rights --as asks for, and their password; nothing to fields that
+ * name somebody already. */
 void as_add(const struct malle *m, struct registry_fields *f);
+/* The same, the language of the answer, and where the caller sits: what every
+ * request has that may change something. */
+void caller_add(const struct malle *m, struct registry_fields *f);
 
 /*
  * Asks, shows the rows (as JSON with --json; show may be NULL: no rows), says

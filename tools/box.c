@@ -23,8 +23,7 @@ box_open(struct box_link *b, const struct malle *m, const char *operation,
 	*b = (struct box_link){ .m = m, .fd = -1 };
 	if ((fd = malle_connect(m, "registry.sock")) == -1)
 		return EX_UNAVAILABLE;
-	if (m->french)
-		registry_add(&all, "language-of-answer", SLICE("fr"));
+	caller_add(m, &all);
 	verdict = registry_call_fd(fd, operation, &all, NULL, NULL, text,
 	    sizeof(text), &b->fd);
 	close(fd);

@@ -87,25 +87,17 @@ ask_own(struct malle *m, const char *operation, bool name, int argc,
     char **argv, const char *usage, row_show *show, void *columns)
 {
 	struct registry_fields f = { .n = 0 };
-	char secret[SECRET_MAX + 1], text[1024] = "";
+	char secret[SECRET_MAX + 1];
 	static struct arguments a;
-	int fd, status = EX_NOINPUT;
+	int status = EX_NOINPUT;
 
 	if (arguments_parse(m, NULL, false, argc, argv, &a) == -1 ||
 	    a.n != 1 + name)
 		return arguments_wrong(m, usage);
 	if (name)
 		registry_add(&f, "alias", slice_of(a.positional[1]));
-	if (box_owner(m, a.positional[0], secret, &f) == 0 &&
-	    (fd = malle_connect(m, "registry.sock")) != -1) {
-		if (m->french)
-			registry_add(&f, "language-of-answer", SLICE("fr"));
-		place_add(&f);
-		status = registry_verdict(m, registry_call(fd, operation, &f,
-		    m->json && show != NULL ? row_show_json : show, columns,
-		    text, sizeof(text)), text);
-		close(fd);
-	}
+	if (box_owner(m, a.positional[0], secret, &f) == 0)
+		status = registry_ask(m, operation, &f, show, columns);
 	explicit_bzero(secret, sizeof(secret));
 	return status;
 }

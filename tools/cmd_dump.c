@@ -284,8 +284,7 @@ begin(struct loading *l, struct registry_fields *f)
 {
 	struct packer k;
 
-	if (l->m->french)
-		registry_add(f, "language-of-answer", SLICE("fr"));
+	caller_add(l->m, f);
 	pack_init(&k, l->space, sizeof(l->space));
 	pack_u16(&k, REGISTRY_PROTOCOL);
 	pack_bytes(&k, SLICE("load"));
@@ -305,9 +304,8 @@ load_file(struct loading *l, struct registry_fields *f, FILE *in)
 	else if ((status = send_all(l, in)) == EX_OK)
 		status = take_answer(l);
 	close(l->fd);
-	for (size_t i = 0; i < REGISTRY_FIELDS_MAX; i++) {
+	for (size_t i = 0; i < REGISTRY_FIELDS_MAX; i++)
 		str_wipe(&l->text[i]);
-	}
 	explicit_bzero(l->space, sizeof(l->space));
 	return status;
 }

@@ -72,13 +72,7 @@ static bool
 ask(struct import *i, const char *operation, struct registry_fields *f,
     row_show *show, void *arg, struct request_text *out)
 {
-	if (i->m->as != NULL) {
-		registry_add(f, "as", slice_of(i->m->as));
-		registry_add(f, "current", slice_of(i->m->current));
-	}
-	if (i->m->french)
-		registry_add(f, "language-of-answer", SLICE("fr"));
-	place_add(f);
+	caller_add(i->m, f);
 	out->text[0] = '\0';
 	out->verdict = registry_call(i->fd, operation, f, show, arg, out->text,
 	    sizeof(out->text));

@@ -102,12 +102,10 @@ mailbox_numbers(const struct malle *m, const struct registry_fields *f,
 static int
 add_asker(struct malle *m, struct registry_fields *f, struct secrets *s)
 {
-	if (m->as != NULL) {
-		registry_add(f, "as", slice_of(m->as));
-		registry_add(f, "current", slice_of(m->current));
-		return 0;
-	}
-	return add_current(m, f, s);
+	if (m->as == NULL)
+		return add_current(m, f, s);
+	as_add(m, f);
+	return 0;
 }
 
 /* clang-format off */

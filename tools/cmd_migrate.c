@@ -61,8 +61,7 @@ migrate_ask(struct migration *g, const char *operation,
 	int verdict;
 
 	*text = '\0';
-	if (g->m->french)
-		registry_add(&all, "language-of-answer", SLICE("fr"));
+	caller_add(g->m, &all);
 	verdict = registry_call(g->registry, operation, &all, row, arg, text,
 	    cap);
 	if (verdict == -1)
@@ -246,6 +245,13 @@ begin(struct migration *g, struct malle *m, int argc, char **argv,
     struct arguments *a, int positional, const char *usage)
 {
 	*g = (struct migration){ .m = m, .registry = -1, .lists = -1 };
+	if (m->as != NULL) {
+		fputs(tr(m, "malle: a migration reads files of all owners, with "
+		    "the rights of who runs it: leave out --as\n",
+		    "malle : une migration lit les fichiers de tous, avec les "
+		    "droits de qui la lance : sans --as\n"), stderr);
+		return EX_USAGE;
+	}
 	if (arguments_parse(m, options, false, argc, argv, a) == -1 ||
 	    a->n != positional)
 		return arguments_wrong(m, usage);

@@ -75,10 +75,7 @@ look(struct import *i, const char *operation, struct owner *o)
 	char text[1024];
 
 	registry_add(&f, "name", slice_of(o->name));
-	if (i->m->as != NULL) {
-		registry_add(&f, "as", slice_of(i->m->as));
-		registry_add(&f, "current", slice_of(i->m->current));
-	}
+	as_add(i->m, &f);
 	return registry_call(i->fd, operation, &f, keep_usage, o, text,
 	    sizeof(text)) >= 0;
 }

@@ -246,22 +246,13 @@ restore_member(struct restore *r, struct box_message *m)
 static int
 restore_settings(struct restore *r, struct registry_fields *f)
 {
-	char text[1024] = "";
-	int fd, verdict;
-
 	if (r->settings_len == 0 ||
 	    settings_parse(r->settings, r->settings_len, f) == -1) {
 		fputs(tr(r->m, "malle: the archive has no settings\n",
 		    "malle : l'archive n'a pas de réglages\n"), stderr);
 		return EX_DATAERR;
 	}
-	if ((fd = malle_connect(r->m, "registry.sock")) == -1)
-		return EX_UNAVAILABLE;
-	place_add(f);
-	verdict = registry_call(fd, "user.set", f, NULL, NULL, text,
-	    sizeof(text));
-	close(fd);
-	return registry_verdict(r->m, verdict, text);
+	return registry_ask(r->m, "user.set", f, NULL, NULL);
 }
 
 /* What can be read twice is read to its end before anything changes. */

@@ -111,7 +111,6 @@ measure(struct listing *l, const char *domain)
 	int status, result;
 
 	registry_add(&f, "name", slice_of(domain));
-	as_add(l->m, &f);
 	if ((status = box_open(&b, l->m, "domain.measure", &f, false)) != EX_OK)
 		return status;
 	result = box_ask(&b, BOX_USAGE, NULL, take_used, l);

@@ -212,6 +212,13 @@ def test_settings(m, path):
     ok("full-name: Bob Martin\n" in shown and
        "vacation-subject: Away\n" in shown and "vacation-text: Bye., B\n" in
        shown, "settings come back when asked for")
+    m.malle("user", "set", BOB, "owner-may=all -name")
+    m.env["LC_ALL"] = "fr_FR.UTF-8"
+    r = owner(m, "mailbox", "restore", BOB, path, "--settings", check=False)
+    ok(r.returncode == 77 and "droit" in r.stderr,
+       "a refusal is in the language of who asks")
+    del m.env["LC_ALL"]
+    m.malle("user", "set", BOB, "owner-may=")
     ok("quota-bytes: 200000" in shown, "those that are not the owner's do not")
 
 

@@ -167,9 +167,9 @@ class Tree:
         os.utime(path, (when, when))
 
 
-def run(m, tree, *more):
+def run(m, tree, *more, **how):
     r = m.malle("migrate", "vpopmail", tree.top, "--assign", tree.assign,
-                "--json", *more, check=False)
+                "--json", *more, check=False, **how)
     return r, [json.loads(l) for l in r.stdout.splitlines()]
 
 
@@ -370,6 +370,10 @@ with malle.Instance() as m:
     tree = Tree(os.path.join(m.dir, "vpopmail"))
     test_dry_run(m, tree)
     lists = os.path.join(m.dir, "lists")
+    r, _ = run(m, tree, "--as", "bob@a.test", input="no password\n")
+    eq((r.returncode, show(m, "domain", "a.test")), (64, None),
+       "it is refused with --as, which would be root's without a word")
+    m.env["SSH_CONNECTION"] = "192.0.2.7 50000 192.0.2.1 22"
     result, rows = run(m, tree, "--client", "durand", "--language", "en",
                        "--lists", lists)
     eq(result.returncode, 65, "what failed shows in the exit status")
@@ -381,6 +385,8 @@ with malle.Instance() as m:
         for y in ("client", "language")], ["durand", "en"] * 2,
        "a customer and a language for the domains")
     eq(outcome(rows, "client", "durand"), ["made"], "who is made if need be")
+    ok(" from 192.0.2.7\n" in m.malle("journal", "bob@a.test").stdout,
+       "the journal says from where")
     test_mail(m)
     eq((outcome(rows, "mail", "link@a.test"), notes(rows, "mail", "link@a.test"),
         "4.hard:2,S: Permission denied" in result.stderr),
