@@ -37,20 +37,17 @@ ask(int sts, const char *domain, const char *id)
 {
 	unsigned char space[512];
 	struct packer k;
-	int pair[2];
+	int fd;
 
-	if (ipc_pair(pair) == -1)
-		return -1;
 	pack_init(&k, space, sizeof(space));
 	pack_bytes(&k, slice_of(domain));
 	pack_bytes(&k, slice_of(id));
-	if (ipc_timeout(pair[0], STS_WAIT) == -1 ||
-	    ipc_send(sts, STS_FETCH, &k, &pair[1], 1) == -1) {
-		close(pair[0]);
-		pair[0] = -1;
+	fd = ipc_send_pair(sts, STS_FETCH, &k);
+	if (fd != -1 && ipc_timeout(fd, STS_WAIT) == -1) {
+		close(fd);
+		return -1;
 	}
-	close(pair[1]);
-	return pair[0];
+	return fd;
 }
 
 void
