@@ -234,7 +234,9 @@ row_show(struct call *c, const struct fields *f)
 	}
 	c->is_first = false;
 	row_list(c, f);
-	put_line(T(c->m, "arrived", "arrivé"), field(f, "arrival"));
+	printf("  %-12s ", T(c->m, "arrived", "arrivé"));
+	text_put_time(stdout, field(f, "arrival"));
+	putchar('\n');
 	put_line(T(c->m, "lane", "file"), field(f, "lane"));
 	put_line(T(c->m, "account", "compte"), field(f, "account"));
 	put_line(T(c->m, "client", "client"), field(f, "client"));

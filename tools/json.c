@@ -3,6 +3,8 @@
 
 #include "tools/json.h"
 
+#include <time.h>
+
 size_t
 text_utf8_length(struct slice s)
 {
@@ -48,6 +50,36 @@ text_put_escaped(FILE *out, struct slice s)
 {
 	while (s.len > 0)
 		s = slice_skip(s, put_character(out, s, "\\"));
+}
+
+/* Seconds of "2026-11-21T22:35:01.123456Z"; -1: no such text. */
+static time_t
+utc_of(struct slice s)
+{
+	struct tm tm = { .tm_mday = 1 };
+	const char *rest;
+	char text[40];
+
+	if (slice_to_cstr(s, text, sizeof(text)) == -1 ||
+	    (rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL)
+		return -1;
+	if (*rest == '.')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	return strcmp(rest, "Z") == 0 ? timegm(&tm) : -1;
+}
+
+void
+text_put_time(FILE *out, struct slice s)
+{
+	time_t t = utc_of(s);
+	char text[40];
+	struct tm tm;
+
+	if (t == -1 || localtime_r(&t, &tm) == NULL || strftime(text,
+	    sizeof(text), "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
+		text_put_escaped(out, s);
+	else
+		fputs(text, out);
 }
 
 void

@@ -7,7 +7,6 @@
  */
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "lib/num.h"
 #include "tools/json.h"
@@ -140,33 +139,6 @@ static const struct phrase phrases[] = {
 	  "[, {deleted} supprimé(s)]" },
 };
 /* clang-format on */
-
-/* "2026-11-21T22:35:01.123456Z" to local time; anything else as it is. */
-static void
-put_time(FILE *out, struct slice s)
-{
-	static const char shape[] = "dddd-dd-ddTdd:dd:dd";
-	char text[sizeof("2026-11-21 22:35:01")], raw[sizeof(shape)];
-	struct tm tm;
-	time_t t;
-
-	for (size_t i = 0; i < sizeof(shape) - 1; i++) {
-		if (s.len <= i || (shape[i] == 'd' ?
-		    s.p[i] < '0' || s.p[i] > '9' : s.p[i] != shape[i])) {
-			text_put_escaped(out, s);
-			return;
-		}
-	}
-	memset(&tm, 0, sizeof(tm));
-	memcpy(raw, s.p, sizeof(shape) - 1);
-	raw[sizeof(shape) - 1] = '\0';
-	if (strptime(raw, "%Y-%m-%dT%H:%M:%S", &tm) == NULL ||
-	    (t = timegm(&tm)) == -1 || localtime_r(&t, &tm) == NULL ||
-	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		text_put_escaped(out, s);
-	else
-		fputs(text, out);
-}
 
 /* "[" and what is behind it up to its "]": is it to be told? */
 static bool
@@ -458,7 +430,7 @@ tell_story(FILE *out, const struct trace_story *s, bool french)
 			continue;
 		}
 		fputs("  ", out);
-		put_time(out, l.time);
+		text_put_time(out, l.time);
 		fputs("  ", out);
 		trace_tell_line(out, &l, french);
 		putc('\n', out);

@@ -4,6 +4,7 @@
 #include "tools/trace.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "tests/unit/tap.h"
 #include "tools/json.h"
@@ -161,6 +162,44 @@ test_tell(void)
 	}
 }
 
+/* The time of whom it is told to, with its offset: 4-24. */
+static void
+test_time(void)
+{
+	static const struct { const char *zone, *time, *want; } times[] = {
+		{ "CET-1CEST,M3.5.0,M10.5.0/3", "2026-11-21T22:35:01.123456Z",
+		  "2026-11-21 23:35:01 +0100" },
+		{ "CET-1CEST,M3.5.0,M10.5.0/3", "2026-07-21T22:35:01Z",
+		  "2026-07-22 00:35:01 +0200" },
+		{ "<+0545>-5:45", "2026-11-21T22:35:01Z",
+		  "2026-11-22 04:20:01 +0545" },
+		{ "UTC0", "2026-11-21T22:35:01.1Z",
+		  "2026-11-21 22:35:01 +0000" },
+		/* Not UTC, and none at all: as it came. */
+		{ "UTC0", "2026-11-21T22:35:01+01:00",
+		  "2026-11-21T22:35:01+01:00" },
+		{ "UTC0", "2026-11-21T22:35:01", "2026-11-21T22:35:01" },
+		{ "UTC0", "2026-11-21T22:35:01.1ZZ", "2026-11-21T22:35:01.1ZZ" },
+		{ "UTC0", "Nov 21 22:35:01", "Nov 21 22:35:01" },
+		{ "UTC0", "\033[2J", "\\x1b[2J" },
+		{ "UTC0", "", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		char *got = NULL;
+		size_t len;
+		FILE *f = open_memstream(&got, &len);
+
+		setenv("TZ", times[i].zone, 1);
+		tzset();
+		text_put_time(f, slice_of(times[i].time));
+		fclose(f);
+		ok(strcmp(got, times[i].want) == 0, "\"%s\" in %s: %s",
+		    times[i].time, times[i].zone, got);
+		free(got);
+	}
+}
+
 /* Feeds the log in pieces of n bytes, as a file would come. */
 static void
 search(struct trace *t, const char *query, size_t piece)
@@ -237,6 +276,7 @@ main(void)
 {
 	test_parse();
 	test_tell();
+	test_time();
 	test_search();
 	test_json();
 	return done();
