@@ -130,6 +130,14 @@ has_utf8_addresses(const struct notice_input *in)
 	return false;
 }
 
+/* What the clocks of whom it goes to are ahead of UTC: one notice, one clock,
+ * the report (RFC 3464 2.2.5: dates with their offset) too. */
+static int
+east_at(const struct compose *c, int64_t when)
+{
+	return zone_clock(c->notice->zone, (time_t)when);
+}
+
 /* --- the header of the notice --- */
 
 static const char *
@@ -159,7 +167,8 @@ put_header(struct compose *c)
 	encode_field_text(out, "From", slice_of(c->words->from), tail);
 	str_printf(out, "To: <%s>\n", c->notice->to);
 	encode_field_text(out, "Subject", slice_of(subject_of(c)), "");
-	str_printf(out, "Date: %s\n", date_rfc5322(c->in->now, date));
+	str_printf(out, "Date: %s\n", date_rfc5322_at(c->in->now,
+	    east_at(c, c->in->now), date));
 	str_printf(out, "Message-ID: <%.32s@%s>\n", c->in->random,
 	    c->in->hostname);
 	if (id.p != NULL && hdr_is_message_id(id)) {
@@ -241,11 +250,10 @@ static void
 put_when(const struct compose *c, struct str *text, unsigned indent,
     const char *fmt, const char *label, int64_t when)
 {
-	time_t t = (time_t)when;
 	char date[64];
 	struct tm tm;
 
-	if (when == 0 || localtime_r(&t, &tm) == NULL ||
+	if (when == 0 || !date_shown((time_t)when, east_at(c, when), &tm) ||
 	    strftime(date, sizeof(date), c->words->date_format, &tm) == 0)
 		return;
 	if (label != NULL)
@@ -399,7 +407,7 @@ put_date(struct compose *c, const char *name, int64_t when)
 
 	if (when != 0)
 		str_printf(c->out, "%s: %s\n", name,
-		    date_rfc5322((time_t)when, date));
+		    date_rfc5322_at((time_t)when, east_at(c, when), date));
 }
 
 /* RFC 3461 4.2: "type;xtext", only when the sender has given it. */

@@ -190,7 +190,8 @@ answer_compose(struct str *out, const struct answer_job *j,
 	struct thread t;
 
 	read_thread(header, &t);
-	str_printf(out, "Date: %s\n", date_rfc5322(now, date));
+	str_printf(out, "Date: %s\n", date_rfc5322_at(now,
+	    zone_clock(j->zone, now), date));
 	put_from(out, j);
 	str_printf(out, "To: <%s>\n", j->sender);
 	put_subject(out, j, t.subject);

@@ -19,7 +19,7 @@ enum tag {
 	TAG_CLIENT_MESSAGES_DAY, TAG_KEEP, TAG_DISCARD, TAG_FOLDER,
 	TAG_SENDERS, TAG_ANSWER_FROM, TAG_ANSWER_UNTIL, TAG_MESSAGES_HOUR,
 	TAG_RECIPIENTS_HOUR, TAG_SUBJECT, TAG_TEXT, TAG_FULL_NAME, TAG_DAYS,
-	TAG_OWNER, TAG_QUOTA_WARNING, TAG_APPS, TAG_APP_ONLY
+	TAG_OWNER, TAG_QUOTA_WARNING, TAG_APPS, TAG_APP_ONLY, TAG_ZONE
 };
 
 static void
@@ -118,6 +118,7 @@ domain_record_pack(struct packer *k, const struct domain_record *d)
 	put_if(k, TAG_CLIENT_MESSAGES_DAY, d->client_messages_day);
 	if (d->quota_warning != QUOTA_WARNING)
 		put_number(k, TAG_QUOTA_WARNING, d->quota_warning);
+	put_some(k, TAG_ZONE, slice_of(d->zone));
 }
 
 static bool
@@ -144,6 +145,8 @@ is_catch_all(const char *text)
 static void
 domain_field(struct domain_record *d, const struct field *f, bool *bad)
 {
+	struct zone zone;
+
 	switch (f->tag) {
 	case TAG_STATE:
 		d->state = (enum account_state)number_upto(f,
@@ -183,6 +186,11 @@ domain_field(struct domain_record *d, const struct field *f, bool *bad)
 		break;
 	case TAG_QUOTA_WARNING:
 		d->quota_warning = (uint8_t)number_upto(f, 100, bad);
+		break;
+	case TAG_ZONE:
+		if (zone_parse(f->bytes, &zone) == -1 ||
+		    slice_to_cstr(f->bytes, d->zone, sizeof(d->zone)) == -1)
+			*bad = true;
 		break;
 	}
 }

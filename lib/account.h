@@ -8,6 +8,7 @@
 
 #include "lib/addr.h"
 #include "lib/table.h"
+#include "lib/zone.h"
 
 /*
  * A record is one version byte and then fields: tag (8 bits), length (32 bits),
@@ -43,6 +44,8 @@ struct domain_record {
 	uint64_t client_messages_day;
 	/* Percent of a quota above which its owner is warned; 0: never */
 	uint8_t quota_warning;
+	/* The rule of its clocks (lib/zone.h); "": those of this machine */
+	char zone[ZONE_RULE_MAX];
 };
 
 enum address_kind {

@@ -93,6 +93,7 @@ answer_job_pack(struct packer *k, const struct answer_job *j)
 	pack_u64(k, (uint64_t)j->since);
 	pack_u32(k, j->days);
 	pack_bytes(k, slice_of(j->language));
+	pack_bytes(k, slice_of(j->zone));
 	pack_bytes(k, j->subject);
 	pack_bytes(k, j->text);
 	pack_bytes(k, j->full_name);
@@ -116,6 +117,7 @@ answer_job_unpack(struct unpacker *u, struct answer_job *out)
 	j.since = (int64_t)unpack_u64(u);
 	j.days = unpack_u32(u);
 	unpack_cstr(u, j.language, sizeof(j.language));
+	unpack_cstr(u, j.zone, sizeof(j.zone));
 	j.subject = unpack_text(u, ANSWER_LINE_MAX);
 	j.text = unpack_bytes(u, ANSWER_TEXT_MAX);
 	j.full_name = unpack_text(u, ANSWER_LINE_MAX);

@@ -6,6 +6,7 @@
 #include "lib/addr.h"
 #include "lib/ipc.h"
 #include "lib/proto_queue.h"
+#include "lib/zone.h"
 
 /*
  * On a SOCK_SEQPACKET pair that malle-queued made and malle-spawn gave to the
@@ -77,6 +78,7 @@ struct answer_job {
 	int64_t since;			/* when it began to answer (wall, s) */
 	uint32_t days;			/* before one is answered again; 0: once */
 	char language[3];
+	char zone[ZONE_RULE_MAX];	/* the rule of its clocks; "": our own */
 	struct slice subject, text, full_name;
 };
 

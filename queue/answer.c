@@ -257,6 +257,7 @@ fill_job(const struct recipient *r, const struct answering *as,
 	(void)!slice_to_cstr(a->e->sender, j->sender, sizeof(j->sender));
 	memcpy(j->account, as->memory, sizeof(j->account));
 	memcpy(j->language, as->domain.language, sizeof(j->language));
+	memcpy(j->zone, as->domain.zone, sizeof(j->zone));
 	j->since = as->since;
 	j->flags = as->is_robot ? 0 : ANSWER_ONLY_ADDRESSED;
 	if (a->e->account.len > 0)

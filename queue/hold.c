@@ -37,6 +37,7 @@ struct own {
 struct told_of {
 	char to[ADDR_TEXT_MAX], postmaster[ADDR_TEXT_MAX];
 	bool is_french;
+	char zone[ZONE_RULE_MAX];
 };
 
 /* It is done with, or nobody is left to be told. */
@@ -98,6 +99,7 @@ find_persons(struct manager *q, struct slice account, struct told_of *t)
 	addr_text(&a, t->to, sizeof(t->to));
 	snprintf(t->postmaster, sizeof(t->postmaster), "postmaster@%s", name);
 	t->is_french = strcmp(d.language, "fr") == 0;
+	memcpy(t->zone, d.zone, sizeof(t->zone));
 	return true;
 }
 
@@ -173,6 +175,7 @@ tell(struct manager *q, struct message *m, const struct active *a)
 	n.to = t.to;
 	n.postmaster = t.postmaster;
 	n.is_french = t.is_french;
+	n.zone = t.zone;
 	n.until = n.since + (time_t)hold_seconds(&n.why);
 	hold_compose(&content, &n);
 	if (str_ok(&content))

@@ -14,6 +14,7 @@
 #include "lib/date.h"
 #include "lib/letter.h"
 #include "lib/num.h"
+#include "lib/zone.h"
 #include "queue/outbound.h"
 
 #define NB "\u00a0"	/* French puts it before : ; ! ? */
@@ -84,11 +85,12 @@ hold_seconds(const struct hold_reason *why)
 }
 
 static const char *
-when(const struct words *w, time_t t, char out[WHEN])
+when(const struct hold_notice *n, const struct words *w, time_t t,
+    char out[WHEN])
 {
 	struct tm tm;
 
-	if (localtime_r(&t, &tm) == NULL ||
+	if (!date_shown(t, zone_clock(n->zone, t), &tm) ||
 	    strftime(out, WHEN, w->date, &tm) == 0)
 		snprintf(out, WHEN, "-");
 	return out;
@@ -104,8 +106,8 @@ put_body(struct str *out, const struct words *w, const struct hold_notice *n)
 	letter_greet(out, n->is_french);
 	letter_paragraph(out, slice_eq(why->what, SLICE("messages")) ? w->messages :
 	    w->recipients, SLICE_FMT(why->account), why->used, why->max);
-	letter_paragraph(out, w->held, when(w, n->since, time));
-	letter_paragraph(out, w->until, when(w, n->until, time));
+	letter_paragraph(out, w->held, when(n, w, n->since, time));
+	letter_paragraph(out, w->until, when(n, w, n->until, time));
 	letter_paragraph(out, w->yours, SLICE_FMT(why->account));
 	letter_paragraph(out, "%s", w->stranger);
 	letter_paragraph(out, w->once, n->hostname);
@@ -121,7 +123,8 @@ hold_compose(struct str *out, const struct hold_notice *n)
 	struct letter l = { .hostname = n->hostname, .to = n->to,
 		.cc = strcmp(n->to, n->postmaster) != 0 ? n->postmaster : NULL,
 		.subject = subject, .message_id = id,
-		.date = date_rfc5322(n->now, date), .is_french = n->is_french };
+		.date = date_rfc5322_at(n->now, zone_clock(n->zone, n->now),
+		date), .is_french = n->is_french };
 
 	snprintf(subject, sizeof(subject), w->subject,
 	    SLICE_FMT(n->why.account));

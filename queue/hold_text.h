@@ -23,6 +23,7 @@ struct hold_notice {
 	const char *hostname;
 	const char *to, *postmaster;	/* the same: only one is named */
 	bool is_french;
+	const char *zone;		/* rule of his clocks; "": our own */
 	time_t since, until;		/* until: new mail goes again */
 	time_t now;
 };

@@ -116,22 +116,23 @@ notice_free(struct manager *q, struct notice *n)
 	q->n_notices--;
 }
 
-/* The language of the sender's domain when it is one of ours. */
+/* The language and the clocks of whom it goes to, when his domain is ours. */
 static void
-set_language(struct manager *q, const char *address, char out[3])
+set_locale(struct manager *q, struct bounce_notice *n)
 {
 	struct domain_record d;
 	struct addr a;
 
-	memcpy(out, "en", 3);
-	if (addr_parse(slice_of(address), &a) != ADDR_OK ||
+	memcpy(n->language, "en", sizeof(n->language));
+	if (addr_parse(slice_of(n->to), &a) != ADDR_OK ||
 	    tables_domain(&q->tables, a.domain, &d) != 1)
 		return;
+	memcpy(n->zone, d.zone, sizeof(n->zone));
 	if (d.alias_of[0] != '\0' &&
 	    tables_domain(&q->tables, d.alias_of, &d) != 1)
 		return;
 	if (d.language[0] != '\0')
-		memcpy(out, d.language, 3);
+		memcpy(n->language, d.language, sizeof(n->language));
 }
 
 bool
@@ -171,7 +172,7 @@ fill_notice(struct manager *q, const struct active *a, struct bounce_notice *n)
 	n->arrival = a->h.arrival;
 	n->content_offset = a->h.content_offset;
 	n->content_length = a->h.content_length;
-	set_language(q, n->to, n->language);
+	set_locale(q, n);
 }
 
 static enum bounce_action

@@ -23,6 +23,7 @@ bounce_notice_pack(struct packer *k, const struct bounce_notice *n)
 	pack_bytes(k, slice_of(n->envid));
 	pack_u32(k, n->flags);
 	pack_bytes(k, slice_of(n->language));
+	pack_bytes(k, slice_of(n->zone));
 	pack_u64(k, (uint64_t)n->arrival);
 	pack_u64(k, n->content_offset);
 	pack_u64(k, n->content_length);
@@ -44,6 +45,7 @@ bounce_notice_unpack(struct unpacker *u, struct bounce_notice *out)
 	unpack_into(u, n.envid, sizeof(n.envid));
 	n.flags = unpack_u32(u);
 	unpack_into(u, n.language, sizeof(n.language));
+	unpack_into(u, n.zone, sizeof(n.zone));
 	n.arrival = (int64_t)unpack_u64(u);
 	n.content_offset = unpack_u64(u);
 	n.content_length = unpack_u64(u);

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "lib/proto_queue.h"
+#include "lib/zone.h"
 
 /*
  * On the pair "queue" of malle-bounce ("bounce" of malle-queued), made by
@@ -52,7 +53,8 @@ struct bounce_notice {
 	bool is_double;
 	char envid[QUEUE_ENVID_MAX + 1]; /* xtext as it came; or "" */
 	uint32_t flags;			/* QM_RET_FULL QM_RET_HDRS QM_8BIT QM_UTF8 */
-	char language[3];		/* of the sender's domain: "fr", "en" */
+	char language[3];		/* of the domain of to: "fr", "en" */
+	char zone[ZONE_RULE_MAX];	/* the rule of its clocks; "": our own */
 	int64_t arrival;		/* wall clock, seconds */
 	uint64_t content_offset, content_length;
 	uint32_t recipients;		/* that follow: 1 to BOUNCE_RECIPIENTS_MAX */

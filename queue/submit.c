@@ -261,6 +261,19 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	return 0;
 }
 
+/* The clocks of who has logged in: his mail is stamped where he is at home. */
+static int
+clock_of(struct manager *q, const struct submission *s)
+{
+	struct domain_record d = { .zone = "" };
+	struct addr a;
+
+	if (s->mail.account[0] != '\0' &&
+	    addr_parse(slice_of(s->mail.account), &a) == ADDR_OK)
+		(void)!tables_domain(&q->tables, a.domain, &d);
+	return zone_clock(d.zone, (time_t)q->wall);
+}
+
 /* Received (RFC 5321 4.4), as one field with folded lines. */
 static void
 put_received(struct manager *q, struct submission *s, struct str *out)
@@ -274,7 +287,8 @@ put_received(struct manager *q, struct submission *s, struct str *out)
 	    s->mail.protocol[0] != '\0' ? s->mail.protocol : "SMTP", s->id);
 	if (s->draft.n_originals == 1)
 		str_printf(out, "\n\tfor <%s>", s->first);
-	str_printf(out, ";\n\t%s\n", date_rfc5322(q->wall, date));
+	str_printf(out, ";\n\t%s\n", date_rfc5322_at(q->wall,
+	    clock_of(q, s), date));
 }
 
 /* The envelope is complete: what can be refused is refused, the header filled

@@ -7,6 +7,7 @@
 
 #include "auth/password.h"
 #include "registry/valid.h"
+#include "registry/zone.h"
 
 #define DAY_TEXT 10		/* 2026-11-21 */
 #define DAYS_MAX 36500		/* longer is for ever */
@@ -96,6 +97,7 @@ record_domain(struct packer *k, const struct object *d,
 	};
 	struct slice language = object_get(d, "language");
 	struct slice catch_all = object_get(principal, "catch-all");
+	const char *zone = zone_rule(text_of(principal, "time-zone"));
 
 	if (rec.state == ACCOUNT_SUSPENDED)
 		rec.refuse_from = first_of(refuse_from(d),
@@ -106,6 +108,8 @@ record_domain(struct packer *k, const struct object *d,
 		rec.catch_all[0] = '\0';
 	if (slice_to_cstr(language, rec.language, sizeof(rec.language)) == -1)
 		memcpy(rec.language, "fr", sizeof("fr"));
+	if (zone != NULL)
+		snprintf(rec.zone, sizeof(rec.zone), "%s", zone);
 	if (principal != d)
 		snprintf(rec.alias_of, sizeof(rec.alias_of), "%.*s",
 		    ADDR_DOMAIN_MAX, principal->name);

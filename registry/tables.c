@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-#define COMPILER_VERSION 3
+#define COMPILER_VERSION 4
 
 /* clang-format off */
 const struct table_place table_places[TABLE_NAMES] = {

@@ -144,14 +144,27 @@ add_from(const struct session *s, struct str *out)
 		    addr_text(&from, text, sizeof(text)));
 }
 
+/* The clocks of who writes: those of his domain when it is ours. */
+static int
+clock_of(const struct session *s, time_t now)
+{
+	struct domain_record d = { .zone = "" };
+
+	(void)!tables_domain(s->tables, session_has_login(s) ?
+	    s->account_domain : s->transaction.mail.sender.domain, &d);
+	return zone_clock(d.zone, now);
+}
+
 /* The fields that a message must have (RFC 5322 3.6) and this one lacks. */
 static void
 missing_fields(const struct session *s, unsigned seen, struct str *out)
 {
+	time_t now = time(NULL);
 	char date[DATE_MAX];
 
 	if ((seen & HEADER_DATE) == 0)
-		str_printf(out, "Date: %s\n", date_rfc5322(time(NULL), date));
+		str_printf(out, "Date: %s\n", date_rfc5322_at(now,
+		    clock_of(s, now), date));
 	if ((seen & HEADER_FROM) == 0)
 		add_from(s, out);
 	if ((seen & HEADER_MESSAGE_ID) == 0)

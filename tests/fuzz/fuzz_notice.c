@@ -55,6 +55,8 @@ check(struct slice s, const struct notice_facts *facts)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const char *const zones[] = { "", "UTC0", "<+0545>-5:45",
+		"CET-1CEST,M3.5.0,M10.5.0/3" };
 	struct slice rest = slice_make(data, size);
 	struct bounce_notice n = { .recipients = 1, .arrival = 1795300000,
 	    .to = "alice@exemple.test", .id = "1i6v3a8u00t-00abcd12345" };
@@ -72,6 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    BOUNCE_FAILURE);
 	r.action = (enum bounce_action)((unsigned char)choice[0] % 5);
 	n.flags = choice[0] & 2 ? QM_RET_FULL : 0;
+	snprintf(n.zone, sizeof(n.zone), "%s", zones[choice[0] >> 4 & 3]);
 	memcpy(n.language, choice[0] & 4 ? "fr" : "en", 3);
 	in.original_whole = (choice[0] & 8) == 0;
 	take(&rest, n.envid, sizeof(n.envid));

@@ -73,6 +73,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		domain_record_pack(&k, &d);
 		must(!k.bad && domain_record_unpack(pack_slice(&k), &d2) == 0);
 		must(d.uid == d2.uid && strcmp(d.alias_of, d2.alias_of) == 0);
+		must(strcmp(d.zone, d2.zone) == 0);
+		(void)zone_clock(d.zone, 1795300000);
 	}
 	check_address(value);
 	check_answer(value);

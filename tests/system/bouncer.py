@@ -30,12 +30,12 @@ def recipient(address, status="5.1.1", text="No such mailbox.", action=FAILED,
 
 def notice(recipients, content, kind=FAILURE, to="alice@exemple.test",
            sender=None, double=False, envid="", flags=0, language="fr",
-           arrival=1795300000, offset=0, id="0abcdefghij-00klmn12345",
-           count=None, length=None):
+           zone="", arrival=1795300000, offset=0,
+           id="0abcdefghij-00klmn12345", count=None, length=None):
     return (struct.pack("<HB", 1, kind) + pack_bytes(id) + pack_bytes(to) +
             pack_bytes(to if sender is None else sender) +
             bytes([double]) + pack_bytes(envid) + struct.pack("<I", flags) +
-            pack_bytes(language) +
+            pack_bytes(language) + pack_bytes(zone) +
             struct.pack("<QQQI", arrival, offset,
                         len(content) if length is None else length,
                         len(recipients) if count is None else count) +
@@ -112,7 +112,7 @@ class Bouncer:
     def close(self):
         """The status that malle-bounce ends with, and its log."""
         self.socket.close()
-        status = self.process.wait(15)
+        status = self.process.wait(malle.PATIENCE)
         self.log.seek(0)
         log = self.log.read().decode()
         shutil.rmtree(self.folder)

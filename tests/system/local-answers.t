@@ -23,7 +23,7 @@ def job(tag=1, sender="zoe@free.test", account="bob", id=None, length=len(LETTER
     return (struct.pack("<QQQ", tag, offset, length) + pack_bytes(id or make_id()) + struct.pack("<IB", 0, flags) +
             pack_bytes(sender) + pack_bytes(account) + pack_bytes(account + "@exemple.test") +
             pack_bytes(addresses or account + "@exemple.test") + struct.pack("<QI", 1000, days) + pack_bytes("fr") +
-            pack_bytes("") + pack_bytes(text) + pack_bytes("Bob"))
+            pack_bytes("UTC0") + pack_bytes("") + pack_bytes(text) + pack_bytes("Bob"))
 
 
 def send(w, body, content=LETTER, fds=1):

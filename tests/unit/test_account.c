@@ -28,18 +28,23 @@ static void
 test_domain(void)
 {
 	struct domain_record d = { ACCOUNT_SUSPENDED, 70001, "fr", "x.test",
-		"@y.test", 1800000000, 100, "dupont", 1000, 0 };
+		"@y.test", 1800000000, 100, "dupont", 1000, 0,
+		"CET-1CEST,M3.5.0,M10.5.0/3" };
 	struct domain_record back;
 
 	begin();
 	domain_record_pack(&k, &d);
 	ok(domain_record_unpack(SLICE("\1" UID), &back) == 0 &&
-	    back.uid == 70000 && back.quota_warning == QUOTA_WARNING,
+	    back.uid == 70000 && back.quota_warning == QUOTA_WARNING &&
+	    back.zone[0] == '\0',
 	    "the least of a domain");
 	ok(domain_record_unpack(SLICE("\1" UID "\4\2\0\0\0.."), &back) == -1,
 	    "a main domain that is a path");
 	ok(domain_record_unpack(SLICE("\1" UID "\3\2\0\0\0F\n"), &back) == -1,
 	    "a language that is none");
+	ok(domain_record_unpack(SLICE("\1" UID "\46\3\0\0\0CET"),
+	    &back) == -1 && domain_record_unpack(SLICE("\1" UID
+	    "\46\6\0\0\0<\0aa>3"), &back) == -1, "a zone that is none");
 	ok(domain_record_unpack(packed(), &back) == 0 &&
 	    back.state == d.state && back.uid == d.uid &&
 	    strcmp(back.language, "fr") == 0 &&
@@ -47,7 +52,8 @@ test_domain(void)
 	    strcmp(back.catch_all, "@y.test") == 0 &&
 	    back.refuse_from == 1800000000 && back.messages_day == 100 &&
 	    strcmp(back.client, "dupont") == 0 &&
-	    back.client_messages_day == 1000 && back.quota_warning == 0,
+	    back.client_messages_day == 1000 && back.quota_warning == 0 &&
+	    strcmp(back.zone, d.zone) == 0,
 	    "a domain");
 	ok(domain_record_unpack(SLICE("\1" UID "\21\3\0\0\0@/."),
 	    &back) == -1, "a catch-all that is no domain");

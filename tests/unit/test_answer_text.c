@@ -1,6 +1,7 @@
 /* test_answer_text.c - what an account answers, as it goes out. */
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
+#include <time.h>
 
 #include "deliver/answer_text.h"
 #include "lib/encode.h"
@@ -66,6 +67,14 @@ is_sound(void)
 static void
 test_fields(void)
 {
+	/* 2026-11-21 00:00:00 UTC */
+	static const struct { const char *zone, *want; } dates[] = {
+		{ "CET-1CEST,M3.5.0,M10.5.0/3",
+		  "Date: Sat, 21 Nov 2026 01:00:00 +0100\n" },
+		{ "NST3:30NDT,M3.2.0,M11.1.0",
+		  "Date: Fri, 20 Nov 2026 20:30:00 -0330\n" },
+		{ "", "Date: Fri, 20 Nov 2026 21:00:00 -0300\n" },
+	};
 	struct answer_job j = job();
 
 	compose(&j, HEAD "Subject: Bonjour\n\n");
@@ -78,7 +87,13 @@ test_fields(void)
 	    "8.5: In-Reply-To and References");
 	ok(has("\nMessage-ID: <0abcdef0000-x.2.answer@mail.exemple.test>\n"),
 	    "the same Message-ID whenever it is given again");
-	ok(has("\nDate: ") || out.p[0] == 'D', "a date");
+	setenv("TZ", "XXX3", 1);
+	tzset();
+	for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
+		memcpy(j.zone, dates[i].zone, strlen(dates[i].zone) + 1);
+		compose(&j, HEAD "Subject: Bonjour\n\n");
+		ok(has(dates[i].want), "4-24: in \"%s\"", j.zone);
+	}
 	ok(has("\n\nAbsent.\n") && has("Content-Transfer-Encoding: 7bit\n"),
 	    "plain text as it is");
 	ok(!has("Reply-To: <zoe") && !has("Bonjour\n\n"),

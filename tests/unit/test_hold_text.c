@@ -1,6 +1,8 @@
 /* test_hold_text.c - what an account whose mail is held is told. */
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "queue/hold_text.h"
 #include "tests/unit/tap.h"
@@ -67,7 +69,7 @@ test_words(void)
 		struct str out = STR_INIT(HOLD_TEXT_MAX);
 		struct hold_notice n = { .id = "ID", .hostname = "mx.test",
 		    .to = "a@b.test", .postmaster = "postmaster@b.test",
-		    .is_french = rows[i].is_french };
+		    .is_french = rows[i].is_french, .zone = "" };
 
 		ok(hold_reason_parse(slice_of(rows[i].reason), &n.why),
 		    "%s", rows[i].reason);
@@ -79,10 +81,55 @@ test_words(void)
 	}
 }
 
+/* 4-24: by the clocks of the domain, each moment with the offset of its day. */
+static void
+test_clocks(void)
+{
+	static const struct {
+		const char *zone;
+		time_t now;
+		const char *date, *since, *until;
+	} rows[] = {
+		/* A day before the end of summer, and the day of it. */
+		{ "CET-1CEST,M3.5.0,M10.5.0/3", 1792850400,
+		  "Date: Sat, 24 Oct 2026 16:00:00 +0200\n",
+		  "24 October 2026 at 16:00 (UTC+0200)",
+		  "25 October 2026 at 15:00 (UTC+0100)" },
+		{ "<+0545>-5:45", 1792850400,
+		  "Date: Sat, 24 Oct 2026 19:45:00 +0545\n",
+		  "24 October 2026 at 19:45 (UTC+0545)",
+		  "25 October 2026 at 19:45 (UTC+0545)" },
+		{ "", 1792850400, "Date: Sat, 24 Oct 2026 11:00:00 -0300\n",
+		  "24 October 2026 at 11:00 (UTC-0300)",
+		  "25 October 2026 at 11:00 (UTC-0300)" },
+	};
+
+	setenv("TZ", "XXX3", 1);
+	tzset();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str out = STR_INIT(HOLD_TEXT_MAX);
+		struct hold_notice n = { .id = "ID", .hostname = "mx.test",
+		    .to = "a@b.test", .postmaster = "postmaster@b.test",
+		    .zone = rows[i].zone, .since = rows[i].now,
+		    .now = rows[i].now, .until = rows[i].now + 86400 };
+
+		ok(hold_reason_parse(SLICE("outbound messages 9 4 a@b.test"),
+		    &n.why), "a reason");
+		hold_compose(&out, &n);
+		str_putc(&out, '\0');
+		ok(str_ok(&out) && strstr(out.p, rows[i].date) != NULL &&
+		    strstr(out.p, rows[i].since) != NULL &&
+		    strstr(out.p, rows[i].until) != NULL, "4-24: \"%s\": %s",
+		    rows[i].zone, out.p);
+		str_free(&out);
+	}
+}
+
 int
 main(void)
 {
 	test_reasons();
 	test_words();
+	test_clocks();
 	return done();
 }

@@ -337,8 +337,8 @@ static void
 test_bounce(void)
 {
 	static struct bounce_notice n = { .kind = BOUNCE_DELAY, .id = "i",
-	    .to = "a@b", .language = "fr", .arrival = -1, .recipients = 1 },
-	    got;
+	    .to = "a@b", .language = "fr", .zone = "UTC0", .arrival = -1,
+	    .recipients = 1 }, got;
 	static struct bounce_recipient r = { .address = "x@y",
 	    .action = ACTION_DELAYED, .status = "4.2.2", .text = "t" }, rgot;
 	unsigned char space[4096];
@@ -352,8 +352,8 @@ test_bounce(void)
 	unpack_init(&u, pack_slice(&k));
 	ok(bounce_notice_unpack(&u, &got) == 0 &&
 	    bounce_recipient_unpack(&u, &rgot) == 0 && unpack_end(&u) &&
-	    got.arrival == -1 && strcmp(rgot.status, "4.2.2") == 0,
-	    "a request to malle-bounce");
+	    got.arrival == -1 && strcmp(got.zone, "UTC0") == 0 &&
+	    strcmp(rgot.status, "4.2.2") == 0, "a request to malle-bounce");
 	for (size_t i = 0; i < k.len; i++) {
 		unpack_init(&u, slice_make(space, i));
 		bad += bounce_notice_unpack(&u, &got) == 0 &&

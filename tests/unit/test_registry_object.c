@@ -10,6 +10,7 @@
 #include "registry/record.h"
 #include "registry/spool.h"
 #include "registry/worst.h"
+#include "registry/zone.h"
 #include "tests/unit/tap.h"
 
 static void
@@ -139,6 +140,7 @@ test_records(void)
 	struct object u, d, m, c;
 	struct packer k;
 	char key[64];
+	bool has_zones = zones_load("/usr/share/zoneinfo") > 0;
 
 	object_init(&u, &kind_user, "bob@a.test");
 	ok(object_put(&u, "quota-bytes", SLICE("1000")) == 0 &&
@@ -167,6 +169,8 @@ test_records(void)
 	ok(object_put(&m, "uid", SLICE("64300")) == 0 &&
 	    object_put(&m, "state", SLICE("disabled")) == 0 &&
 	    object_put(&m, "max-messages-day", SLICE("7")) == 0 &&
+	    object_put(&m, "time-zone", SLICE("Asia/Kathmandu")) == 0 &&
+	    object_put(&d, "time-zone", SLICE("Europe/Paris")) == 0 &&
 	    object_put(&d, "language", SLICE("en")) == 0, "two domains");
 	object_init(&c, &kind_client, "acme");
 	ok(object_put(&c, "max-messages-day", SLICE("9")) == 0, "a customer");
@@ -177,7 +181,8 @@ test_records(void)
 	    strcmp(domain.alias_of, "a.test") == 0 &&
 	    strcmp(domain.language, "en") == 0 && domain.messages_day == 7 &&
 	    strcmp(domain.client, "acme") == 0 &&
-	    domain.client_messages_day == 9, "a domain alias");
+	    domain.client_messages_day == 9 && strcmp(domain.zone,
+	    has_zones ? "<+0545>-5:45" : "") == 0, "a domain alias");
 	object_free(&u);
 	object_free(&c);
 	object_free(&m);
