@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/app_password.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/proto_queue.h"
@@ -103,22 +104,52 @@ has_hash(const struct object *u)
 	return hash.len > 0 && !slice_eq(hash, SLICE("!"));
 }
 
+/* Of each application password that was not there. */
+static int
+add_of_apps(struct registry *r, struct notice_text *n, struct slice before,
+    struct slice after)
+{
+	struct app_password p;
+	struct slice line;
+
+	while (after.p != NULL && after.len > 0) {
+		line = slice_cut(&after, '\n');
+		if (list_has(before, line))
+			continue;
+		if (app_password_next(&line, &p) != 1) {
+			errno = EBADMSG;
+			return -1;
+		}
+		n->app = p.name;
+		if (add(r, n) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 int
 notice_of_change(struct registry *r, const struct actor *who,
     const struct object *before, const struct object *after)
 {
 	struct notice_text n = { .kind = NOTICE_PASSWORD,
 		.manager = who->account, .uid = who->uid, .from = who->from };
+	struct slice apps;
 
 	/* Inventory 4-13, 9-05. A login only renews the hash. */
 	if (before == NULL || after == NULL || after->kind != &kind_user ||
-	    before->kind != &kind_user || !has_hash(before) ||
-	    slice_eq(object_get(before, "hash"), object_get(after, "hash")) ||
+	    before->kind != &kind_user ||
 	    strcmp(who->account, before->name) == 0 ||
 	    strcmp(who->operation, "login") == 0)
 		return 0;
+	apps = object_get(before, "app-hashes");
+	if (!has_hash(before) && apps.p == NULL)
+		return 0;	/* nobody's until now */
 	n.to = after->name;
-	return add(r, &n);
+	if (has_hash(before) && !slice_eq(object_get(before, "hash"),
+	    object_get(after, "hash")) && add(r, &n) == -1)
+		return -1;
+	n.kind = NOTICE_APP;
+	return add_of_apps(r, &n, apps, object_get(after, "app-hashes"));
 }
 
 int

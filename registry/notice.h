@@ -15,7 +15,8 @@ struct notices {
 
 /*
  * In the transaction of a change: if it gives somebody else than the owner the
- * password of a mailbox, its owner is to be told. 0 or -1 with errno.
+ * password of a mailbox, or an application password, its owner is to be told.
+ * 0 or -1 with errno.
  */
 int notice_of_change(struct registry *r, const struct actor *who,
     const struct object *before, const struct object *after)

@@ -16,14 +16,19 @@
 
 #define NB "\u00a0"	/* French puts it before : ; ! ? */
 #define WHEN 64
+#define WHO (ADDR_TEXT_MAX + 100)
 
 /* clang-format off */
 static const struct words {
 	const char *changed_subject;		/* account */
 	const char *changed;			/* account, when, who */
+	const char *added_subject;		/* account */
+	const char *added;			/* account, when, who, app */
 	const char *root, *somebody, *manager;	/* uid; name */
 	const char *where, *nowhere;		/* from */
-	const char *meant, *stranger;		/* postmaster */
+	const char *meant;
+	const char *look;			/* account */
+	const char *stranger;			/* postmaster */
 	const char *away_subject;		/* account */
 	const char *away;			/* account, since */
 	const char *back, *still;		/* account */
@@ -32,12 +37,15 @@ static const struct words {
 } french = {
 	.changed_subject = "Le mot de passe de %s a été changé",
 	.changed = "Le mot de passe de la boîte %s a été changé le %s, non par vous mais par %s.",
+	.added_subject = "Un mot de passe d’application de %s a été ajouté",
+	.added = "La boîte %s a depuis le %s un mot de passe d’application de plus, ajouté non par vous mais par %s. Son nom" NB ": «" NB "%.*s" NB "».",
 	.root = "l’administrateur du serveur (root)",
 	.somebody = "un administrateur du serveur (utilisateur système n°" NB "%u)",
 	.manager = "le gestionnaire %s",
 	.where = "Depuis" NB ": %.*s",
 	.nowhere = "Depuis" NB ": le serveur lui-même, ou un programme qui ne l’a pas dit.",
 	.meant = "Si vous l’avez demandé" NB ": l’ancien mot de passe ne sert plus. Choisissez-en vous-même un nouveau, que personne d’autre ne connaisse.",
+	.look = "Si vous l’avez demandé" NB ": il n’y a rien à faire. Pour voir les mots de passe d’application de votre boîte (malle user app-password list %s --own), et supprimer ceux qui ne servent pas (malle user app-password delete).",
 	.stranger = "Si vous ne l’avez pas demandé" NB ": qui connaît ce mot de passe peut lire votre courrier et écrire en votre nom. Demandez des explications à %s.",
 	.away_subject = "%s" NB ": votre absence dure toujours",
 	.away = "La boîte %s répond depuis le %s que vous êtes absent, et cette absence n’a pas de fin.",
@@ -48,12 +56,15 @@ static const struct words {
 }, english = {
 	.changed_subject = "The password of %s was changed",
 	.changed = "The password of the mailbox %s was changed on %s, not by you but by %s.",
+	.added_subject = "An application password of %s was added",
+	.added = "The mailbox %s has since %s one more application password, added not by you but by %s. Its name: “%.*s”.",
 	.root = "the administrator of the server (root)",
 	.somebody = "an administrator of the server (system user %u)",
 	.manager = "the manager %s",
 	.where = "From: %.*s",
 	.nowhere = "From: the server itself, or a program that did not tell.",
 	.meant = "If you asked for it: the old password is of no use any more. Choose another one yourself, that nobody else knows.",
+	.look = "If you asked for it: there is nothing to do. To see the application passwords of your mailbox (malle user app-password list %s --own), and to delete those of no use (malle user app-password delete).",
 	.stranger = "If you did not ask for it: who knows this password can read your mail and write in your name. Ask %s why.",
 	.away_subject = "%s: your absence still goes on",
 	.away = "The mailbox %s has answered since %s that you are away, and this absence has no end.",
@@ -77,24 +88,50 @@ when(const struct notice_text *n, const struct words *w, time_t t,
 }
 
 /* The formats are those of the tables above: the same in both languages. */
-static void
-put_changed(struct str *out, const struct words *w,
-    const struct notice_text *n)
+static const char *
+who(const struct notice_text *n, const struct words *w,
+    char out[WHO])
 {
-	char time[WHEN], who[ADDR_TEXT_MAX + 100];
-
 	if (n->manager[0] != '\0')
-		snprintf(who, sizeof(who), w->manager, n->manager);
+		snprintf(out, WHO, w->manager, n->manager);
 	else if (n->uid == 0)
-		snprintf(who, sizeof(who), "%s", w->root);
+		snprintf(out, WHO, "%s", w->root);
 	else
-		snprintf(who, sizeof(who), w->somebody, (unsigned)n->uid);
-	letter_paragraph(out, w->changed, n->to, when(n, w, n->now, time), who);
+		snprintf(out, WHO, w->somebody, (unsigned)n->uid);
+	return out;
+}
+
+static void
+put_where(struct str *out, const struct words *w, const struct notice_text *n)
+{
 	if (n->from.len > 0)
 		letter_paragraph(out, w->where, SLICE_FMT(n->from));
 	else
 		letter_paragraph(out, "%s", w->nowhere);
+}
+
+static void
+put_changed(struct str *out, const struct words *w,
+    const struct notice_text *n)
+{
+	char time[WHEN], name[WHO];
+
+	letter_paragraph(out, w->changed, n->to, when(n, w, n->now, time),
+	    who(n, w, name));
+	put_where(out, w, n);
 	letter_paragraph(out, "%s", w->meant);
+	letter_paragraph(out, w->stranger, n->postmaster);
+}
+
+static void
+put_added(struct str *out, const struct words *w, const struct notice_text *n)
+{
+	char time[WHEN], name[WHO];
+
+	letter_paragraph(out, w->added, n->to, when(n, w, n->now, time),
+	    who(n, w, name), SLICE_FMT(n->app));
+	put_where(out, w, n);
+	letter_paragraph(out, w->look, n->to);
 	letter_paragraph(out, w->stranger, n->postmaster);
 }
 
@@ -109,6 +146,22 @@ put_absence(struct str *out, const struct words *w,
 	letter_paragraph(out, w->still, n->to);
 }
 
+static void
+put_body(struct str *out, const struct words *w, const struct notice_text *n)
+{
+	switch (n->kind) {
+	case NOTICE_PASSWORD:
+		put_changed(out, w, n);
+		break;
+	case NOTICE_APP:
+		put_added(out, w, n);
+		break;
+	case NOTICE_ABSENCE:
+		put_absence(out, w, n);
+		break;
+	}
+}
+
 void
 notice_compose(struct str *out, const struct notice_text *n)
 {
@@ -121,13 +174,11 @@ notice_compose(struct str *out, const struct notice_text *n)
 		date), .is_french = n->is_french };
 
 	snprintf(subject, sizeof(subject), n->kind == NOTICE_PASSWORD ?
-	    w->changed_subject : w->away_subject, n->to);
+	    w->changed_subject : n->kind == NOTICE_APP ? w->added_subject :
+	    w->away_subject, n->to);
 	snprintf(id, sizeof(id), "%s.notice@%s", n->key, n->hostname);
 	letter_greet(&body, n->is_french);
-	if (n->kind == NOTICE_PASSWORD)
-		put_changed(&body, w, n);
-	else
-		put_absence(&body, w, n);
+	put_body(&body, w, n);
 	letter_paragraph(&body, w->once, n->hostname);
 	letter_write(out, &l, str_slice(&body));
 	str_free(&body);

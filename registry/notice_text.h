@@ -14,6 +14,7 @@
 
 enum notice_kind {
 	NOTICE_PASSWORD,	/* somebody else has set the password */
+	NOTICE_APP,		/* or has added an application password */
 	NOTICE_ABSENCE		/* an absence without end goes on */
 };
 
@@ -26,7 +27,8 @@ struct notice_text {
 	struct zone zone;	/* of the domain */
 	time_t now;
 	time_t since;		/* NOTICE_ABSENCE: its begin */
-	/* NOTICE_PASSWORD: the manager's name, or "" and the uid. */
+	struct slice app;	/* NOTICE_APP: its name */
+	/* Not of NOTICE_ABSENCE: the manager's name, or "" and the uid. */
 	const char *manager;
 	uint32_t uid;
 	struct slice from;	/* where they sat; none: not told */
