@@ -60,6 +60,21 @@ date_rfc5322_at(time_t t, int east, char out[DATE_MAX])
 }
 
 char *
+date_iso_at(time_t t, int east, char out[DATE_MAX])
+{
+	long offset = east / 60 % 1440;
+	struct tm tm;
+
+	if (!date_shown(t, east, &tm))
+		tm = (struct tm){ .tm_mday = 1, .tm_year = 70 };
+	snprintf(out, DATE_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%c%02ld:%02ld",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec, offset < 0 ? '-' : '+', labs(offset) / 60,
+	    labs(offset) % 60);
+	return out;
+}
+
+char *
 date_iso(time_t t, char out[DATE_MAX])
 {
 	struct tm tm;

@@ -17,5 +17,7 @@ char *date_rfc5322_at(time_t t, int east, char out[DATE_MAX]);
 bool date_shown(time_t t, int east, struct tm *out);
 /* "2026-11-21T22:35:01Z". Returns out. */
 char *date_iso(time_t t, char out[DATE_MAX]);
+/* "2026-11-21T23:35:01+01:00", as date_rfc5322_at(). */
+char *date_iso_at(time_t t, int east, char out[DATE_MAX]);
 
 #endif

@@ -49,13 +49,11 @@ local_zone(struct registry *r, const char *name, struct zone *out)
 }
 
 int
-local_day(struct registry *r, struct object *account, const char *attribute,
-    bool is_end)
+local_moment(struct registry *r, const char *account, struct slice day,
+    bool is_end, int64_t *out)
 {
-	struct slice day = object_get(account, attribute);
-	const char *at = strchr(account->name, '@');
+	const char *at = strchr(account, '@');
 	uint64_t year, month, date;
-	char text[DATE_MAX];
 	struct zone zone;
 
 	if (day.p == NULL || day.len != DAY_LEN || at == NULL ||
@@ -65,7 +63,20 @@ local_day(struct registry *r, struct object *account, const char *attribute,
 		return 0;
 	if (local_zone(r, at + 1, &zone) == -1)
 		return -1;
-	return object_put(account, attribute, slice_of(date_iso((time_t)
-	    zone_seconds(&zone, (int)year, (int)month, (int)date,
-	    is_end ? LAST_SECOND : 0), text)));
+	*out = zone_seconds(&zone, (int)year, (int)month, (int)date,
+	    is_end ? LAST_SECOND : 0);
+	return 1;
+}
+
+int
+local_day(struct registry *r, struct object *account, const char *attribute,
+    bool is_end)
+{
+	char text[DATE_MAX];
+	int64_t when;
+	int is_day = local_moment(r, account->name,
+	    object_get(account, attribute), is_end, &when);
+
+	return is_day != 1 ? is_day : object_put(account, attribute,
+	    slice_of(date_iso((time_t)when, text)));
 }

@@ -19,6 +19,7 @@
 #include "lib/date.h"
 #include "lib/num.h"
 #include "registry/apps.h"
+#include "registry/local_day.h"
 #include "registry/operation.h"
 #include "registry/valid.h"
 
@@ -136,9 +137,10 @@ take_services(struct request *q, struct app_password *p)
 	    "Name a service: pop3, smtp.", "Nommez un service : pop3, smtp.");
 }
 
-/* The field "until": a day, or a moment, that is to come. */
+/* The field "until": a day as the domain's people mean it, or a moment, that is
+ * to come. */
 static enum registry_result
-take_until(struct request *q, struct app_password *p)
+take_until(struct request *q, const char *account, struct app_password *p)
 {
 	struct slice in = field(q, "until");
 	struct str out = STR_INIT(64);
@@ -154,6 +156,8 @@ take_until(struct request *q, struct app_password *p)
 	if (r == -1)
 		return say(q, REGISTRY_INVALID, "until %s.", "until %s.",
 		    q->french ? why.french : why.english);
+	if (local_moment(q->r, account, in, true, &p->until) == -1)
+		return say_failed(q);
 	return p->until > time(NULL) ? REGISTRY_OK : say(q, REGISTRY_INVALID,
 	    "This day is over.", "Ce jour est passé.");
 }
@@ -253,8 +257,19 @@ add(struct request *q, const struct object *before, struct object *after,
 	return result;
 }
 
+/* A moment as the domain's clocks show it; 0 is none. */
 static void
-row_made(struct request *q, const struct app_password *p, const char *secret)
+add_moment(struct registry_fields *f, const char *key, int64_t at,
+    const struct zone *zone, char text[DATE_MAX])
+{
+	if (at != 0)
+		registry_add(f, key, slice_of(date_iso_at((time_t)at,
+		    zone_east(zone, at), text)));
+}
+
+static void
+row_made(struct request *q, const struct app_password *p,
+    const struct zone *zone, const char *secret)
 {
 	struct registry_fields f = { .n = 0 };
 	char until[DATE_MAX];
@@ -262,9 +277,7 @@ row_made(struct request *q, const struct app_password *p, const char *secret)
 	registry_add(&f, "app", p->name);
 	registry_add(&f, "password", slice_of(secret));
 	registry_add(&f, "services", slice_of(app_password_services(p)));
-	if (p->until != 0)
-		registry_add(&f, "until",
-		    slice_of(date_iso((time_t)p->until, until)));
+	add_moment(&f, "until", p->until, zone, until);
 	row(q, &f);
 }
 
@@ -274,18 +287,20 @@ op_app_add(struct request *q)
 	char account[ADDR_TEXT_MAX], secret[APP_SECRET_TEXT];
 	struct app_password p = { .created = time(NULL) };
 	enum registry_result result;
+	struct zone zone;
 
 	if ((result = field_name(q, &kind_user, account)) != REGISTRY_OK ||
 	    (result = judge_domain_allows(q, account)) != REGISTRY_OK ||
 	    (result = take_name(q, &p.name)) != REGISTRY_OK ||
 	    (result = take_services(q, &p)) != REGISTRY_OK ||
-	    (result = take_until(q, &p)) != REGISTRY_OK)
+	    (result = take_until(q, account, &p)) != REGISTRY_OK)
 		return result;
-	if (app_secret_make(&p, secret) == -1)
+	if (local_zone(q->r, address_domain(account), &zone) == -1 ||
+	    app_secret_make(&p, secret) == -1)
 		return say_failed(q);
 	result = amend(q, &kind_user, account, add, &p);
 	if (result == REGISTRY_OK)
-		row_made(q, &p, secret);
+		row_made(q, &p, &zone, secret);
 	explicit_bzero(secret, sizeof(secret));
 	return result;
 }
@@ -298,10 +313,13 @@ op_app_list(struct request *q)
 	enum registry_result result;
 	struct app_password p;
 	struct slice list;
+	struct zone zone;
 	struct object u;
-	int64_t at;
 
 	result = fetch_named(q, &kind_user, &bytes, &u);
+	if (result == REGISTRY_OK &&
+	    local_zone(q->r, address_domain(u.name), &zone) == -1)
+		result = say_failed(q);
 	list = result == REGISTRY_OK ? object_get(&u, "app-hashes") :
 	    SLICE_EMPTY;
 	while (app_password_next(&list, &p) == 1) {
@@ -310,14 +328,9 @@ op_app_list(struct request *q)
 		registry_add(&f, "app", p.name);
 		registry_add(&f, "services",
 		    slice_of(app_password_services(&p)));
-		registry_add(&f, "created",
-		    slice_of(date_iso((time_t)p.created, created)));
-		if ((at = used_at(&u, p.name)) != 0)
-			registry_add(&f, "last-used",
-			    slice_of(date_iso((time_t)at, used)));
-		if (p.until != 0)
-			registry_add(&f, "until",
-			    slice_of(date_iso((time_t)p.until, until)));
+		add_moment(&f, "created", p.created, &zone, created);
+		add_moment(&f, "last-used", used_at(&u, p.name), &zone, used);
+		add_moment(&f, "until", p.until, &zone, until);
 		row(q, &f);
 	}
 	str_wipe(&bytes);

@@ -2,6 +2,9 @@
 """Application passwords (inventory 8-08): made by the owner, used by POP3 and
 SMTP over TLS and on the loopback, deleted, brought back, and what they are not
 good for."""
+import base64
+import hashlib
+import hmac
 import json
 import os
 import poplib
@@ -60,6 +63,70 @@ def smtp(m, who, password, clear=False, login=False):
         except smtplib.SMTPAuthenticationError as e:
             eq(e.smtp_code, 535, "8-08 refused as any wrong password is")
             return False
+
+
+class Scram:
+    """The client of SCRAM-SHA-256 (RFC 5802, RFC 7677), as smtplib asks it."""
+
+    def __init__(self, who, password):
+        self.password = password.encode()
+        self.bare = "n=%s,r=rOprNGfwEbeRWgbNEkqO" % who
+
+    def __call__(self, challenge=None):
+        if challenge is None:
+            return "n,," + self.bare
+        if challenge.startswith(b"v="):
+            return ""
+        first = challenge.decode()
+        parts = dict(p.split("=", 1) for p in first.split(","))
+        salted = hashlib.pbkdf2_hmac("sha256", self.password,
+                                     base64.b64decode(parts["s"]),
+                                     int(parts["i"]))
+        key = hmac.digest(salted, b"Client Key", "sha256")
+        last = "c=biws,r=" + parts["r"]
+        signature = hmac.digest(
+            hashlib.sha256(key).digest(),
+            ",".join((self.bare, first, last)).encode(), "sha256")
+        proof = bytes(a ^ b for a, b in zip(key, signature))
+        return last + ",p=" + base64.b64encode(proof).decode()
+
+
+def scram_smtp(m, who, password):
+    with smtplib.SMTP_SSL("localhost", m.ports["submissions"],
+                          timeout=malle.PATIENCE, context=tls(m)) as s:
+        s.ehlo()
+        try:
+            return s.auth("SCRAM-SHA-256", Scram(who, password))[0] == 235
+        except smtplib.SMTPAuthenticationError as e:
+            eq(e.smtp_code, 535, "8-08 refused as any wrong password is")
+            return False
+
+
+def scram_pop3(m, who, password):
+    p = poplib.POP3_SSL("localhost", m.ports["pop3s"], context=tls(m),
+                        timeout=malle.PATIENCE)
+    client = Scram(who, password)
+
+    def b64(text):
+        return base64.b64encode(text.encode()).decode()
+
+    try:
+        said = p._shortcmd("AUTH SCRAM-SHA-256 " + b64(client()))
+        while said.startswith(b"+ "):
+            said = p._shortcmd(b64(client(base64.b64decode(said[2:]))))
+        p.quit()
+        return True
+    except poplib.error_proto as e:
+        ok(b"wrong name or password" in e.args[0],
+           "8-08 refused as any wrong password is")
+        return False
+    finally:
+        p.close()
+
+
+def scram(m, who, password):
+    """Whether POP3 and SMTP take it."""
+    return scram_pop3(m, who, password), scram_smtp(m, who, password)
 
 
 def app(m, *argv, secret=SECRET, check=True, **more):
@@ -133,7 +200,8 @@ def test_limits(m):
                 "2099-12-31")
     ok(smtp(m, ALICE, send) and not pop3(m, ALICE, send),
        "8-08 SMTP and nothing else")
-    eq(rows(m, ALICE)[2][4], "2099-12-31T23:59:59Z", "8-08 until its last day")
+    eq(rows(m, ALICE)[2][4], "2099-12-31T23:59:59+01:00",
+       "8-08 until its last day, by the domain's clocks")
     # What opens the mail does not open the account.
     for argv in (("user", "set", ALICE, "full-name=Eve"),
                  ("user", "app-password", "add", ALICE, "--name", "more"),
@@ -150,6 +218,28 @@ def test_limits(m):
        "8-08 none for a service that the account has not")
     m.malle("user", "set", ALICE, "smtp=yes")
     return fetch
+
+
+def test_zones(m):
+    """The last day is one of the domain's people (4-24), and shown so."""
+    for zone, until_, shown in (
+            ("Europe/Paris", "2099-07-14", "2099-07-14T23:59:59+02:00"),
+            ("Asia/Kathmandu", "2099-12-31", "2099-12-31T23:59:59+05:45"),
+            ("America/St_Johns", "2099-07-14", "2099-07-14T23:59:59-02:30"),
+            ("UTC", "2099-07-14", "2099-07-14T23:59:59+00:00"),
+            ("Asia/Kathmandu", "2099-07-14T10:00:00Z",
+             "2099-07-14T15:45:00+05:45")):
+        m.malle("domain", "set", "exemple.test", "time-zone=" + zone)
+        made = app(m, "add", BOB, "--name", "z", "--until", until_, "--json")
+        eq(json.loads(made.stdout)["until"], shown, "8-08 in %s" % zone)
+        eq(rows(m, BOB)[-1][4], shown, "8-08 listed so")
+        if until_.endswith("Z"):
+            break
+        m.malle("user", "app-password", "delete", BOB, "--name", "z")
+    m.malle("domain", "set", "exemple.test", "time-zone=Europe/Paris")
+    eq(rows(m, BOB)[-1][4], "2099-07-14T12:00:00+02:00",
+       "8-08 another zone later: the same moment")
+    m.malle("user", "app-password", "delete", BOB, "--name", "z")
 
 
 def entry(m):
@@ -180,6 +270,7 @@ def test_carried(m, phone):
     ok(pop3(m, "alix@exemple.test", phone), "8-08 a new name, the same ones")
     m.malle("user", "rename", "alix@exemple.test", "alice", "--force")
     ok(pop3(m, ALICE, phone), "8-08 and back")
+    m.malle("alias", "delete", "alix@exemple.test")
     m.malle("user", "delete", ALICE)
     ok(not pop3(m, ALICE, phone), "8-08 a deleted mailbox has none")
     m.malle("user", "restore", ALICE)
@@ -193,10 +284,16 @@ def test_carried(m, phone):
 
 
 def test_domain(m, phone):
+    eq(scram(m, ALICE, SECRET), (True, True),
+       "8-08 allowed: SCRAM with the main password")
     m.malle("domain", "set", "exemple.test", "app-passwords=required")
     ok(not pop3(m, ALICE, SECRET) and not smtp(m, ALICE, SECRET),
        "8-08 required: the main password fetches and sends nothing")
     ok("reason=app-password-required" in m.log(), "8-08 the log says why")
+    eq(scram(m, ALICE, SECRET), (False, False),
+       "8-08 required: nor does it by SCRAM")
+    eq(scram(m, ALICE, phone), (False, False),
+       "8-08 and SCRAM is not for an application password")
     ok(pop3(m, ALICE, phone) and smtp(m, ALICE, phone),
        "8-08 required: an application password does")
     m.malle("--as", ALICE, "user", "app-password", "list", ALICE,
@@ -205,6 +302,7 @@ def test_domain(m, phone):
     m.malle("domain", "set", "exemple.test", "app-passwords=off")
     ok(not pop3(m, ALICE, phone) and pop3(m, ALICE, SECRET),
        "8-08 off: only the main password")
+    eq(scram(m, ALICE, SECRET), (True, True), "8-08 off: by SCRAM, too")
     r = app(m, "add", ALICE, "--name", "x", check=False)
     ok(r.returncode != 0 and "exemple.test" in r.stderr, "8-08 off: none made")
     m.malle("domain", "set", "exemple.test", "app-passwords=allowed")
@@ -238,6 +336,7 @@ def main():
         phone = test_made(m)
         test_logins(m, phone)
         fetch = test_limits(m)
+        test_zones(m)
         test_deleted(m, fetch)
         test_carried(m, phone)
         test_domain(m, phone)
