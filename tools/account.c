@@ -273,6 +273,13 @@ registry_ask(const struct malle *m, const char *operation,
 	return status;
 }
 
+/* clang-format off */
+const struct option_field option_force[] = {
+	{ "--force", "force", "yes" },
+	{ NULL, NULL, NULL }
+};
+/* clang-format on */
+
 int
 ask_about_one(const struct malle *m, const char *operation, const char *field,
     const struct option_field *options, bool attributes, int argc, char **argv,

@@ -74,6 +74,8 @@ int registry_ask(const struct malle *m, const char *operation,
 /* The same on a connection of the caller's own. */
 int registry_ask_on(const struct malle *m, int fd, const char *operation,
     struct registry_fields *f, row_show *show, void *arg);
+/* "--force" alone. */
+extern const struct option_field option_force[];
 /* A whole command about one object: its name, the only positional argument,
  * goes into the field. Options and attributes as arguments_parse() takes them;
  * those of passwords are refused. */

@@ -77,8 +77,8 @@ alias_show(struct malle *m, int argc, char **argv)
 static int
 alias_delete(struct malle *m, int argc, char **argv)
 {
-	return ask_about_one(m, "alias.delete", "address", NULL, false, argc,
-	    argv, "alias delete ADDRESS", NULL);
+	return ask_about_one(m, "alias.delete", "address", option_force, false,
+	    argc, argv, "alias delete ADDRESS [--force]", NULL);
 }
 
 /* The owner's own aliases: an address, a password, a name. */
@@ -143,7 +143,7 @@ cmd_alias(struct malle *m, int argc, char **argv)
 		  "replace its targets, or change its state or who may write to it",
 		  "remplacer ses destinations, ou changer son état ou qui peut y "
 		  "écrire" },
-		{ "delete", alias_delete, "ADDRESS",
+		{ "delete", alias_delete, "ADDRESS [--force]",
 		  "delete an alias", "supprimer un alias" },
 		{ "own-list", own_list, "ADDRESS",
 		  "the aliases that you have made for your mailbox",

@@ -105,8 +105,8 @@ robot_show(struct malle *m, int argc, char **argv)
 static int
 robot_delete(struct malle *m, int argc, char **argv)
 {
-	return ask_about_one(m, "robot.delete", "address", NULL, false, argc,
-	    argv, "robot delete ADDRESS", NULL);
+	return ask_about_one(m, "robot.delete", "address", option_force, false,
+	    argc, argv, "robot delete ADDRESS [--force]", NULL);
 }
 
 int
@@ -126,7 +126,7 @@ cmd_robot(struct malle *m, int argc, char **argv)
 		{ "set", robot_set,
 		  "ADDRESS [--subject TEXT] [--text-file FILE] [--copy ADDRESS] ...",
 		  "change a robot", "modifier un robot" },
-		{ "delete", robot_delete, "ADDRESS",
+		{ "delete", robot_delete, "ADDRESS [--force]",
 		  "delete a robot", "supprimer un robot" },
 		{ NULL, NULL, NULL, NULL, NULL }
 	};
