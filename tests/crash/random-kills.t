@@ -143,7 +143,7 @@ def main():
         # A new one has no reason to wait for workers that died on it.
         m.kill("malle-queued")
         for _ in range(3):
-            if books.settle(USERS, 30):
+            if books.settle(USERS, malle.PATIENCE):
                 break
             m.malle("queue", "release", "--all", check=False)
             m.malle("queue", "retry", "--all", check=False)

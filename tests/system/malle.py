@@ -16,6 +16,7 @@ import atexit
 import contextlib
 import fcntl
 import glob
+import mmap
 import os
 import pwd
 import shutil
@@ -480,6 +481,24 @@ class Instance:
         """A TCP connection to one of PORTS."""
         return socket.create_connection(("127.0.0.1", self.ports[port]),
                                         timeout)
+
+
+class Clock:
+    """A malle-queued in a folder, by a clock that only forward() moves faster
+    than the real one."""
+
+    def __init__(self, folder):
+        self.program = os.path.join(folder, "malle-queued")
+        self.passed = 0
+        shutil.copy(os.path.join(BIN, "queued-clock"), self.program)
+        with open(os.path.join(folder, "clock"), "wb+") as f:
+            f.write(bytes(8))
+            f.flush()
+            self.word = mmap.mmap(f.fileno(), 8)
+
+    def forward(self, seconds):
+        self.passed += max(0, int(seconds))
+        struct.pack_into("=q", self.word, 0, self.passed)
 
 
 def children(pid):

@@ -4,6 +4,7 @@
 
 import os
 import re
+import socket
 import struct
 import sys
 
@@ -120,10 +121,12 @@ with Lab() as lab:
     eq(lab.workers.started, ["exemple.test"], "one worker was asked, once")
 
     # A client should wait for each answer; one that does not loses nothing.
-    for i in range(40):
-        c.mail()
-        c.rcpt("bob@exemple.test" if i % 3 else "nobody@exemple.test")
-        c.send(4, b"n\n\n")
+    c.s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    with malle.held(lab.process.pid):
+        for i in range(40):
+            c.mail()
+            c.rcpt("bob@exemple.test" if i % 3 else "nobody@exemple.test")
+            c.send(4, b"n\n\n")
     got = [c.answer() for _ in range(40)]
     eq(sum(a.result == OK for a in got), 26, "40 messages sent at once")
     eq(sum(a.result == PERMANENT for a in got), 14, "all answered")

@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import sys
-import time
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -146,22 +146,27 @@ def test_retry_survives():
     with Lab(SETTINGS, start=False) as lab:
         lab.start()
         c, ids = two_waiting(lab)
-        c.control(Q_HOLD)
+        c.control(Q_HOLD, id=ids[1])
+        # The attempt is under way at the end.
+        gate = threading.Event()
+        lab.workers.policy = lambda j: gate.wait(malle.PATIENCE) and LATER
         c.control(Q_RETRY, id=ids[0])
-        c.control(Q_RELEASE, id=ids[0])
         lab.stop(signal.SIGKILL)
-        tried = lab.logged("deferred")
+        lab.workers.policy = lambda j: LATER
+        mark = len(lab.lines())
         lab.start()
         ok(lab.wait(lambda: any(" %s deferred" % ids[0] in line for line in
-                                lab.lines()[tried:]), 10),
+                                lab.lines()[mark:])),
            "retry: counts after a restart")
+        gate.set()
         eq(state(lab, ids)[1], "held", "and the other one stays held")
 
 
 def test_delete_while_delivered():
     """The file is gone when the answer comes, a delivery under way or not."""
     with Lab(SETTINGS) as lab:
-        lab.workers.policy = lambda j: time.sleep(3) or LATER
+        gate = threading.Event()
+        lab.workers.policy = lambda j: gate.wait(malle.PATIENCE) and LATER
         c = lab.client()
         i = c.submit("bob@exemple.test").id
         lab.wait(lambda: lab.workers.batches)
@@ -169,9 +174,10 @@ def test_delete_while_delivered():
         eq((r[1], r[2]), (1, OK), "delete of a message under way")
         eq(lab.files(), [], "its file is gone")
         lab.stop(signal.SIGKILL)
+        gate.set()
         lab.workers.policy = lambda j: (OK, "2.0.0", "delivered")
         lab.start()
-        eq(lab.logged("loaded messages=0"), 2, "a restart finds nothing")
+        ok(lab.wait_log("loaded messages=0", 2), "a restart finds nothing")
 
 
 if strace is None or malle.SANITIZED:

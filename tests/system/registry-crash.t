@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle  # noqa: E402
@@ -104,7 +103,6 @@ def strace(r, *what):
     p = subprocess.Popen(["strace", "-f", "-o", out, "-p", str(r.process.pid)]
                          + list(what), stderr=subprocess.PIPE)
     p.stderr.readline()  # "attached"
-    time.sleep(0.03)
     return p, out
 
 
@@ -143,28 +141,16 @@ CHANGES = [
 ]
 
 
-def ask(r, operation, **fields):
-    """The answer, or None: killed before it, or even before it listened, in
-    which case the connection would wait for the next start."""
-    try:
-        with r.connect(timeout=1) as s:
-            s.send(registryd.request(operation, list(fields.items())))
-            return registryd.answer(s)
-    except OSError:
-        return None
-
-
 def one(r, i, change, call, n):
     """Kills at call number n; returns what is wrong afterwards."""
     operation, fields = change[1](r, i)
     p, _ = strace(r, "-e", "trace=" + call,
                   "-e", "inject=%s:signal=KILL:when=%d" % (call, n))
-    answer = ask(r, operation, **fields)
+    answer = r.attempt(operation, **fields)
     # Not terminate(): strace would wait for threads of the dead.
     p.kill()
     p.wait()
-    died = answer is None or malle.until(
-        lambda: r.process.poll() is not None, 0.15)
+    died = answer is None or r.attempt("domain.list") is None
     if died:
         r.stop(signal.SIGKILL)
         r.start()
@@ -207,7 +193,7 @@ def interrupt(r, i):
     """Leaves a committed change whose tables are not yet visible."""
     p, _ = strace(r, "-e", "trace=renameat",
                   "-e", "inject=renameat:signal=KILL:when=3")
-    ask(r, "user.add", address="s%d@a.test" % i, hash=HASH)
+    r.attempt("user.add", address="s%d@a.test" % i, hash=HASH)
     p.kill()
     p.wait()
     r.stop(signal.SIGKILL)
@@ -228,12 +214,12 @@ def enumerate_start(r):
     for call, n in places(count, max(2, MOST // 4)):
         tried += 1
         interrupt(r, tried)
+        mark = len(r.log())
         r.start(["strace", "-D", "-f", "-o", "/dev/null", "-e",
                  "trace=" + call, "-e",
                  "inject=%s:signal=KILL:when=%d" % (call, n)], wait=False)
-        mark = len(r.log())
         malle.until(lambda: r.process.poll() is not None or
-                    " ready " in r.log()[mark:], 10)
+                    " ready " in r.log()[mark:])
         r.stop(signal.SIGKILL)
         r.start()
         if ("user", "s%d@a.test" % tried) not in parse_dump(

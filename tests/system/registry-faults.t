@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle  # noqa: E402
@@ -32,18 +31,8 @@ def under(r, call, error, when):
         ["strace", "-f", "-o", "/dev/null", "-p", str(r.process.pid), "-e",
          "trace=" + call, "-e", "inject=%s:error=%s:when=%s" % (
              call, error, when)], stderr=subprocess.PIPE)
-    p.stderr.readline()
-    time.sleep(0.03)
+    p.stderr.readline()     # "attached"
     return p
-
-
-def ask(r, **fields):
-    try:
-        with r.connect() as s:
-            s.send(registryd.request("user.add", list(fields.items())))
-            return registryd.answer(s)
-    except OSError:
-        return None
 
 
 with registryd.Registry() as r:
@@ -55,14 +44,14 @@ with registryd.Registry() as r:
             n += 1
             name = "u%d" % n
             p = under(r, call, error, when)
-            got = ask(r, address=name + "@a.test", hash=HASH)
+            got = r.attempt("user.add", address=name + "@a.test", hash=HASH)
             p.kill()
             p.wait()
-            died = malle.until(lambda: r.process.poll() is not None, 0.1)
+            died = r.attempt("domain.list") is None
             what = "%s %s at %s" % (error, call, when)
             if died:
                 ended += 1
-                if r.process.returncode in (-signal.SIGSEGV, -signal.SIGABRT):
+                if r.process.wait(malle.PATIENCE) in (-signal.SIGSEGV, -signal.SIGABRT):
                     ok(False, what + ": it crashed")
                 r.process = None
                 r.start()

@@ -4,6 +4,7 @@ What malle-start does for it is done here: the listening socket, the pairs to
 malle-authd and malle-queued (whose ends the test holds), MALLE_FDS.
 """
 import os
+import select
 import shutil
 import signal
 import socket
@@ -169,6 +170,20 @@ class Registry:
             s.send(request(operation, [(k.replace("_", "-"), v)
                                        for k, v in fields.items()]))
             return answer(s)
+
+    def attempt(self, operation, **fields):
+        """The answer; None when the program ends before it: a connection that
+        it has not taken would wait for its next start."""
+        try:
+            with self.connect() as s:
+                s.send(request(operation, list(fields.items())))
+                if malle.until(lambda: select.select([s], [], [], 0)[0] or
+                               not malle._alive(self.process.pid)) and \
+                        select.select([s], [], [], 0)[0]:
+                    return answer(s)
+        except OSError:
+            pass
+        return None
 
     def ask_as(self, as_uid, operation, as_gid=None, **fields):
         """The same as another user of this machine (root only)."""

@@ -12,12 +12,8 @@ than the real one.
 # SPDX-License-Identifier: ISC
 import calendar
 import json
-import mmap
 import os
 import re
-import shutil
-import socket
-import struct
 import time
 
 import malle
@@ -61,7 +57,6 @@ class Lab:
         self.dns = DNS()
         self.m = malle.Instance(start=False)
         self.clock = self._clocked() if clock else None
-        self.passed = 0
         self.file("providers", providers)
         self.file("routes", routes)
         self.m.write_conf(
@@ -73,7 +68,7 @@ class Lab:
         self.free = list(IPS)
 
     def _clocked(self):
-        """Programs of which malle-queued has our clock; the clock."""
+        """The clock; the programs are in a folder, malle-queued with it."""
         libexec = os.path.join(self.m.dir, "libexec")
         os.mkdir(libexec)
         for name in os.listdir(malle.BIN):
@@ -81,27 +76,27 @@ class Lab:
                 os.symlink(os.path.join(malle.BIN, name),
                            os.path.join(libexec, name))
         os.unlink(libexec + "/malle-queued")
-        shutil.copy(malle.BIN + "/queued-clock",
-                    libexec + "/malle-queued")
-        with open(libexec + "/clock", "wb+") as f:
-            f.write(bytes(8))
-            f.flush()
-            clock = mmap.mmap(f.fileno(), 8)
         self.m.write_conf(libexec=libexec)
-        return clock
+        return malle.Clock(libexec)
 
     def now(self):
         """The time of malle-queued."""
-        return time.time() + self.passed
+        return time.time() + (self.clock.passed if self.clock else 0)
 
     def forward(self, seconds):
         """So much time passes; malle-queued notices at once."""
-        self.passed += max(0, int(seconds))
-        struct.pack_into("=q", self.clock, 0, self.passed)
+        self.clock.forward(seconds)
         malle.unix(self.m.base + "/public/queue.sock").close()
 
     def path(self, name):
         return os.path.join(self.m.dir, name)
+
+    def routes(self, text):
+        """Routes that hold when this returns."""
+        self.file("routes", text)
+        mark = len(self.lines("reload tables"))
+        self.m.reload()
+        until(lambda: len(self.lines("reload tables")) > mark)
 
     def file(self, name, text):
         with open(self.path(name), "w") as f:

@@ -87,7 +87,7 @@ class World:
         self.bounces = 0
         self.m = malle.Instance(conf=dict(
             resolver=self.dns.address, remote_port=self.port,
-            authorities=self.ca.ca, reply_timeout="3s", connect_timeout="3s"))
+            authorities=self.ca.ca, reply_timeout="8s", connect_timeout="8s"))
         self.m.domain("exemple.test")
         self.m.user(ALICE, PASSWORD)
 
@@ -128,7 +128,7 @@ class World:
     def lines(self, ident):
         return [l for l in self.m.log().split("\n") if " %s " % ident in l]
 
-    def wait(self, ident, word, n=1, seconds=20):
+    def wait(self, ident, word, n=1, seconds=malle.PATIENCE):
         return until(lambda: sum(" %s " % word in l for l in
                                  self.lines(ident)) >= n, seconds)
 
@@ -341,7 +341,7 @@ def test_broken(w):
     w.servers["absent"] = Server(ip, w.port, name="mx.absent.org")
     w.again()
     for name in idents:
-        ok(w.wait(idents[name], "done", seconds=30), name + ": then it goes")
+        ok(w.wait(idents[name], "done"), name + ": then it goes")
         eq(w.servers[name].recipients(), ["bob@%s.org" % name], "once")
 
 

@@ -264,7 +264,7 @@ def test_program(m, program, fatal):
        "and malle-start says so")
     ok(until(lambda: m.pid(program) not in (None, old) and
              program in m.log()[mark:] and
-             " ready landlock" in m.log()[mark:], 40), "and starts another")
+             " ready landlock" in m.log()[mark:]), "and starts another")
 
 
 def main():

@@ -5,6 +5,7 @@ import random
 import sys
 import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
 from smtpd_peers import Tap, Smtpd, code
 
 t = Tap()
@@ -176,10 +177,7 @@ c = d.client()
 c.begin()
 c.send(HEADER + b"half a mess" + b"x" * 100000)
 c.close()
-for _ in range(100):
-    if d.queue.dropped > before:
-        break
-    time.sleep(0.02)
+malle.until(lambda: d.queue.dropped > before)
 t.eq(d.queue.dropped, before + 1, "a lost client leaves nothing in the queue")
 t.eq(d.stop(), 0, "end")
 

@@ -142,11 +142,9 @@ class Queue(threading.Thread):
                 c.send(struct.pack("<HB", Q_CHECKED, result) +
                        pack("4.2.2" if result else "2.0.0") + pack("full"))
 
-    def forgot(self, times, seconds=10):
+    def forgot(self, times):
         """How often it was told to forget, once that is as often as this."""
-        end = time.monotonic() + seconds
-        while self.resets < times and time.monotonic() < end:
-            time.sleep(0.01)
+        malle.until(lambda: self.resets >= times)
         return self.resets
 
     @staticmethod

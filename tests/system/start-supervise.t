@@ -158,7 +158,7 @@ def test_restart(m):
     eq(pauses[:4], ["0.1s", "0.2s", "0.4s", "0.8s"], "each pause is longer")
     os.unlink(die)
     ok(until(lambda: m.pid("malle-bounce") and
-             "malle-bounce is ready" in m.log()[mark:], 20),
+             "malle-bounce is ready" in m.log()[mark:]),
        "it comes back when it can")
     r = m.run("malle-start", "--status", check=False)
     ok("restarts=1" in [l for l in r.stdout.split("\n")
@@ -178,6 +178,7 @@ def test_reload(m):
     ok(until(lambda: m.pid("malle-spawn") not in (None, pids["malle-spawn"])),
        "malle-spawn too")
     anew = ("malle-tls", "malle-spawn", "malle-authd")
+    until(lambda: all(m.pid(p) not in (None, pids[p]) for p in anew))
     eq({p: m.pid(p) for p in malle.PROGRAMS if p not in anew},
        {p: pids[p] for p in malle.PROGRAMS if p not in anew},
        "the others stay")
