@@ -398,7 +398,7 @@ dns_tlsa(struct dns *d, const char *host, uint16_t port, struct dns_tlsa *out)
 
 /* Joins the character strings of one TXT record (RFC 7208 3.3). 0, or -1. */
 static int
-join_txt(const ns_rr *rr, char *out, size_t cap)
+join_txt(const ns_rr *rr, char out[DNS_TEXT_MAX])
 {
 	const unsigned char *p = ns_rr_rdata(*rr);
 	size_t left = ns_rr_rdlen(*rr), n = 0;
@@ -406,7 +406,7 @@ join_txt(const ns_rr *rr, char *out, size_t cap)
 	while (left > 0) {
 		size_t len = p[0];
 
-		if (len + 1 > left || n + len >= cap)
+		if (len + 1 > left || n + len >= DNS_TEXT_MAX)
 			return -1;
 		memcpy(out + n, p + 1, len);
 		n += len;
@@ -415,32 +415,6 @@ join_txt(const ns_rr *rr, char *out, size_t cap)
 	}
 	out[n] = '\0';
 	return strlen(out) == n ? 0 : -1;
-}
-
-enum dns_status
-dns_txt(struct dns *d, const char *name, const char *prefix, char *out,
-    size_t cap)
-{
-	enum dns_status status;
-	char text[4096];
-	struct answer a;
-	ns_rr rr;
-
-	if ((status = query(d, name, ns_t_txt, &a)) != DNS_OK)
-		return status;
-	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an); i++) {
-		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
-			return DNS_TEMPORARY;
-		if (ns_rr_type(rr) != ns_t_txt ||
-		    join_txt(&rr, text, sizeof(text)) == -1 ||
-		    strncmp(text, prefix, strlen(prefix)) != 0)
-			continue;
-		if (strlen(text) >= cap)
-			return DNS_NO_DATA;
-		memcpy(out, text, strlen(text) + 1);
-		return DNS_OK;
-	}
-	return DNS_NO_DATA;
 }
 
 enum dns_status
@@ -458,7 +432,7 @@ dns_texts(struct dns *d, const char *name,
 		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
 			return DNS_TEMPORARY;
 		if (ns_rr_type(rr) == ns_t_txt &&
-		    join_txt(&rr, joined, sizeof(joined)) == 0)
+		    join_txt(&rr, joined) == 0)
 			text(arg, joined);
 	}
 	return DNS_OK;

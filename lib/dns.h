@@ -84,11 +84,6 @@ struct dns_tlsa {
 enum dns_status dns_tlsa(struct dns *d, const char *host, uint16_t port,
     struct dns_tlsa *out);
 
-/* The first TXT record of name that starts with prefix, its strings joined;
- * out gets at most cap - 1 bytes and a NUL (longer: DNS_NO_DATA). */
-enum dns_status dns_txt(struct dns *d, const char *name, const char *prefix,
-    char *out, size_t cap);
-
 /* Each TXT record of name, its strings joined; one that is longer, or has a NUL
  * in it, is left out. DNS_OK: there were some, maybe none of that kind. */
 #define DNS_TEXT_MAX 4096

@@ -7,15 +7,18 @@
 
 #include "remote/proto_sts.h"
 
-/* "v=STSv1; id=20160831085700Z;": the id. 0, or -1: no such record. */
+/* What the TXT records come to: one counts, of several none (RFC 8461 3.1). */
+struct record {
+	unsigned n;
+	char id[STS_ID_MAX + 1];	/* "": there is none */
+};
+
+/* "id=20160831085700Z;" among others: the id. 0, or -1. */
 static int
-parse_record(const char *text, char id[STS_ID_MAX + 1])
+find_id(struct slice rest, char id[STS_ID_MAX + 1])
 {
-	struct slice rest = slice_of(text);
 	bool has_id = false;
 
-	if (!slice_eq(slice_trim(slice_cut(&rest, ';')), SLICE("v=STSv1")))
-		return -1;
 	while (rest.p != NULL) {
 		struct slice value = slice_trim(slice_cut(&rest, ';'));
 		struct slice name = slice_trim(slice_cut(&value, '='));
@@ -29,6 +32,17 @@ parse_record(const char *text, char id[STS_ID_MAX + 1])
 		has_id = true;
 	}
 	return has_id ? 0 : -1;
+}
+
+static void
+take_record(void *arg, const char *text)
+{
+	struct slice rest = slice_of(text);
+	struct record *r = arg;
+
+	if (slice_eq(slice_trim(slice_cut(&rest, ';')), SLICE("v=STSv1")) &&
+	    (++r->n > 1 || find_id(rest, r->id) == -1))
+		r->id[0] = '\0';
 }
 
 /* Sends the question. The pair to wait on, or -1. */
@@ -54,8 +68,8 @@ void
 sts_find(struct remote *r, int sts, const char *domain, struct remote_found *f)
 {
 	static unsigned char space[IPC_MAX];
-	char name[ADDR_DOMAIN_MAX + 16] = "_mta-sts.", text[512];
-	char id[STS_ID_MAX + 1];
+	char name[ADDR_DOMAIN_MAX + 16] = "_mta-sts.";
+	struct record record = { .n = 0 };
 	struct slice patterns;
 	struct ipc_msg m;
 	uint8_t mode;
@@ -64,10 +78,9 @@ sts_find(struct remote *r, int sts, const char *domain, struct remote_found *f)
 	memcpy(name + 9, domain, strlen(domain) + 1);
 	/* Without a record a policy that was fetched before counts: whoever
 	 * keeps the record from us gains nothing (RFC 8461 5.1). */
-	if (dns_txt(&r->dns, name, "v=STSv1", text, sizeof(text)) != DNS_OK ||
-	    parse_record(text, id) == -1)
-		id[0] = '\0';
-	if ((fd = ask(sts, domain, id)) == -1)
+	if (dns_texts(&r->dns, name, take_record, &record) != DNS_OK)
+		record.id[0] = '\0';
+	if ((fd = ask(sts, domain, record.id)) == -1)
 		return;
 	if (ipc_recv(fd, space, &m) == 1) {
 		ipc_close_fds(&m);

@@ -147,6 +147,18 @@ def test_policies(remote, dns, web):
     dns.mx("none.test", 10, "mx.none.test")
     eq(policy("none.test"), ("ok", 0, ""), "no record, no policy")
     eq(web.asked[n:], [], "and nobody is asked")
+    # RFC 8461 3.1: of several, none counts; those of something else do not.
+    publish(dns, "two.test")
+    dns.txt("_mta-sts.two.test", "v=STSv1; id=2;")
+    web.pages["mta-sts.two.test"] = GOOD % "two.test"
+    eq(policy("two.test"), ("ok", 0, ""), "two records are none")
+    eq(web.asked[n:], [], "nobody is asked of a policy then")
+    dns.txt("_mta-sts.beside.test", "v=STSv10; id=9;")
+    publish(dns, "beside.test")
+    dns.txt("_mta-sts.beside.test", "v=spf1 -all")
+    web.pages["mta-sts.beside.test"] = GOOD % "beside.test"
+    eq(policy("beside.test"), ("ok", 2, "mx.beside.test"),
+       "one among records of something else")
     publish(dns, "short.test")
     web.pages["mta-sts.short.test"] = (GOOD % "short.test").replace("86400",
                                                                     "1")
@@ -244,7 +256,8 @@ def test_refused(remote, dns, web, wrong):
 def main():
     dns, ca = DNS(), Authority()
     names = ["mta-sts.%s.test" % n for n in
-             ["a", "short", "slow", "quick"] + ["b%d" % i for i in range(11)]]
+             ["a", "two", "beside", "short", "slow", "quick"] +
+             ["b%d" % i for i in range(11)]]
     web = Web("127.0.0.1", ca.certificate(*names))
     conf = dict(resolver=dns.address, authorities=ca.ca, sts_port=web.port)
     sts = Sts(conf)
