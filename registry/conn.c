@@ -270,6 +270,9 @@ conn_read(struct service *s, struct conn *c)
 	    (c->state == CONN_IDLE || c->state == CONN_LOADING); i++)
 		r = read_one(s, c);
 	explicit_bzero(s->space, sizeof(s->space));
+	/* The number of the pair is soon that of somebody who connects. */
+	if (r == PEER_GONE && c->fd == s->r->queue_fd)
+		s->r->queue_fd = -1;
 	if (r == PEER_GONE || (r == -1 && !c->is_pair))
 		conn_close(c);
 	else if (r == -1 || (c->is_pair && c->state == CONN_ANSWERING))

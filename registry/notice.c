@@ -320,7 +320,7 @@ notice_turn(struct notices *n, struct registry *r, bool answered)
 	int64_t now = clock_ms();
 	int result = 0;
 
-	if (r->queue_fd == -1) {
+	if (r->queue_fd == -1 && n->fd == -1) {
 		n->next = INT64_MAX;
 		return;
 	}

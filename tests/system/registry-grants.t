@@ -264,6 +264,7 @@ def shut(r):
 
 
 with registryd.Registry() as r:
+    r.queue.close()     # nobody answers there: nobody waits for it
     r.ask("client.add", name="a")
     r.ask("domain.add", name="a.test", client="a")
     r.ask("user.add", address=MINE, hash=HASH, own_aliases="5")

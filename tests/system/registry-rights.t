@@ -496,6 +496,18 @@ def with_group():
 
 
 with_group()
+def without_queue(r):
+    """The number of the pair's descriptor is another's soon: whoever connects
+    next must not be taken for malle-queued."""
+    r.queue.close()
+    with r.connect() as s:
+        s.send(registryd.request("user.sent", [("address", "mine@a.test")]))
+        data = s.recv(registryd.IPC_MAX)
+        eq((data[0], data[2]),
+           (registryd.END, registryd.VERDICTS.index("temporary")),
+           "without malle-queued nobody is asked what was sent")
+
+
 with registryd.Registry({"admin_group": "malle-test-admin"}) as r:
     for x in "ab":
         r.ask("client.add", name=x)
@@ -521,6 +533,7 @@ with registryd.Registry({"admin_group": "malle-test-admin"}) as r:
     managers(r)
     owners(r)
     many(r)
+    without_queue(r)
     eq(r.violations(), [], "without leaving its role")
 folder = os.environ["MALLE_TEST_GROUP"]
 os.unlink(os.path.join(folder, "group"))
