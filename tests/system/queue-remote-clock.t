@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from internet import Authority, Drop, Hang, Server
 from malle import eq, ok, until
-from relaylab import PORT, PROVIDERS, Lab, seconds_of
+from relaylab import PROVIDERS, Lab, seconds_of
 
 HOUR, DAY = 3600, 86400
 

@@ -8,7 +8,6 @@ that is moved.
 # SPDX-License-Identifier: ISC
 import http.server
 import os
-import re
 import signal
 import smtplib
 import ssl

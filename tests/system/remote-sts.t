@@ -13,7 +13,6 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import internet
 import malle
 import remotelab
 from internet import DNS, Authority

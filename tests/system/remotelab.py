@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 import malle
+from internet import Server
 from localworker import Reader, pack_bytes
 
 RESOLVER, CARRIER = 1, 2
@@ -207,6 +208,11 @@ class Remote:
         self.log_file.seek(0)
         return self.log_file.read().decode(errors="replace")
 
+    def broken(self):
+        """The lines of the log that tell of a child that has broken."""
+        return [l for l in self.log().split("\n")
+                if "signal=" in l or "sandbox:" in l]
+
     def close(self):
         self.socket.close()
         self.process.terminate()
@@ -225,3 +231,24 @@ class Remote:
         if exc[0] is not None:
             malle.note(self.log()[-3000:])
         self.close()
+
+
+def exchange(remote, recipients=("bob@exemple.org",), jobs=1, route=None,
+             job=None, **server):
+    """Sends jobs to a server of its own: (carrier, server, tags)."""
+    s = Server(**server)
+    c, (what, reply) = remote.connect(s, **(route or {}))
+    if what != "ready":
+        malle.note(reply)
+        c.failed = reply
+        return c, s, []
+    tags = [c.job(recipients, **(job or {})) for _ in range(jobs)]
+    c.wait(*tags)
+    return c, s, tags
+
+
+def end(c, s):
+    c.close()
+    for x in s.sessions:
+        x.ended.wait(malle.PATIENCE)
+    s.close()
