@@ -266,8 +266,7 @@ choose_key(SSL *ssl, int *alert, void *arg)
 static void
 load_named(struct tls_keys *keys, int dirfd)
 {
-	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = copy == -1 ? NULL : fdopendir(copy);
+	DIR *d = fsx_open_list(dirfd, ".");
 	struct dirent *e;
 
 	while (d != NULL && keys->n < TLS_NAMES_MAX + 1 &&

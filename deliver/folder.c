@@ -74,17 +74,12 @@ is_folder(int maildir, const char *folder)
 static bool
 search(int maildir, const char *want, char out[FOLDER_NAME_MAX + 2])
 {
-	int fd = fsx_open_dir(maildir, ".");
+	DIR *d = fsx_open_list(maildir, ".");
 	const struct dirent *e;
 	unsigned n = 0;
-	DIR *d;
 
-	if (fd == -1)
+	if (d == NULL)
 		return false;
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return false;
-	}
 	while ((e = readdir(d)) != NULL)
 		if (strcasecmp(e->d_name, want) == 0) {
 			memcpy(out, e->d_name, strlen(want) + 1);

@@ -287,14 +287,9 @@ learn_folder(struct mailboxes *m, struct mailbox *b, const char *folder)
 	struct dirent *e;
 	bool good = true;
 	DIR *d;
-	int fd;
 
-	if ((fd = fsx_open_dir(b->fd, folder)) == -1)
+	if ((d = fsx_open_list(b->fd, folder)) == NULL)
 		return false;
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return false;
-	}
 	while (good && (e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
@@ -344,19 +339,15 @@ mailbox_has(const struct mailbox *b, const char *folder, const char *part,
 	struct maildir_name other;
 	struct dirent *e;
 	bool found = false;
+	int dir = fsx_open_dir(b->fd, folder);
 	DIR *d;
-	int fd, dir = fsx_open_dir(b->fd, folder);
 
 	if (dir == -1)
 		return false;
-	fd = fsx_open_dir(dir, part);
+	d = fsx_open_list(dir, part);
 	close(dir);
-	if (fd == -1)
+	if (d == NULL)
 		return false;
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return false;
-	}
 	while (!found && (e = readdir(d)) != NULL)
 		found = maildir_name_parse(slice_of(e->d_name), &other) == 0 &&
 		    slice_eq(other.unique, slice_make(name, len));

@@ -18,6 +18,38 @@ fsx_open_dir(int dirfd, const char *name)
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+DIR *
+fsx_open_list(int dirfd, const char *name)
+{
+	int fd = fsx_open_dir(dirfd, name), saved;
+	DIR *d;
+
+	if (fd == -1)
+		return NULL;
+	if ((d = fdopendir(fd)) == NULL) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+	}
+	return d;
+}
+
+struct dirent *
+fsx_next(DIR *d)
+{
+	errno = 0;
+	return readdir(d);
+}
+
+void
+fsx_close_list(DIR *d)
+{
+	int saved = errno;
+
+	closedir(d);
+	errno = saved;
+}
+
 int
 fsx_make_dir(int dirfd, const char *name, mode_t mode)
 {

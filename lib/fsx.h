@@ -3,6 +3,7 @@
 #define LIB_FSX_H
 /* SPDX-License-Identifier: ISC */
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "lib/slice.h"
@@ -10,6 +11,14 @@
 /* Opens a folder below dirfd without following a link in its last part
  * (AT_FDCWD allowed). Returns the descriptor, or -1 with errno. */
 int fsx_open_dir(int dirfd, const char *name);
+
+/* The same, to be read with readdir(3); "." of a folder's descriptor begins at
+ * its first name whoever has read it before. NULL with errno. */
+DIR *fsx_open_list(int dirfd, const char *name);
+/* The next entry; NULL with errno, which is 0 behind the last one. */
+struct dirent *fsx_next(DIR *d);
+/* Leaves errno as it is. */
+void fsx_close_list(DIR *d);
 
 /* Makes a folder if it is not there; an existing one is left as it is. Does
  * not follow links. 0, or -1 with errno (ENOTDIR when it is something else). */

@@ -263,20 +263,10 @@ count_dir(struct count *c, int folderfd, const char *name)
 		close(fd);
 		return -1;
 	}
-	errno = 0;
-	while ((e = readdir(d)) != NULL) {
+	while ((e = fsx_next(d)) != NULL)
 		count_name(c, fd, e->d_name);
-		errno = 0;
-	}
-	if (errno != 0) {
-		int saved = errno;
-
-		closedir(d);
-		errno = saved;
-		return -1;
-	}
-	closedir(d);
-	return 0;
+	fsx_close_list(d);
+	return errno == 0 ? 0 : -1;
 }
 
 static int
@@ -308,20 +298,15 @@ count_maildir(int maildirfd, bool names, struct count *c)
 {
 	struct dirent *e;
 	size_t folders = 0;
-	DIR *d = NULL;
-	int fd, r = -1, saved;
+	int r = -1;
+	DIR *d;
 
 	*c = (struct count){ .names = names };
 	if (count_folder(c, maildirfd) == -1)
 		return -1;
-	if ((fd = openat(maildirfd, ".", O_RDONLY | O_DIRECTORY |
-	    O_CLOEXEC)) == -1)
+	if ((d = fsx_open_list(maildirfd, ".")) == NULL)
 		return -1;
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return -1;
-	}
-	for (errno = 0; (e = readdir(d)) != NULL; errno = 0) {
+	while ((e = fsx_next(d)) != NULL) {
 		if (e->d_name[0] != '.' || e->d_name[1] == '\0' ||
 		    (e->d_name[1] == '.' && e->d_name[2] == '\0'))
 			continue;
@@ -332,9 +317,7 @@ count_maildir(int maildirfd, bool names, struct count *c)
 	}
 	r = errno == 0 ? 0 : -1;
 out:
-	saved = errno;
-	closedir(d);
-	errno = saved;
+	fsx_close_list(d);
 	return r;
 }
 
@@ -462,14 +445,9 @@ maildir_clean_tmp(int tmpfd, time_t now)
 	struct stat st;
 	size_t looked = 0;
 	DIR *d;
-	int fd;
 
-	if ((fd = openat(tmpfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+	if ((d = fsx_open_list(tmpfd, ".")) == NULL)
 		return;
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return;
-	}
 	while ((e = readdir(d)) != NULL && looked < CLEAN_MAX) {
 		if (e->d_name[0] == '.')
 			continue;

@@ -32,32 +32,6 @@ box_size(const struct box_file *f, uint64_t *out)
 	return 0;
 }
 
-/* Opens a folder to be listed; NULL with errno. */
-static DIR *
-open_list(int dirfd, const char *name)
-{
-	int fd = fsx_open_dir(dirfd, name), saved;
-	DIR *d;
-
-	if (fd == -1)
-		return NULL;
-	if ((d = fdopendir(fd)) == NULL) {
-		saved = errno;
-		close(fd);
-		errno = saved;
-	}
-	return d;
-}
-
-static void
-close_list(DIR *d)
-{
-	int saved = errno;
-
-	closedir(d);
-	errno = saved;
-}
-
 /* A folder that is none, or has gone, is passed over. */
 static bool
 is_absent(int error)
@@ -74,10 +48,10 @@ walk_part(int folderfd, struct box_file *f, box_each_file *each, void *arg)
 	int r = 0;
 	DIR *d;
 
-	if ((d = open_list(folderfd, part)) == NULL)
+	if ((d = fsx_open_list(folderfd, part)) == NULL)
 		return is_absent(errno) ? 0 : -1;
 	f->dirfd = dirfd(d);
-	for (errno = 0; r == 0 && (e = readdir(d)) != NULL; errno = 0) {
+	while (r == 0 && (e = fsx_next(d)) != NULL) {
 		f->name = e->d_name;
 		if (maildir_name_parse(slice_of(e->d_name), &f->parts) == 0 &&
 		    box_is_unique(f->parts.unique))
@@ -85,7 +59,7 @@ walk_part(int folderfd, struct box_file *f, box_each_file *each, void *arg)
 	}
 	if (r == 0 && errno != 0)
 		r = -1;
-	close_list(d);
+	fsx_close_list(d);
 	return r;
 }
 
@@ -140,9 +114,9 @@ box_walk(struct box *b, box_each_file *each,
 	if ((folder != NULL && (r = folder(arg, "")) != 0) ||
 	    (r = box_walk_folder(b, "", each, arg)) != 0)
 		return r;
-	if ((d = open_list(b->maildir, ".")) == NULL)
+	if ((d = fsx_open_list(b->maildir, ".")) == NULL)
 		return -1;
-	for (errno = 0; r == 0 && (e = readdir(d)) != NULL; errno = 0) {
+	while (r == 0 && (e = fsx_next(d)) != NULL) {
 		if (e->d_name[0] != '.' || !box_is_folder(slice_of(e->d_name)))
 			continue;
 		if (++n > BOX_FOLDERS_MAX)
@@ -152,6 +126,6 @@ box_walk(struct box *b, box_each_file *each,
 	}
 	if (r == 0 && errno != 0)
 		r = -1;
-	close_list(d);
+	fsx_close_list(d);
 	return r;
 }

@@ -71,13 +71,14 @@ box_remove(struct box *b, struct ipc_msg *request)
 
 /* All of it. */
 
-static int remove_names(int fd, const char *prefix, unsigned depth);
+static int remove_names(int parent, const char *name, const char *prefix,
+    unsigned depth);
 
 /* A name of any kind below dirfd. 0 or -1; one that has gone is no failure. */
 static int
 remove_name(int dirfd, const char *name, unsigned depth)
 {
-	int fd, r;
+	int r;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -89,13 +90,10 @@ remove_name(int dirfd, const char *name, unsigned depth)
 	}
 	/* A folder that its owner may not read any more. */
 	(void)!fchmodat(dirfd, name, 0700, 0);
-	if ((fd = fsx_open_dir(dirfd, name)) == -1)
-		return errno == ENOENT ? 0 : -1;
-	r = remove_names(fd, "", depth + 1);
-	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) == -1 &&
-	    errno != ENOENT)
-		r = -1;
-	return r;
+	r = remove_names(dirfd, name, "", depth + 1);
+	if (r == 0)
+		r = unlinkat(dirfd, name, AT_REMOVEDIR);
+	return r == -1 && errno == ENOENT ? 0 : r;
 }
 
 static bool
@@ -104,29 +102,23 @@ is_self(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Removes what is in a folder and begins with prefix; closes fd. */
+/* Removes what is in a folder and begins with prefix. */
 static int
-remove_names(int fd, const char *prefix, unsigned depth)
+remove_names(int parent, const char *name, const char *prefix, unsigned depth)
 {
-	DIR *d = fdopendir(fd);
+	DIR *d = fsx_open_list(parent, name);
 	struct dirent *e;
-	int r = 0, saved;
+	int r = 0;
 
-	if (d == NULL) {
-		saved = errno;
-		close(fd);
-		errno = saved;
+	if (d == NULL)
 		return -1;
-	}
-	for (errno = 0; r == 0 && (e = readdir(d)) != NULL; errno = 0)
+	while (r == 0 && (e = fsx_next(d)) != NULL)
 		if (!is_self(e->d_name) &&
 		    strncmp(e->d_name, prefix, strlen(prefix)) == 0)
 			r = remove_name(dirfd(d), e->d_name, depth);
 	if (r == 0 && errno != 0)
 		r = -1;
-	saved = errno;
-	closedir(d);
-	errno = saved;
+	fsx_close_list(d);
 	return r;
 }
 
@@ -151,9 +143,7 @@ put_aside(struct box *b)
 static int
 remove_aside(struct box *b, bool all)
 {
-	int fd = fsx_open_dir(b->domain, ".");
-
-	return fd == -1 ? -1 : remove_names(fd, all ? "" : ASIDE, 0);
+	return remove_names(b->domain, ".", all ? "" : ASIDE, 0);
 }
 
 /* Whom the account has answered by itself is beside the mailboxes. */

@@ -55,8 +55,8 @@ int
 box_usage(struct box *b, struct ipc_msg *request)
 {
 	struct dirent *e;
+	int r = 0;
 	DIR *d;
-	int fd, r = 0;
 
 	if (!unpack_end(&request->body)) {
 		errno = EBADMSG;
@@ -64,18 +64,12 @@ box_usage(struct box *b, struct ipc_msg *request)
 	}
 	if (*b->name != '\0')
 		return box_done(b, BOX_REFUSED, "");
-	if ((fd = fsx_open_dir(b->domain, ".")) == -1)
+	if ((d = fsx_open_list(b->domain, ".")) == NULL)
 		return box_failed(b);
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return box_failed(b);
-	}
-	while (r == 0 && (errno = 0, e = readdir(d)) != NULL)
+	while (r == 0 && (e = fsx_next(d)) != NULL)
 		r = send_one(b, e->d_name);
-	if (r == 0 && errno != 0)
-		r = 1;
-	closedir(d);
+	fsx_close_list(d);
 	if (r == -1)
 		return -1;
-	return r == 1 ? box_failed(b) : box_done(b, BOX_OK, "");
+	return errno != 0 ? box_failed(b) : box_done(b, BOX_OK, "");
 }

@@ -218,19 +218,12 @@ int
 store_scan(const struct store *s, unsigned shard,
     void (*found)(void *arg, const char *id, const char *name), void *arg)
 {
+	DIR *dir = fsx_open_list(s->shards[shard], ".");
 	struct dirent *entry;
-	DIR *dir;
-	int fd = openat(s->shards[shard], ".",
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd == -1)
+	if (dir == NULL)
 		return -1;
-	if ((dir = fdopendir(fd)) == NULL) {
-		close(fd);
-		return -1;
-	}
-	errno = 0;
-	while ((entry = readdir(dir)) != NULL) {
+	while ((entry = fsx_next(dir)) != NULL) {
 		const char *name = entry->d_name;
 
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
@@ -239,11 +232,7 @@ store_scan(const struct store *s, unsigned shard,
 			found(arg, name, name);
 		else
 			found(arg, NULL, name);
-		errno = 0;
 	}
-	if (errno != 0) {
-		closedir(dir);
-		return -1;
-	}
-	return closedir(dir);
+	fsx_close_list(dir);
+	return errno == 0 ? 0 : -1;
 }

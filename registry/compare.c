@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/fsx.h"
 #include "lib/table.h"
 #include "registry/compile.h"
 #include "registry/tables.h"
@@ -71,14 +72,10 @@ tidy(struct registry *r, int dirfd, bool of_domains)
 	struct dirent *e;
 	DIR *dir;
 	size_t len;
-	int fd, keep;
+	int keep;
 
-	if ((fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+	if ((dir = fsx_open_list(dirfd, ".")) == NULL)
 		return -1;
-	if ((dir = fdopendir(fd)) == NULL) {
-		close(fd);
-		return -1;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		len = strlen(e->d_name);
 		keep = strstr(e->d_name, ".cdb") == NULL;

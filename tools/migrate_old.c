@@ -179,7 +179,7 @@ list_act(struct reading *r)
 
 	if (d == NULL)
 		return -1;
-	for (errno = 0; (e = readdir(d)) != NULL; errno = 0) {
+	while ((e = fsx_next(d)) != NULL) {
 		if (strchr(e->d_name, '\n') != NULL ||
 		    strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
@@ -292,17 +292,17 @@ copy_message(struct reading *r, int dir, const char *folder, bool is_new,
 static int
 copy_part(struct reading *r, int folderfd, const char *folder, bool is_new)
 {
-	int fd = fsx_open_dir(folderfd, is_new ? "new" : "cur"), result = 0;
+	DIR *d = fsx_open_list(folderfd, is_new ? "new" : "cur");
 	struct dirent *e;
-	DIR *d;
+	int result = 0;
 
-	if (fd == -1)
+	if (d == NULL)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
-	if ((d = fdopendir(fd)) == NULL)
-		return -1;
-	while (result == 0 && (e = readdir(d)) != NULL)
+	while (result == 0 && (e = fsx_next(d)) != NULL)
 		result = copy_message(r, dirfd(d), folder, is_new, e->d_name);
-	closedir(d);
+	if (result == 0 && errno != 0)
+		result = -1;
+	fsx_close_list(d);
 	return result;
 }
 
@@ -325,16 +325,19 @@ static int
 copy_act(struct reading *r)
 {
 	int maildir = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int settled, result;
+	int settled, result, saved;
 	struct dirent *e;
 	DIR *d;
 
-	if (maildir == -1 || (d = opendir(r->path)) == NULL)
+	if (maildir == -1 || (d = fsx_open_list(maildir, ".")) == NULL)
 		return -1;
 	result = copy_folder(r, maildir, "");
-	while (result == 0 && (e = readdir(d)) != NULL)
+	while (result == 0 && (e = fsx_next(d)) != NULL)
 		if (e->d_name[0] == '.' && box_is_folder(slice_of(e->d_name)))
 			result = copy_folder(r, maildir, e->d_name);
+	if (result == 0 && errno != 0)
+		result = -1;
+	saved = errno;
 	if (result == -1 && errno == EPIPE)
 		return -1;
 	settled = box_settle(r->to);
@@ -344,6 +347,7 @@ copy_act(struct reading *r)
 		errno = EIO;
 		return -1;
 	}
+	errno = saved;
 	if (result == -1)
 		return -1;
 	return fsx_write_all(r->out, &r->copied, sizeof(r->copied));

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/fsx.h"
 #include "lib/num.h"
 
 #define TCP_LISTENING 0x0A	/* the state in /proc/net/tcp */
@@ -49,17 +50,13 @@ has_socket(int proc_pid, unsigned long inode)
 	struct dirent *e;
 	bool found = false;
 	ssize_t len;
-	DIR *d;
-	int fd = openat(proc_pid, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fsx_open_list(proc_pid, "fd");
 
-	if (fd == -1 || (d = fdopendir(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
+	if (d == NULL)
 		return false;
-	}
 	snprintf(want, sizeof(want), "socket:[%lu]", inode);
 	while (!found && (e = readdir(d)) != NULL) {
-		len = readlinkat(fd, e->d_name, link, sizeof(link) - 1);
+		len = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
 		if (len == -1)
 			continue;
 		link[len] = '\0';

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Deleted mail: kept for 30 days, then gone, and the name free again."""
 import os
+import shutil
 import smtplib
 import sys
 import time
@@ -184,6 +185,23 @@ def test_answers(m):
        "the folder of a domain goes, with what was answered in it")
 
 
+def test_failing(m):
+    """What cannot be removed is told with its reason."""
+    m.user("gus@exemple.test", SECRET)
+    put(m, "gus@exemple.test")
+    path = folder(m, "gus@exemple.test")
+    for _ in range(70):
+        path = os.path.join(path, "d")
+        os.mkdir(path)
+        own(m, path)
+    m.malle("user", "delete", "gus@exemple.test")
+    m.malle("mailbox", "purge", "gus@exemple.test", check=False)
+    ok(until(lambda: 'mailbox=gus reason="Too many levels' in m.log()),
+       "too deep: said why")
+    for name in hidden(m):
+        shutil.rmtree(os.path.join(m.base, "mail", "exemple.test", name))
+
+
 class Instance(malle.Instance):
     def user_fails(self, address):
         r = self.malle("user", "add", address, "--password-stdin",
@@ -201,5 +219,6 @@ with Instance() as m:
     test_in_use(m)
     test_domain(m)
     test_answers(m)
+    test_failing(m)
     eq(m.violations(), [], "no call outside a role")
 malle.done()
