@@ -40,8 +40,11 @@ enum box_type {
 				 * a descriptor to read it from, if asked for */
 	BOX_CONTENT,		/* u64 size, with a descriptor to read it from */
 	BOX_DONE,		/* u8 box_result, text reason */
-	BOX_USED		/* text mailbox's folder, u64 messages, u64 bytes */
+	BOX_USED		/* text mailbox's folder, u64 messages, u64
+				 * bytes; or BOX_UNKNOWN: it cannot be read */
 };
+
+#define BOX_UNKNOWN UINT64_MAX
 
 enum box_detail { BOX_PLACES, BOX_HEADERS, BOX_CONTENTS };
 

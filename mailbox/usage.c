@@ -10,25 +10,28 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/addr.h"
 #include "lib/fsx.h"
+#include "lib/log.h"
 
-/* 0, or -1: it is no mailbox, or cannot be read. */
+/* 0, or -1 with errno. */
 static int
 measure(int domain, const char *name, struct maildir_usage *out)
 {
-	int user = fsx_open_dir(domain, name), fd, r;
+	int user = fsx_open_dir(domain, name), fd, r, saved;
 
 	if (user == -1)
 		return -1;
 	fd = maildir_open(user, "Maildir", false);
+	r = fd == -1 ? -1 : maildir_peek(fd, out);
+	saved = errno;
+	if (fd != -1)
+		close(fd);
 	close(user);
-	if (fd == -1)
-		return -1;
-	r = maildir_peek(fd, out);
-	close(fd);
+	errno = saved;
 	return r;
 }
 
@@ -37,13 +40,19 @@ static int
 send_one(struct box *b, const char *name)
 {
 	char account[ADDR_LOCAL_MAX + 1];
-	struct maildir_usage usage;
+	struct maildir_usage usage = { .bytes = BOX_UNKNOWN,
+		.messages = BOX_UNKNOWN };
 	struct packer k;
 
 	/* What is put aside to be purged begins with a dot. */
-	if (addr_account(slice_of(name), account) == -1 ||
-	    measure(b->domain, name, &usage) == -1)
+	if (addr_account(slice_of(name), account) == -1)
 		return 0;
+	if (measure(b->domain, name, &usage) == -1) {
+		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+			return 0;	/* no mailbox */
+		log_error(NULL, "mailbox-failed", "mailbox=%s reason=%s",
+		    LOGS(name), LOGS(strerror(errno)));
+	}
 	pack_init(&k, b->out, sizeof(b->out));
 	pack_bytes(&k, slice_of(name));
 	pack_u64(&k, usage.messages);

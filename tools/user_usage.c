@@ -89,13 +89,15 @@ show_one(void *arg, const struct registry_fields *row)
 	struct held held = find_held(l, row);
 	char messages[24], bytes[24];
 
-	snprintf(messages, sizeof(messages), "%" PRIu64, held.messages);
-	snprintf(bytes, sizeof(bytes), "%" PRIu64, held.bytes);
 	/* As in malle user show, whose names have a meaning in columns. */
-	registry_add(&all, l->m->json ? "used-messages" : "messages",
-	    slice_of(messages));
-	registry_add(&all, l->m->json ? "used-bytes" : "bytes",
-	    slice_of(bytes));
+	if (held.bytes != BOX_UNKNOWN) {
+		snprintf(messages, sizeof(messages), "%" PRIu64, held.messages);
+		snprintf(bytes, sizeof(bytes), "%" PRIu64, held.bytes);
+		registry_add(&all, l->m->json ? "used-messages" : "messages",
+		    slice_of(messages));
+		registry_add(&all, l->m->json ? "used-bytes" : "bytes",
+		    slice_of(bytes));
+	}
 	if (l->m->json)
 		row_show_json(NULL, &all);
 	else

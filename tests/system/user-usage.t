@@ -70,6 +70,12 @@ def test_list(m):
         with open(path) as f:
             eq(f.read(), text, "and nothing is written")
     os.unlink(path)
+    os.chmod(m.maildir("bob@exemple.test"), 0)
+    eq(rows(m)["bob@exemple.test"][2:4], ["-", "-"],
+       "4-52: of one that cannot be read nothing is said, not even 0")
+    os.chmod(m.maildir("bob@exemple.test"), 0o700)
+    ok("mailbox-failed mailbox=bob reason=\"Permission denied\"" in m.log(),
+       "and why is in the log")
     out = m.malle("--json", "user", "list", "exemple.test", "--usage").stdout
     bob, = [r for r in map(json.loads, out.splitlines())
             if r["name"] == "bob@exemple.test"]
