@@ -77,7 +77,7 @@ test_secrets(void)
 	struct app_password p = { .pop3 = true, .created = 5, .until = 9,
 		.name = SLICE("phone") }, back = { .pop3 = false };
 	char first[APP_SECRET_TEXT], secret[APP_SECRET_TEXT], line[APP_LINE_MAX];
-	char list[2 * APP_LINE_MAX], typed[64];
+	char one[APP_LINE_MAX], list[2 * APP_LINE_MAX], typed[64];
 	struct slice rest;
 	size_t n = 0;
 
@@ -89,12 +89,12 @@ test_secrets(void)
 	    back.created == 5 && back.until == 9 && rest.len == 0 &&
 	    memcmp(back.digest, p.digest, APP_DIGEST) == 0 &&
 	    slice_eq(back.name, p.name), "a line is read as it was written");
-	snprintf(list, sizeof(list), "%s\n", line);
+	snprintf(one, sizeof(one), "%s", line);
 	p.name = SLICE("laptop");
 	ok(app_secret_make(&p, secret) == 0 &&
 	    app_password_line(&p, line) == 0 && strcmp(first, secret) != 0,
 	    "another one is another one");
-	strcat(list, line);
+	snprintf(list, sizeof(list), "%s\n%s", one, line);
 	ok(finds(list, first, "phone") && finds(list, secret, "laptop"),
 	    "each is known by its own");
 	ok(finds("", first, NULL) && finds("", "00000000000000000000", NULL),
@@ -108,7 +108,8 @@ test_secrets(void)
 		typed[i] = typed[i] == '0' ? 'O' :
 		    typed[i] == '1' ? 'l' : typed[i];
 	ok(finds(list, typed, "laptop"), "O for 0, l for 1");
-	strcat(typed, "0");
+	typed[n] = '0';
+	typed[n + 1] = '\0';
 	ok(finds(list, typed, NULL), "one letter more");
 	typed[n - 1] = '\0';
 	ok(finds(list, typed, NULL) && finds(list, "", NULL), "one less, none");
