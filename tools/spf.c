@@ -31,10 +31,36 @@ struct spf {
 
 enum match { MATCH_NO, MATCH_YES, MATCH_STOP };
 
-/* "a:mail.exemple.fr/24//64", without its qualifier. */
+/* What may stand behind the name of a mechanism (RFC 7208 5). */
+#define DOMAIN_MAY 1u
+#define DOMAIN_MUST 2u
+#define BITS 4u			/* "/24//64" */
+#define NET 8u
+
+enum kind { ALL, IP4, IP6, A, MX, PTR, INCLUDE, EXISTS, KINDS };
+
+static const struct {
+	const char *name;
+	unsigned takes;
+} kinds[KINDS] = {
+	[ALL] = { "all", 0 },
+	[IP4] = { "ip4", NET },
+	[IP6] = { "ip6", NET },
+	[A] = { "a", DOMAIN_MAY | BITS },
+	[MX] = { "mx", DOMAIN_MAY | BITS },
+	[PTR] = { "ptr", DOMAIN_MAY },
+	[INCLUDE] = { "include", DOMAIN_MUST },
+	[EXISTS] = { "exists", DOMAIN_MUST },
+};
+
+/* "-a:mail.exemple.fr/24//64" */
 struct mechanism {
-	struct slice name, argument;	/* argument.p NULL: none */
+	char qualifier;
+	enum kind kind;
+	struct slice argument;		/* a domain; .p NULL: none */
 	unsigned bits4, bits6;
+	struct ip net;			/* ip4, ip6 */
+	unsigned net_bits;
 };
 
 /* What the TXT records of a domain come to. */
@@ -80,11 +106,14 @@ is_usable(struct spf *s, enum dns_status status, enum spf_result *result)
 	return false;
 }
 
-/* "/24//64" at the end of a mechanism. 0, or -1. */
+/* "/24//64" at the end of a mechanism; a macro may have a '/' too. 0, or -1. */
 static int
 take_bits(struct slice *text, struct mechanism *m)
 {
-	const char *slash = memchr(text->p, '/', text->len);
+	const char *macro = memrchr(text->p, '}', text->len);
+	const char *from = macro != NULL ? macro : text->p;
+	const char *slash = memchr(from, '/',
+	    text->len - (size_t)(from - text->p));
 	struct slice four, six;
 	uint64_t n;
 
@@ -164,22 +193,6 @@ match_mx(struct spf *s, const char *domain, const struct mechanism *m,
 	return MATCH_NO;
 }
 
-static enum match
-match_net(const struct spf *s, struct slice net, bool v4,
-    enum spf_result *result)
-{
-	unsigned bits;
-	struct ip ip;
-
-	if (net.p == NULL || ip_parse_net(net, &ip, &bits) == -1 ||
-	    ip_is_v4(&ip) != v4) {
-		*result = SPF_SYNTAX;
-		return MATCH_STOP;
-	}
-	return ip_is_v4(s->ip) == v4 && ip_match(s->ip, &ip, bits) ?
-	    MATCH_YES : MATCH_NO;
-}
-
 static enum spf_result evaluate(struct spf *s, const char *domain,
     char record[DNS_TEXT_MAX]);
 
@@ -212,77 +225,131 @@ match_include(struct spf *s, const char *domain, enum spf_result *result)
 	return MATCH_STOP;
 }
 
-/* The domain that a mechanism asks about: its own, or the record's. */
 static bool
-target(struct slice argument, const char *domain, char *out,
-    enum spf_result *result)
+has_macro(struct slice domain)
 {
-	if (argument.p == NULL) {
-		memcpy(out, domain, strlen(domain) + 1);
-		return true;
+	return memchr(domain.p, '%', domain.len) != NULL;
+}
+
+/* A name; what a macro makes of it only a letter tells. */
+static bool
+is_domain_spec(struct slice text)
+{
+	char name[ADDR_DOMAIN_MAX + 1];
+
+	return has_macro(text) || addr_foreign_domain(text, name) == 0;
+}
+
+static bool
+parse_net(struct slice text, struct mechanism *m)
+{
+	return text.len > 0 && text.p[0] == ':' &&
+	    ip_parse_net(slice_skip(text, 1), &m->net, &m->net_bits) == 0 &&
+	    ip_is_v4(&m->net) == (m->kind == IP4);
+}
+
+static bool
+parse_argument(struct slice text, unsigned takes, struct mechanism *m)
+{
+	if ((takes & NET) != 0)
+		return parse_net(text, m);
+	if ((takes & BITS) != 0 && take_bits(&text, m) == -1)
+		return false;
+	if (text.len == 0)
+		return (takes & DOMAIN_MUST) == 0;
+	m->argument = slice_skip(text, 1);
+	return text.p[0] == ':' && (takes & (DOMAIN_MAY | DOMAIN_MUST)) != 0 &&
+	    is_domain_spec(m->argument);
+}
+
+static bool
+parse_mechanism(struct slice text, struct mechanism *m)
+{
+	struct slice name;
+
+	*m = (struct mechanism){ .qualifier = '+', .argument = { NULL, 0 } };
+	if (text.len > 0 && memchr("+-~?", text.p[0], 4) != NULL) {
+		m->qualifier = text.p[0];
+		text = slice_skip(text, 1);
 	}
-	*result = memchr(argument.p, '%', argument.len) != NULL ? SPF_UNSURE :
-	    SPF_SYNTAX;
-	return *result == SPF_SYNTAX &&
-	    addr_foreign_domain(argument, out) == 0;
+	name = slice_make(text.p, 0);
+	while (name.len < text.len && text.p[name.len] != ':' &&
+	    text.p[name.len] != '/')
+		name.len++;
+	text = slice_skip(text, name.len);
+	for (m->kind = ALL; m->kind < KINDS; m->kind++)
+		if (slice_eq_nocase(name, slice_of(kinds[m->kind].name)))
+			return parse_argument(text, kinds[m->kind].takes, m);
+	return false;
 }
 
 static enum match
-match(struct spf *s, const char *domain, struct slice term,
+match(struct spf *s, const char *domain, const struct mechanism *m,
     enum spf_result *result)
 {
-	static const char ends[] = ":/";
-	struct mechanism m = { .argument = { NULL, 0 } };
 	char host[ADDR_DOMAIN_MAX + 1];
-	size_t len = 0;
 
-	while (len < term.len && memchr(ends, term.p[len], 2) == NULL)
-		len++;
-	m.name = slice_make(term.p, len);
-	term = slice_skip(term, len);
-	if (slice_eq_nocase(m.name, SLICE("all")) && term.len == 0) {
+	if (m->kind == ALL) {
 		*result = SPF_ANYBODY;
 		return MATCH_YES;
 	}
-	if (slice_eq_nocase(m.name, SLICE("ip4")) ||
-	    slice_eq_nocase(m.name, SLICE("ip6")))
-		return match_net(s, term.len > 0 ? slice_skip(term, 1) :
-		    SLICE_EMPTY, m.name.p[2] == '4', result);
-	*result = SPF_SYNTAX;
-	if (take_bits(&term, &m) == -1)
-		return MATCH_STOP;
-	if (term.len > 0)
-		m.argument = slice_skip(term, 1);
-	if (slice_eq_nocase(m.name, SLICE("ptr"))) {
-		*result = SPF_UNSURE;
-		return MATCH_STOP;
-	}
-	if (!target(m.argument, domain, host, result))
-		return MATCH_STOP;
-	if (slice_eq_nocase(m.name, SLICE("a")))
-		return match_a(s, host, &m, result);
-	if (slice_eq_nocase(m.name, SLICE("mx")))
-		return match_mx(s, host, &m, result);
-	if (m.argument.p != NULL && slice_eq_nocase(m.name, SLICE("include")))
-		return match_include(s, host, result);
+	if (m->kind == IP4 || m->kind == IP6)
+		return ip_is_v4(s->ip) == (m->kind == IP4) &&
+		    ip_match(s->ip, &m->net, m->net_bits) ? MATCH_YES :
+		    MATCH_NO;
 	/* "exists" without a macro says the same of everybody: nobody writes
-	 * that; any other name is a mistake. */
-	*result = slice_eq_nocase(m.name, SLICE("exists")) ? SPF_UNSURE :
-	    SPF_SYNTAX;
-	return MATCH_STOP;
+	 * that. */
+	*result = SPF_UNSURE;
+	if (m->kind == PTR || m->kind == EXISTS || (m->argument.p != NULL &&
+	    has_macro(m->argument)))
+		return MATCH_STOP;
+	if (m->argument.p == NULL)
+		memcpy(host, domain, strlen(domain) + 1);
+	else if (addr_foreign_domain(m->argument, host) == -1)
+		return MATCH_STOP;
+	if (m->kind == INCLUDE)
+		return match_include(s, host, result);
+	return m->kind == A ? match_a(s, host, m, result) :
+	    match_mx(s, host, m, result);
 }
 
-/* "redirect=", "exp=" and names to come: NAME "=" (RFC 7208 6). */
+/* "redirect=", "exp=" and names to come: NAME "=" (RFC 7208 6, 12). */
 static bool
-is_modifier(struct slice term, struct slice *value)
+is_modifier(struct slice term, struct slice *name, struct slice *value)
 {
-	struct slice rest = term, name = slice_cut(&rest, '=');
+	*value = term;
+	*name = slice_cut(value, '=');
+	return value->p != NULL && name->len > 0 &&
+	    (name->p[0] | 0x20) >= 'a' && (name->p[0] | 0x20) <= 'z' &&
+	    memchr(name->p, ':', name->len) == NULL &&
+	    memchr(name->p, '/', name->len) == NULL;
+}
 
-	if (rest.p == NULL || memchr(name.p, ':', name.len) != NULL ||
-	    memchr(name.p, '/', name.len) != NULL)
-		return false;
-	*value = slice_eq_nocase(name, SLICE("redirect")) ? rest :
-	    (struct slice){ NULL, 0 };
+/* True when no term has a mistake: one anywhere spoils all (RFC 7208 4.6).
+ * Finds what nothing but "redirect=" may say (6.1); .p NULL: it does not. */
+static bool
+is_sound(struct slice terms, struct slice *to)
+{
+	struct slice term, name, value, explanation = { NULL, 0 }, *known;
+	struct mechanism m;
+
+	*to = explanation;
+	while (terms.p != NULL) {
+		if ((term = slice_cut(&terms, ' ')).len == 0)
+			continue;
+		if (!is_modifier(term, &name, &value)) {
+			if (!parse_mechanism(term, &m))
+				return false;
+			continue;
+		}
+		known = slice_eq_nocase(name, SLICE("redirect")) ? to :
+		    slice_eq_nocase(name, SLICE("exp")) ? &explanation : NULL;
+		if (known == NULL)
+			continue;
+		if (known->p != NULL || !is_domain_spec(value))
+			return false;
+		*known = value;
+	}
 	return true;
 }
 
@@ -306,11 +373,13 @@ static enum spf_result
 redirect(struct spf *s, struct slice to)
 {
 	char host[ADDR_DOMAIN_MAX + 1], record[DNS_TEXT_MAX];
-	enum spf_result result = SPF_NEUTRAL;
+	enum spf_result result;
 
 	if (to.p == NULL)
 		return SPF_NEUTRAL;
-	if (!target(to, "", host, &result) || !may_ask(s, &result))
+	if (has_macro(to) || addr_foreign_domain(to, host) == -1)
+		return SPF_UNSURE;
+	if (!may_ask(s, &result))
 		return result;
 	result = evaluate(s, host, record);
 	return result == SPF_NONE || result == SPF_SEVERAL ? SPF_SYNTAX :
@@ -320,9 +389,10 @@ redirect(struct spf *s, struct slice to)
 static enum spf_result
 evaluate(struct spf *s, const char *domain, char record[DNS_TEXT_MAX])
 {
-	struct slice rest, term, value, to = { NULL, 0 };
+	struct slice rest, term, name, value, to;
 	struct found f = { record, 0 };
-	enum spf_result result = SPF_PASS;
+	enum spf_result result;
+	struct mechanism m;
 
 	record[0] = '\0';
 	if (dns_texts(s->dns, domain, take_record, &f) == DNS_TEMPORARY)
@@ -331,24 +401,17 @@ evaluate(struct spf *s, const char *domain, char record[DNS_TEXT_MAX])
 		return f.n == 0 ? SPF_NONE : SPF_SEVERAL;
 	rest = slice_of(record);
 	slice_cut(&rest, ' ');
+	if (!is_sound(rest, &to))
+		return SPF_SYNTAX;
 	while (rest.p != NULL) {
-		char qualifier = '+';
-
 		term = slice_cut(&rest, ' ');
-		if (term.len == 0)
+		if (term.len == 0 || is_modifier(term, &name, &value) ||
+		    !parse_mechanism(term, &m))
 			continue;
-		if (is_modifier(term, &value)) {
-			to = value.p != NULL ? value : to;
-			continue;
-		}
-		if (memchr("+-~?", term.p[0], 4) != NULL) {
-			qualifier = term.p[0];
-			term = slice_skip(term, 1);
-		}
 		result = SPF_PASS;
-		switch (match(s, domain, term, &result)) {
+		switch (match(s, domain, &m, &result)) {
 		case MATCH_YES:
-			return qualified(qualifier, result);
+			return qualified(m.qualifier, result);
 		case MATCH_STOP:
 			return result;
 		case MATCH_NO:

@@ -27,3 +27,5 @@ fuzz_reply_SRC := tests/fuzz/fuzz_reply.c tests/fuzz/driver.c remote/reply.c
 fuzz_sts_policy_SRC := tests/fuzz/fuzz_sts_policy.c tests/fuzz/driver.c remote/sts_policy.c
 FUZZERS += fuzz_migrate
 fuzz_migrate_SRC := tests/fuzz/fuzz_migrate.c tests/fuzz/driver.c tools/migrate_parse.c tools/member.c
+FUZZERS += fuzz_spf
+fuzz_spf_SRC := tests/fuzz/fuzz_spf.c tests/fuzz/driver.c tools/spf.c

@@ -249,7 +249,7 @@ def hostile(m, dns):
     r = m.malle("domain", "check", "esc.test", "--address", OURS, check=False)
     ok("\x1b" not in r.stdout + r.stderr and "\x07" not in r.stdout,
        "nothing of a stranger reaches the terminal")
-    dns.txt("quote.test", 'v=spf1 exp=a"b ip4:192.0.2.1 -all')
+    dns.txt("quote.test", 'v=spf1 note=a"b ip4:192.0.2.1 -all')
     rows, _ = check(m, "quote.test")
     eq(published(rows, "spf"), [], "a record that would not be a line is "
        "not proposed")

@@ -80,3 +80,5 @@ TESTS_UNIT += test_migrate
 test_migrate_SRC := tests/unit/test_migrate.c tools/migrate_parse.c tools/member.c
 TESTS_UNIT += test_sync_costs
 test_sync_costs_SRC := tests/unit/test_sync_costs.c queue/sync_costs.c
+TESTS_UNIT += test_spf
+test_spf_SRC := tests/unit/test_spf.c tools/spf.c
