@@ -110,8 +110,10 @@ int secret_own(const struct malle *m, char *out)
  * input (from_stdin: never asked). 0, or -1: said on stderr. */
 int secret_new(const struct malle *m, bool from_stdin, char *out)
     __attribute__((warn_unused_result));
-/* 20 characters that are easy to tell apart, 80 bits. 0, or -1. */
-int secret_random(char *out) __attribute__((warn_unused_result));
+/* 16 characters that are easy to tell apart, 80 bits, with hyphens between; not
+ * the name (of a mailbox or a manager) that it is for. 0, or -1. */
+int secret_random(const char *name, char *out)
+    __attribute__((warn_unused_result));
 
 /* The field that says how a password comes; it is not the registry's. */
 #define PASSWORD_HOW "password-from"

@@ -288,7 +288,7 @@ do_line(struct import *i, const struct csv_row *row, struct import_line *l,
 	if (!judge || why.verdict == REGISTRY_OK) {
 		if (judge && i->random && cell(i, row, "password").len == 0 &&
 		    cell(i, row, "hash").len == 0 &&
-		    secret_random(l->password) == -1)
+		    secret_random(l->address, l->password) == -1)
 			return false;
 		fill_request(i, row, l, &f);
 		if (judge)

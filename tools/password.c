@@ -26,7 +26,7 @@ take_field(struct registry_fields *f, const char *name)
 /* Fills the field password or hash, by the option given. 0 or -1. */
 static int
 add_password(const struct malle *m, struct registry_fields *f,
-    struct secrets *s)
+    const char *name, struct secrets *s)
 {
 	struct slice how = take_field(f, PASSWORD_HOW);
 	const char *field = "password";
@@ -36,7 +36,7 @@ add_password(const struct malle *m, struct registry_fields *f,
 		return 0;
 	}
 	if (how.p != NULL && slice_eq(how, SLICE("random"))) {
-		if (secret_random(s->fresh) == -1)
+		if (secret_random(name, s->fresh) == -1)
 			return -1;
 		s->show = true;
 	} else {
@@ -85,7 +85,8 @@ ask_for_name(struct malle *m, const char *operation, const char *field,
 	int status = EX_NOINPUT;
 
 	registry_add(f, field, slice_of(name));
-	if (add_current(m, f, &s) == 0 && add_password(m, f, &s) == 0) {
+	if (add_current(m, f, &s) == 0 &&
+	    add_password(m, f, name, &s) == 0) {
 		status = registry_ask(m, operation, f, NULL, NULL);
 		if (status == EX_OK && s.show)
 			show_password(m, name, &s);

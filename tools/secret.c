@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "lib/addr.h"
 #include "tools/account.h"
 
 /* One line of fd without its end, byte by byte: nothing behind it is taken.
@@ -112,8 +113,21 @@ secret_own(const struct malle *m, char *out)
 	    "Votre mot de passe : "), out) : secret_new(m, true, out);
 }
 
-int
-secret_random(char *out)
+/* The registry refuses a password with the name in it, of three letters or
+ * more; one of chance must not be refused. */
+static bool
+has_name(const char *secret, const char *name)
+{
+	char local[ADDR_LOCAL_MAX + 1];
+	size_t len = strcspn(name, "@");
+
+	return len >= 3 &&
+	    slice_to_cstr(slice_make(name, len), local, sizeof(local)) == 0 &&
+	    strcasestr(secret, local) != NULL;
+}
+
+static int
+make_random(char *out)
 {
 	/* 32 letters and digits that nobody mixes up. */
 	static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
@@ -129,5 +143,15 @@ secret_random(char *out)
 	}
 	out[n] = '\0';
 	explicit_bzero(bytes, sizeof(bytes));
+	return 0;
+}
+
+int
+secret_random(const char *name, char *out)
+{
+	do
+		if (make_random(out) == -1)
+			return -1;
+	while (has_name(out, name));
 	return 0;
 }
