@@ -22,6 +22,7 @@
 
 #include "lib/date.h"
 #include "lib/encode.h"
+#include "lib/letter.h"
 #include "lib/proto_queue.h"
 #include "tools/check_cert.h"
 #include "tools/json.h"
@@ -174,35 +175,32 @@ welcome_take_wish(struct registry_fields *f)
 	return slice_eq(wish, SLICE("yes")) ? WELCOME_YES : WELCOME_NO;
 }
 
-/* RFC 3834 5: what nobody has written says so. */
 static int
 write_message(const struct malle *m, const struct account *a, bool french,
     struct str *out)
 {
-	char date[DATE_MAX], from[ADDR_TEXT_MAX + 16];
-	const char *domain = strrchr(a->address, '@') + 1;
+	char date[DATE_MAX], from[ADDR_TEXT_MAX], id[ADDR_DOMAIN_MAX + 64];
+	struct letter l = { .from = from, .to = a->address,
+		.subject = french ? "Votre boîte aux lettres est ouverte" :
+		"Your mailbox is open", .message_id = id,
+		.date = date_rfc5322(time(NULL), date), .is_french = french };
+	struct str body = STR_INIT(SHEET_MAX);
 	struct sheet sheet;
 	uint64_t noise;
+	bool is_whole;
 
 	if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
 		return -1;
-	snprintf(from, sizeof(from), " <postmaster@%s>", domain);
-	encode_field_text(out, "From", slice_of(french ?
-	    "Service de messagerie" : "Mail service"), from);
-	str_printf(out, "To: <%s>\n", a->address);
-	encode_field_text(out, "Subject", slice_of(french ?
-	    "Votre boîte aux lettres est ouverte" :
-	    "Your mailbox is open"), "");
-	str_printf(out, "Date: %s\nMessage-ID: <%jx.%016" PRIx64 "@%s>\n",
-	    date_rfc5322(time(NULL), date), (uintmax_t)time(NULL), noise,
-	    m->conf.hostname);
-	str_printf(out, "Auto-Submitted: auto-generated\nMIME-Version: 1.0\n"
-	    "Content-Language: %s\n"
-	    "Content-Type: text/plain; charset=utf-8\n"
-	    "Content-Transfer-Encoding: 8bit\n\n", french ? "fr" : "en");
+	snprintf(from, sizeof(from), "postmaster@%s",
+	    strrchr(a->address, '@') + 1);
+	snprintf(id, sizeof(id), "%jx.%016" PRIx64 "@%s",
+	    (uintmax_t)time(NULL), noise, m->conf.hostname);
 	sheet_init(&sheet, &m->conf, a->address, a->pop3, a->smtp, french);
-	sheet_write(out, &sheet);
-	return str_ok(out) ? 0 : -1;
+	sheet_write(&body, &sheet);
+	letter_write(out, &l, str_slice(&body));
+	is_whole = str_ok(&body) && str_ok(out);
+	str_free(&body);
+	return is_whole ? 0 : -1;
 }
 
 /* 0, or -1 with why it did not go into the queue. */
@@ -211,7 +209,8 @@ hand_over(const struct malle *m, const struct account *a, struct slice message,
     char *why, size_t cap)
 {
 	struct queue_mail mail = { .lane = LANE_TRANSACTIONAL,
-		.flags = QM_8BIT, .protocol = "local", .size = message.len };
+		.flags = encode_is_ascii(message) ? 0 : QM_8BIT | QM_UTF8,
+		.protocol = "local", .size = message.len };
 	struct queue_answer answer = { .result = QUEUE_TEMPORARY };
 	char path[sizeof(m->conf.base) + 64];
 	int fd = -1, r = -1;
@@ -264,7 +263,8 @@ is_unwanted(const struct welcome *w, const char *address)
 void
 welcome_send(const struct malle *m, struct welcome *w, const char *address)
 {
-	struct str message = STR_INIT(2 * SHEET_MAX);
+	/* Each byte of the sheet may become three. */
+	struct str message = STR_INIT(4 * SHEET_MAX);
 	struct registry_fields f = { .n = 0 };
 	struct account a = { .address = "" };
 	char why[QUEUE_TEXT_MAX + 16];

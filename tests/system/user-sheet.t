@@ -112,6 +112,12 @@ def welcome(m):
        "3-01 a new mailbox gets a message that nobody answers")
     ok("boîte" in msg["Subject"] and "postmaster@exemple.test" in msg["From"],
        "in the language of its domain")
+    eq((msg["X-Auto-Response-Suppress"],
+        msg["Content-Transfer-Encoding"], str(msg["From"])),
+       ("All", "quoted-printable",
+        "Service de messagerie <postmaster@exemple.test>"),
+       "a letter of the service like any other")
+    ok(got[0].isascii(), "that any server passes on")
     body = msg.get_content()
     ok(sheet(m, "b@exemple.test", "--lang", "fr").stdout == body,
        "the sheet is all of it")
