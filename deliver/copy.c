@@ -95,7 +95,7 @@ has_been_here(const struct copier *c, const struct local_job *j,
 
 	if (hdr_was_delivered_to(text, slice_of(j->delivered_to)))
 		return true;
-	snprintf(account, sizeof(account), "%s@%s", j->mailbox, c->domain);
+	snprintf(account, sizeof(account), "%s@%s", j->account, c->domain);
 	return hdr_was_delivered_to(text, slice_of(account));
 }
 

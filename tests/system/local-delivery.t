@@ -225,6 +225,13 @@ def test_loop():
     eq([r.enhanced for r in rows], ["5.4.6"] * 4,
        "8-15: nor is the mailbox given another copy by another of its addresses")
     eq(len(w.files()), n, "one copy is what it has")
+    # A mailbox that was renamed keeps its folder; the name may be another's.
+    r, = w.deliver(Job(11, b"Delivered-To: robert@exemple.test\n\nx\n",
+                       account="robert", to="Robert+x@exemple.test"))
+    ok(r.result == PERMANENT, "a loop by the account's name, not its folder's")
+    r, = w.deliver(Job(12, b"Delivered-To: bob@exemple.test\n\nx\n",
+                       account="robert", to="robert@exemple.test"))
+    ok(r.result == OK, "who has the name of the folder now is somebody else")
     r, = w.deliver(Job(9, b"Delivered-To: bob@elsewhere.test\n\nx\n"))
     eq(r.result, OK, "the name in another domain is somebody else")
     r, = w.deliver(Job(1, b"Subject: x\n\nDelivered-To: bob@exemple.test\n"))
