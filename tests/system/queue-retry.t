@@ -8,8 +8,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import malle
 from malle import done, eq, ok
-from queuelab import (DELAY, FAILURE, Lab, NEVER, OK, PERMANENT, SUCCESS,
+from queuelab import (DELAY, Lab, NEVER, OK, PERMANENT, SUCCESS,
                       TEMPORARY)
 
 LATER = (TEMPORARY, "4.2.0", "not now")
@@ -41,6 +42,7 @@ with Lab("retry_first = 1s\nretry_max = 2s\n") as lab:
        [("bob@exemple.test", "bob@exemple.test", "rfc822;Bob@exemple.test", 0,
          "5.2.2", "the mailbox is full")], "with the reason")
     ok(n.content.endswith(b"Subject: x\n\nhello\n"), "and the message")
+    lab.wait(lambda: n.answer)
     ok(lab.wait_log(id + " bounced notice=" + n.answer.id), "it is in the log")
     ok(lab.wait(lambda: not lab.files()), "nothing is left")
 
@@ -68,26 +70,32 @@ with Lab("retry_first = 1s\nretry_max = 2s\n") as lab:
     ok(lab.wait(lambda: not lab.files()), "nothing is left")
     eq(len(lab.bouncer.notices), 4, "and no notice of a notice of a notice")
 
-with Lab("retry_first = 1s\nretry_max = 2s\nqueue_lifetime = 4s\n"
-         "delay_notice = 1s\n") as lab:
+with Lab("retry_first = 1m\nretry_max = 2m\nqueue_lifetime = 1h\n"
+         "delay_notice = 1m\n", clock=True) as lab:
     id = lab.client().submit([("x@elsewhere.example", 0), "bob@exemple.test"]).id
     ok(lab.wait_log(id + " deferred"), "remote: deferred")
+    lab.forward(600)
     ok(lab.wait(lambda: len(lab.bouncer.notices) == 1), "a delay is told")
     n = lab.bouncer.notices[0]
     eq((n.kind, [(r.address, r.action, r.text) for r in n.recipients]),
        (1, [("x@elsewhere.example", 1, "malle-remote does not run here")]),
        "of the one that waits")
+    lab.forward(3600)
     ok(lab.wait(lambda: len(lab.bouncer.notices) == 2), "the time is over")
     n = lab.bouncer.notices[1]
     eq((n.kind, [(r.address, r.action, r.status) for r in n.recipients]),
        (0, [("x@elsewhere.example", 0, "4.4.7")]), "a failure is told")
     ok(lab.wait(lambda: not lab.files()), "nothing is left")
 
-with Lab("retry_first = 1s\nretry_max = 2s\nqueue_lifetime = 1h\n"
-         "delay_notice = 1s\nlifetime_bulk = 3s\n") as lab:
+with Lab("retry_first = 1m\nretry_max = 2m\nqueue_lifetime = 1d\n"
+         "delay_notice = 1m\nlifetime_bulk = 1h\n", clock=True) as lab:
     begun = time.time()
     letter = lab.client().submit("x@elsewhere.example").id
     bulk = lab.client().submit("y@elsewhere.example", lane=3).id
+    lab.wait(lambda: lab.logged("deferred") == 2)
+    lab.forward(600)
+    ok(lab.wait(lambda: len(lab.bouncer.notices) == 2), "delays are told")
+    lab.forward(3600)
     ok(lab.wait_log(bulk + " failed"), "a lane of its own time is over")
     ok(lab.wait(lambda: len(lab.bouncer.notices) == 3), "all are told")
     said = {(n.id, n.kind): n for n in lab.bouncer.notices}
@@ -95,7 +103,7 @@ with Lab("retry_first = 1s\nretry_max = 2s\nqueue_lifetime = 1h\n"
        "two delays, one failure")
     late = time.time() - begun
     ok(all(life - 1 <= said[i, 1].recipients[0].until - begun <= life + late
-           for i, life in ((letter, 3600), (bulk, 3))),
+           for i, life in ((letter, 86400), (bulk, 3600))),
        "the delay says until when: by the lane")
     eq(lab.logged(letter + " failed"), 0, "the others go on")
 
@@ -163,7 +171,8 @@ with Lab() as lab:
         c.submit("alice@exemple.test")
     ok(lab.wait(lambda: len(lab.workers.delivered) == 5),
        "a job that kills its workers does not stop the others")
-    ok(lab.wait_log(bad + " held", seconds=100), "after five it is held")
+    ok(lab.wait_log(bad + " held", seconds=2 * malle.PATIENCE),
+       "after five it is held")
     rows = lab.client().control(64, held=True)[0]
     eq([r["id"] for r in rows], [bad], "list shows what is held")
 done()

@@ -253,7 +253,7 @@ class Bouncer(threading.Thread):
             n.double = r.take("B")
             n.envid = r.text()
             n.flags = r.take("I")
-            n.language = r.text()
+            n.language, n.zone = r.text(), r.text()
             n.arrival, n.offset, n.length = r.take("q"), r.take("Q"), r.take("Q")
             n.recipients = []
             for _ in range(r.take("I")):
@@ -266,6 +266,9 @@ class Bouncer(threading.Thread):
             n.content = os.pread(fds[1], n.length, n.offset)
             os.close(fds[1])
             job = Client(sock=socket.socket(fileno=fds[0]))
+            # Whoever finds the queue empty looks at these next.
+            n.answer = None
+            self.notices.append(n)
             if not self.refuse:
                 job.mail(sender="", lane=1, flags=QM_NO_TRACE, trace="",
                          protocol="", client="")
@@ -275,8 +278,6 @@ class Bouncer(threading.Thread):
                                           n.id.encode())
                 except (OSError, EOFError):     # malle-queued was killed
                     n.answer = None
-            # Whoever waits for it looks at the answer next.
-            self.notices.append(n)
             job.close()
 
 
@@ -284,7 +285,7 @@ class Lab:
     """A queue of its own in a temporary folder."""
 
     def __init__(self, settings="", workers=True, bouncer=True, start=True,
-                 remote=None):
+                 remote=None, clock=False):
         self.base = tempfile.mkdtemp(prefix="malle-queue-")
         os.chmod(self.base, 0o755)
         for name in ("queue", "public/tables/domains", "mail", "empty"):
@@ -303,6 +304,11 @@ class Lab:
         self.bouncer = Bouncer() if bouncer else None
         self.remote = remote
         self.process = None
+        self.program = malle.BIN + "/malle-queued"
+        if clock:
+            os.mkdir(self.base + "/clocked")
+            self.clock = malle.Clock(self.base + "/clocked")
+            self.program = self.clock.program
         self.log = self.base + "/log"
         open(self.log, "w").close()
         if start:
@@ -351,7 +357,7 @@ class Lab:
         environment.setdefault("MALLE_SANDBOX_DENY", "kill")
         ready = self.logged("ready")
         self.process = subprocess.Popen(
-            list(wrap) + [malle.BIN + "/malle-queued", "-c", self.conf],
+            list(wrap) + [self.program, "-c", self.conf],
             pass_fds=[s.fileno() for s in fds.values()], env=environment,
             stderr=open(self.log, "a"), start_new_session=True)
         listen.close()
@@ -383,6 +389,11 @@ class Lab:
 
     def client(self):
         return Client(self.path)
+
+    def forward(self, seconds):
+        """So much time passes; malle-queued notices at once."""
+        self.clock.forward(seconds)
+        self.client().close()
 
     def lines(self):
         with open(self.log) as f:
