@@ -6,13 +6,16 @@ import json
 import os
 import signal
 import smtplib
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import done, eq, ok
+from queuelab import Lab, Q_ROW, Reader, pb
 
 MARIE, SECRET, OTHER = "marie@exemple.test", "a good secret 1", "another one 2"
 FRENCH = "fr_FR.UTF-8"
@@ -156,6 +159,70 @@ def test_silent(m):
        "and when it goes on, it answers")
 
 
+def pair():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(malle.PATIENCE)
+    return ours, theirs
+
+
+def question(s, body, *given):
+    socket.send_fds(s, [struct.pack("<H", 17) + body],
+                    [f.fileno() for f in given])
+
+
+def counts(s, name):
+    """What malle-queued says of a name, and that it closes then."""
+    ours, theirs = pair()
+    with ours, theirs:
+        question(s, pb(name), theirs)
+        theirs.close()
+        r = Reader(ours.recv(65536))
+        eq(r.take("H"), Q_ROW, "one row of " + name)
+        row = {k: v for k, v in [(r.text(), r.text())
+                                 for _ in range(r.take("H"))]}
+        eq((r.at, ours.recv(100)), (len(r.data), b""), "and nothing else")
+    return row
+
+
+def test_pair():
+    """The question of malle-registryd itself; it may be another's by now."""
+    class Remote:
+        ours, theirs = pair()
+    ours = Remote.ours
+    with Lab("outbound_messages_hour = 0\n", start=False,
+             remote=Remote) as lab:
+        # The lab's third pair is this one here.
+        lab.start(wrap=["sh", "-c", "MALLE_FDS=$(echo \"$MALLE_FDS\" | sed "
+                        "s/remote=/registry=/); export MALLE_FDS; "
+                        "exec \"$@\"", "sh"])
+        lab.client().submit("bob@exemple.test", account="alice@alias.test")
+        eq([counts(ours, name) for name in (
+            "@exemple.test", "@other.test", "=acme", "alice@exemple.test")],
+           [{"used-messages-day": n} for n in "100"] +
+           [{"used-messages-day": "0", "used-recipients-hour": "0",
+             "max-recipients-hour": "1500"}],
+           "what was asked for, and nothing more")
+        wrong = (pb(""), pb("a" * 401), pb("@exemple.test") + b"x", b"",
+                 pb("@exe\0mple"), b"\xff\xff\xff\xff")
+        for body in wrong:
+            a, b = pair()
+            with a, b:
+                question(ours, body, b)
+                b.close()
+                eq(a.recv(100), b"", "nothing is said to %r" % body[:20])
+        question(ours, pb("@exemple.test"))
+        a, b = pair()
+        a.close()
+        question(ours, pb("@exemple.test"), b)
+        with open(lab.log) as f:
+            question(ours, pb("@exemple.test"), f)
+        eq(counts(ours, "@exemple.test"), {"used-messages-day": "1"},
+           "what cannot be answered hurts nobody")
+        ok(lab.logged("peer closed=\"request of malle-registryd not "
+                      "understood\"") >= 4, "and is told of in the log")
+
+
+test_pair()
 with malle.Instance(conf={"outbound_messages_hour": "0",
                           "outbound_recipients_hour": "7",
                           "resolver": "127.0.0.1:1"}) as m:
