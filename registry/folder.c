@@ -13,8 +13,6 @@
 
 #include <stdio.h>
 
-#define FOLDERS_MAX 1000	/* tried before giving up */
-
 static bool
 has_folder(const struct object *o)
 {
@@ -69,7 +67,8 @@ by_index(struct registry *r, const struct kind *k, const struct object *o,
 
 	found = store_get(r->store, key_of(k, address_domain(o->name),
 	    folder_of(o), key), &value);
-	if (found == 1 && (slice_eq(str_slice(&value), slice_of(o->name)) ||
+	if (found == 1 && ((k == o->kind &&
+	    slice_eq(str_slice(&value), slice_of(o->name))) ||
 	    slice_to_cstr(str_slice(&value), whose, ADDR_TEXT_MAX) == -1))
 		found = 0;
 	str_free(&value);
@@ -89,7 +88,7 @@ by_name(struct registry *r, const struct kind *k, const struct object *o,
 
 	snprintf(name, sizeof(name), "%.*s@%.*s", SLICE_FMT(folder),
 	    ADDR_DOMAIN_MAX, address_domain(o->name));
-	if (strcmp(name, o->name) == 0)
+	if (k == o->kind && strcmp(name, o->name) == 0)
 		return 0;
 	found = object_load(r->store, k, name, &bytes, &other);
 	if (found == 1 && (other.kind != k ||
@@ -101,13 +100,14 @@ by_name(struct registry *r, const struct kind *k, const struct object *o,
 	return found;
 }
 
-int
-folder_taken(struct registry *r, const struct object *o, char *whose)
+/* The same with or without those that were deleted. */
+static int
+taken_by(struct registry *r, const struct object *o, bool removed, char *whose)
 {
 	const struct kind *const holders[] = { &kind_user, &kind_removed };
 	int found = 0;
 
-	for (size_t i = 0; found == 0 && i < 2; i++) {
+	for (size_t i = 0; found == 0 && i < (removed ? 2 : 1); i++) {
 		found = by_index(r, holders[i], o, whose);
 		if (found == 0)
 			found = by_name(r, holders[i], o, whose);
@@ -115,8 +115,14 @@ folder_taken(struct registry *r, const struct object *o, char *whose)
 	return found;
 }
 
+int
+folder_taken(struct registry *r, const struct object *o, char *whose)
+{
+	return taken_by(r, o, true, whose);
+}
+
 enum registry_result
-folder_judge(struct request *q, const struct object *o)
+folder_judge(struct request *q, const struct object *o, bool removed)
 {
 	char whose[ADDR_TEXT_MAX];
 	struct slice folder;
@@ -124,7 +130,7 @@ folder_judge(struct request *q, const struct object *o)
 	if (o == NULL || o->kind != &kind_user)
 		return REGISTRY_OK;
 	folder = folder_of(o);
-	switch (folder_taken(q->r, o, whose)) {
+	switch (taken_by(q->r, o, removed, whose)) {
 	case 0:
 		return REGISTRY_OK;
 	case 1:
@@ -137,11 +143,22 @@ folder_judge(struct request *q, const struct object *o)
 	}
 }
 
+void
+folder_numbered(const char *name, unsigned n, char *out)
+{
+	struct slice local = address_local(name);
+	char number[16];
+
+	snprintf(number, sizeof(number), "-%u", n);
+	snprintf(out, ADDR_LOCAL_MAX + 1, "%.*s%s",
+	    (int)(local.len + strlen(number) > ADDR_LOCAL_MAX ?
+	    ADDR_LOCAL_MAX - strlen(number) : local.len), local.p, number);
+}
+
 enum registry_result
 folder_choose(struct request *q, struct object *u)
 {
-	struct slice local = address_local(u->name);
-	char folder[ADDR_LOCAL_MAX + 1], number[16], whose[ADDR_TEXT_MAX];
+	char folder[ADDR_LOCAL_MAX + 1], whose[ADDR_TEXT_MAX];
 	int taken;
 
 	for (unsigned n = 2; n < FOLDERS_MAX; n++) {
@@ -149,11 +166,7 @@ folder_choose(struct request *q, struct object *u)
 			return say_failed(q);
 		if (taken == 0)
 			return REGISTRY_OK;
-		snprintf(number, sizeof(number), "-%u", n);
-		snprintf(folder, sizeof(folder), "%.*s%s",
-		    (int)(local.len + strlen(number) > ADDR_LOCAL_MAX ?
-		    ADDR_LOCAL_MAX - strlen(number) : local.len), local.p,
-		    number);
+		folder_numbered(u->name, n, folder);
 		if (object_put(u, "folder", slice_of(folder)) == -1)
 			return say_failed(q);
 	}

@@ -17,8 +17,15 @@ int folder_note(struct registry *r, const struct object *before,
 int folder_taken(struct registry *r, const struct object *o, char *whose)
     __attribute__((warn_unused_result));
 
-/* Refuses a mailbox in the folder of another one. */
-enum registry_result folder_judge(struct request *q, const struct object *o);
+/* Refuses a mailbox in the folder of another one; with removed: of one that was
+ * deleted, too. */
+enum registry_result folder_judge(struct request *q, const struct object *o,
+    bool removed);
+
+/* "NAME-2": the local part of an address with a number, in
+ * out[ADDR_LOCAL_MAX + 1]. FOLDERS_MAX are tried before giving up. */
+#define FOLDERS_MAX 1000
+void folder_numbered(const char *name, unsigned n, char *out);
 
 /* Gives a new mailbox a folder that is nobody's, when that of its name is
  * somebody's who had this name before. */

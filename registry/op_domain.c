@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/date.h"
+#include "registry/folder.h"
 #include "registry/gone.h"
 #include "registry/limits.h"
 #include "registry/operation.h"
@@ -59,9 +60,9 @@ choose_uid(struct request *q, struct object *d)
 	else if (found == 1 && !field_yes(q, "force"))
 		result = say(q, REGISTRY_EXISTS,
 		    "%s was deleted on %.10s and its mail is still on the disk. "
-		    "With force it is taken again, with its old mailboxes.",
+		    "With force it is taken again, without its old mailboxes.",
 		    "%s a été supprimé le %.10s et son courrier est encore sur "
-		    "le disque. Avec force il est repris, avec ses anciennes "
+		    "le disque. Avec force il est repris, sans ses anciennes "
 		    "boîtes.", d->name, object_get(&old, "date").p);
 	else if (found == 1) {
 		uid = object_number(&old, "uid");
@@ -389,29 +390,63 @@ op_domain_set(struct request *q)
 	return amend_named(q, &kind_domain, set);
 }
 
+/* A name for the record of what is left: its own, or another when that is the
+ * record of somebody's who had the name before. 0, 1 there is one, -1. */
+static int
+record_name(struct request *q, const struct object *left, char *out)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	char local[ADDR_LOCAL_MAX + 1];
+	struct object o;
+	int found = 1;
+
+	memcpy(out, left->name, sizeof(left->name));
+	for (unsigned n = 2; n < FOLDERS_MAX; n++) {
+		found = object_load(q->r->store, &kind_removed, out, &bytes,
+		    &o);
+		if (found != 1 || left->kind != &kind_user ||
+		    slice_eq(folder_of(&o), folder_of(left)))
+			break;
+		folder_numbered(left->name, n, local);
+		snprintf(out, ADDR_TEXT_MAX, "%s@%.*s", local, ADDR_DOMAIN_MAX,
+		    address_domain(left->name));
+	}
+	str_free(&bytes);
+	return found;
+}
+
+/* What the record of a mailbox says beyond that of a domain. 0 or -1. */
+static int
+describe(struct object *o, const struct object *left)
+{
+	struct slice folder = folder_of(left);
+
+	if (!slice_eq(folder, address_local(o->name)) &&
+	    object_put(o, "folder", folder) == -1)
+		return -1;
+	return strcmp(o->name, left->name) == 0 ? 0 :
+	    object_put(o, "mailbox", slice_of(left->name));
+}
+
 enum registry_result
 leave_record(struct request *q, const struct object *left, struct slice uid)
 {
-	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
-	char date[DATE_MAX], change_id[24];
+	char date[DATE_MAX], change_id[24], name[ADDR_TEXT_MAX];
 	struct object o;
-	int found;
+	int found = record_name(q, left, name);
 
-	found = object_load(q->r->store, &kind_removed, left->name, &bytes, &o);
-	str_free(&bytes);
 	if (found == -1)
 		return say_failed(q);
 	if (found == 1 || uid.p == NULL)
 		return REGISTRY_OK;
-	object_init(&o, &kind_removed, left->name);
+	object_init(&o, &kind_removed, name);
 	snprintf(change_id, sizeof(change_id), "%" PRIu64,
 	    q->r->journal_request);
 	if (object_put(&o, "change", slice_of(change_id)) == -1 ||
 	    object_put(&o, "date", now_text(date)) == -1 ||
 	    object_put(&o, "uid", uid) == -1 ||
-	    (left->kind == &kind_user && object_get(left, "folder").p != NULL &&
-	    object_put(&o, "folder", object_get(left, "folder")) == -1))
+	    (left->kind == &kind_user && describe(&o, left) == -1))
 		result = say_failed(q);
 	else
 		result = change(q, NULL, &o);

@@ -171,6 +171,16 @@ undo_entry(struct undoing *u, struct journal_entry *e)
 	} else if (found == 0 && !e->has_before && u->deleted != NULL) {
 		/* The redirect of a mailbox that comes back is gone already. */
 		result = REGISTRY_OK;
+	} else if (found == 1 && now.kind == &kind_user && !e->has_after &&
+	    e->before.kind == &kind_user) {
+		/* 9-05: two persons' mail is never one's. */
+		result = say(u->q, REGISTRY_EXISTS,
+		    "%s is another mailbox since %.10s: rename it (malle user "
+		    "rename) or delete it first. Neither gets the mail of the "
+		    "other.", "%s est une autre boîte depuis le %.10s : "
+		    "renommez-la (malle user rename) ou supprimez-la d'abord. "
+		    "Aucune des deux n'a le courrier de l'autre.", now.name,
+		    object_get(&now, "created").p);
 	} else if ((found == 1) != e->has_after ||
 	    (found == 1 && !same(&now, &e->after))) {
 		result = say_changed(u, e);
@@ -181,19 +191,21 @@ undo_entry(struct undoing *u, struct journal_entry *e)
 	return result;
 }
 
-/* An address, or a domain, that is there again has its mail back. */
+/* An address, or a domain, that is there again has its mail back; what another
+ * one of its name has left is no mail of its. */
 static enum registry_result
-drop_record(struct request *q, const char *name)
+drop_record(struct request *q, const struct object *back)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
 	struct object o;
 	int found;
 
-	found = object_load(q->r->store, &kind_removed, name, &bytes, &o);
+	found = object_load(q->r->store, &kind_removed, back->name, &bytes, &o);
 	if (found == -1)
 		result = say_failed(q);
-	else if (found == 1)
+	else if (found == 1 && (back->kind != &kind_user ||
+	    slice_eq(folder_of(&o), folder_of(back))))
 		result = change(q, &o, NULL);
 	str_free(&bytes);
 	return result;
@@ -271,8 +283,8 @@ judge_there(struct request *q, const struct object *o)
 		result = check_catch_all(q, o);
 	if (result == REGISTRY_OK &&
 	    (o->kind == &kind_domain || o->kind == &kind_user))
-		result = drop_record(q, o->name);
-	return result;
+		result = drop_record(q, o);
+	return result == REGISTRY_OK ? folder_judge(q, o, true) : result;
 }
 
 /* As it is now, an object that the request was about must be allowed. */

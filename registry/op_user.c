@@ -43,14 +43,13 @@ name_is_free(struct request *q, const char *name)
 	return result;
 }
 
-/* The mail of a deleted mailbox must not come to somebody else by accident
- * (inventory 9-03). */
+/* Mail to a deleted mailbox must not come to somebody else by accident
+ * (inventory 9-03), nor what it has: 9-05, folder_choose(). */
 static enum registry_result
-not_reserved(struct request *q, struct object *u)
+not_reserved(struct request *q, const char *name)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
-	const char *name = u->name;
 	struct object o;
 	int found;
 
@@ -59,17 +58,13 @@ not_reserved(struct request *q, struct object *u)
 		result = say_failed(q);
 	else if (found == 1 && !field_yes(q, "force"))
 		result = say(q, REGISTRY_EXISTS,
-		    "%s was deleted on %.10s and its mail is still on the disk: "
-		    "who gets the name again gets that mail. If this is meant: "
-		    "--force",
-		    "%s a été supprimée le %.10s et son courrier est encore sur "
-		    "le disque : qui reprend le nom reprend ce courrier. Si "
-		    "c'est voulu : --force", name, object_get(&o, "date").p);
-	else if (found == 1 && object_get(&o, "folder").p != NULL &&
-	    object_put(u, "folder", object_get(&o, "folder")) == -1)
-		result = say_failed(q);
-	else if (found == 1)
-		result = change(q, &o, NULL);
+		    "%s was deleted on %.10s, and its name is kept for it: "
+		    "malle user restore %s. To give the name to another, empty "
+		    "mailbox all the same: --force",
+		    "%s a été supprimée le %.10s, et son nom lui reste "
+		    "réservé : malle user restore %s. Pour donner malgré tout "
+		    "ce nom à une autre boîte, vide : --force", name,
+		    object_get(&o, "date").p, name);
 	str_wipe(&bytes);
 	return result;
 }
@@ -139,7 +134,7 @@ add(struct request *q, struct object *u)
 		return result;
 	if (object_put(u, "created", now_text(date)) == -1)
 		return say_failed(q);
-	if ((result = not_reserved(q, u)) != REGISTRY_OK ||
+	if ((result = not_reserved(q, u->name)) != REGISTRY_OK ||
 	    (result = folder_choose(q, u)) != REGISTRY_OK ||
 	    (result = change(q, NULL, u)) != REGISTRY_OK)
 		return result;
@@ -404,7 +399,7 @@ op_user_restore(struct request *q)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result;
-	char name[ADDR_TEXT_MAX];
+	char name[ADDR_TEXT_MAX], was[ADDR_TEXT_MAX] = "";
 	uint64_t id = 0;
 	struct object o;
 
@@ -413,20 +408,24 @@ op_user_restore(struct request *q)
 	result = fetch(q, &kind_removed, name, &bytes, &o);
 	if (result == REGISTRY_OK) {
 		id = object_number(&o, "change");
+		if (slice_to_cstr(object_get(&o, "mailbox").p != NULL ?
+		    object_get(&o, "mailbox") : slice_of(name), was,
+		    sizeof(was)) == -1)
+			id = 0;
 		if (time_of_text(object_get(&o, "date")) + GRACE_DAYS * 86400 <
 		    (int64_t)time(NULL) || id == 0)
 			result = say(q, REGISTRY_INVALID,
 			    "%s was deleted on %.10s: it can be restored for "
-			    "%d days, where it was deleted. To take the name "
-			    "and its mail again: malle user add %s --force",
+			    "%d days, where it was deleted. To give the name to "
+			    "another, empty mailbox: malle user add %s --force",
 			    "%s a été supprimée le %.10s : elle peut être "
 			    "rétablie pendant %d jours, là où elle l'a été. "
-			    "Pour reprendre le nom et son courrier : malle user "
-			    "add %s --force", name,
+			    "Pour donner son nom à une autre boîte, vide : malle "
+			    "user add %s --force", name,
 			    object_get(&o, "date").p, GRACE_DAYS, name);
 	}
 	str_wipe(&bytes);
-	return result == REGISTRY_OK ? undo_deletion(q, id, name) : result;
+	return result == REGISTRY_OK ? undo_deletion(q, id, was) : result;
 }
 
 /* True when no address and no reserved name stands in the way. 1, 0, -1. */

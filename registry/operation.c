@@ -210,7 +210,10 @@ change(struct request *q, const struct object *before,
 {
 	struct actor who = { q->uid, q->account, q->op->name,
 		field(q, "from") };
-	enum registry_result result = folder_judge(q, after);
+	/* An undo has the mailbox back before the record of its mail goes, and
+	 * judges the whole. */
+	enum registry_result result = folder_judge(q, after,
+	    q->op->act != op_undo && q->op->act != op_user_restore);
 
 	/* Nobody takes a name again while its old mail is going. */
 	if (before != NULL && before->kind == &kind_removed &&
