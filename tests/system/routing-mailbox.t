@@ -112,7 +112,7 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
     ok("team@exemple.test: leads to an address that gets nothing: There is no mailbox <dan@exemple.test>" in
        m.malle("trace", "team@exemple.test").stdout, "and the trace names him")
     user(EVE, "keep=no", "forward=bob")
-    m.malle("user", "delete", BOB)
+    m.malle("user", "delete", BOB, "--force")
     reaches(EVE, [EVE], "2-25: forwarded to somebody who is gone, it stays")
     m.malle("user", "restore", BOB)
 
