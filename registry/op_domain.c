@@ -1,6 +1,7 @@
 /* op_domain.c - the operations on domains. */
 /* SPDX-License-Identifier: ISC */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -398,21 +399,24 @@ record_name(struct request *q, const struct object *left, char *out)
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	char local[ADDR_LOCAL_MAX + 1];
 	struct object o;
-	int found = 1;
+	int found;
 
 	memcpy(out, left->name, sizeof(left->name));
 	for (unsigned n = 2; n < FOLDERS_MAX; n++) {
 		found = object_load(q->r->store, &kind_removed, out, &bytes,
 		    &o);
 		if (found != 1 || left->kind != &kind_user ||
-		    slice_eq(folder_of(&o), folder_of(left)))
-			break;
+		    slice_eq(folder_of(&o), folder_of(left))) {
+			str_free(&bytes);
+			return found;
+		}
 		folder_numbered(left->name, n, local);
 		snprintf(out, ADDR_TEXT_MAX, "%s@%.*s", local, ADDR_DOMAIN_MAX,
 		    address_domain(left->name));
 	}
 	str_free(&bytes);
-	return found;
+	errno = EEXIST;	/* rather than to lose track of mail */
+	return -1;
 }
 
 /* What the record of a mailbox says beyond that of a domain. 0 or -1. */
