@@ -15,14 +15,13 @@
 
 #define WINDOW_MIN 2		/* messages in flight on one connection */
 #define WINDOW_MAX 32
-#define WINDOW_TIME 200000	/* us of work that may be in flight */
 #define PAUSE_LONG 5000		/* ms: those that wait go back to the disk */
 #define SERVED_MAX 20		/* messages before it makes room for others */
 
 static uint32_t
 window_of(const struct path *p)
 {
-	uint32_t n = p->pace > 0 ? WINDOW_TIME / p->pace : WINDOW_MAX;
+	uint32_t n = p->pace > 0 ? GROUP_WORK / p->pace : WINDOW_MAX;
 
 	return n < WINDOW_MIN ? WINDOW_MIN : n > WINDOW_MAX ? WINDOW_MAX : n;
 }
@@ -74,23 +73,17 @@ make_room(struct manager *q, struct carriers *list, const struct path *not_of)
 		oldest->is_leaving = true;
 }
 
-/*
- * One connection more is worth its while when those that are there would need
- * more than a fifth of a second for all that waits. One that is being made
- * counts as there.
- */
+/* One that is being made counts as there. */
 static bool
-wants_carrier(struct path *p)
+wants_carrier(const struct manager *q, const struct path *p)
 {
 	const struct carrier *c;
-	uint64_t pace = p->pace > 100 ? p->pace : 100;
 
-	if (p->n_carriers == 0)
-		return true;
 	TAILQ_FOREACH(c, &p->carriers, of_path)
 		if (c->is_leaving && p->n_carriers == 1)
 			return true;
-	return p->dest->waiting * pace > (uint64_t)WINDOW_TIME * p->n_carriers;
+	return group_gains(p->dest->waiting, p->pace, p->n_carriers,
+	    q->remote->n_carriers);
 }
 
 static void
@@ -99,7 +92,7 @@ start_more(struct manager *q, struct path *p)
 	struct remote_state *s = q->remote;
 	struct dest_group *g = p->group;
 
-	while (wants_carrier(p) && !q->is_stopping) {
+	while (wants_carrier(q, p) && !q->is_stopping) {
 		if (q->now < s->not_before)
 			return;
 		if (!group_may_connect(&g->limits, q->now)) {

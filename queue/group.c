@@ -6,6 +6,7 @@
 
 #define ONE 1024u		/* a connection */
 #define MESSAGE 60000		/* a message, in tokens: rate * ms */
+#define PACE_LEAST 100		/* us */
 
 static uint32_t
 clamp(const struct group *g, uint32_t allowed)
@@ -81,6 +82,17 @@ group_may_connect(const struct group *g, int64_t now)
 {
 	return group_pause(g, now) == 0 &&
 	    g->connections < group_allowed(g);
+}
+
+bool
+group_gains(uint64_t waiting, uint32_t us, uint32_t n, uint32_t all)
+{
+	/* A pace that nobody has measured is none. */
+	if (us < PACE_LEAST)
+		us = PACE_LEAST;
+	if (n > 0 && us < GROUP_NEAR && all >= GROUP_NEAR_ALL)
+		return false;
+	return n == 0 || waiting * us > (uint64_t)GROUP_WORK * n;
 }
 
 uint32_t

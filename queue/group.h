@@ -60,6 +60,18 @@ bool group_lift(struct group *g, int64_t asked, int64_t now);
 uint32_t group_allowed(const struct group *g);
 bool group_may_connect(const struct group *g, int64_t now);
 
+/*
+ * Whether a path with n connections, of all that there are to anywhere, gains
+ * by one more when so many messages wait that take it us each: those that are
+ * there would need more than GROUP_WORK for them. Where a message takes less
+ * than GROUP_NEAR it is this machine that sets the pace: more connections than
+ * GROUP_NEAR_ALL would only stand in each other's way, and in that of a letter.
+ */
+#define GROUP_WORK 200000	/* us */
+#define GROUP_NEAR 10000	/* us */
+#define GROUP_NEAR_ALL 16
+bool group_gains(uint64_t waiting, uint32_t us, uint32_t n, uint32_t all);
+
 /* How many messages may be sent now, at most wanted. */
 uint32_t group_may_send(struct group *g, int64_t now, uint32_t wanted);
 void group_sent(struct group *g, uint32_t messages);

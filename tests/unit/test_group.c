@@ -151,6 +151,34 @@ test_room(void)
 }
 
 static void
+test_gains(void)
+{
+	static const struct {
+		uint64_t waiting;
+		uint32_t us, n, all;
+		bool want;
+		const char *what;
+	} rows[] = {
+		{ 1, 0, 0, 0, true, "the first" },
+		{ 1, 0, 0, 499, true, "the first beside many" },
+		{ 5, 100000, 1, 1, true, "half a second of work" },
+		{ 2, 100000, 1, 1, false, "a fifth of a second of work" },
+		{ 5, 100000, 3, 3, false, "the same on three" },
+		{ 3000, 0, 1, 1, true, "a pace that is not known" },
+		{ 2000, 0, 1, 1, false, "few, at the least pace" },
+		{ 100000, 9999, 1, 15, true, "near, beside few" },
+		{ 100000, 9999, 1, 16, false, "near, beside many" },
+		{ 100000, 10000, 1, 499, true, "not near, beside many" },
+		{ UINT32_MAX, UINT32_MAX, UINT32_MAX, 1, true, "the most" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ok(group_gains(rows[i].waiting, rows[i].us, rows[i].n,
+		    rows[i].all) == rows[i].want, "one connection more: %s",
+		    rows[i].what);
+}
+
+static void
 test_limit(void)
 {
 	struct group_limits fewer = limits;
@@ -168,6 +196,7 @@ main(void)
 	test_concurrency();
 	test_pauses();
 	test_lift();
+	test_gains();
 	test_lost();
 	test_rate();
 	test_room();
