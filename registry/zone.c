@@ -139,7 +139,7 @@ const char *
 zone_rule(struct slice name)
 {
 	const struct known *found = NULL;
-	struct known key;
+	struct known key = { .name = "" };
 
 	if (n_known > 0 && slice_to_cstr(name, key.name,
 	    sizeof(key.name)) == 0)
