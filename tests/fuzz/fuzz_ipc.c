@@ -78,7 +78,9 @@ try_spawn(struct unpacker *u)
 		must(strchr(m.domain, '/') == NULL && m.domain[0] != '.');
 		must(strchr(m.mailbox, '/') == NULL && m.mailbox[0] != '.');
 		must(m.rights != 0 && m.rights <= BOX_RIGHTS);
-		must(m.mailbox[0] != '\0' || m.rights == BOX_MAY_PURGE);
+		/* A whole domain is purged, or its numbers are asked for. */
+		must(m.mailbox[0] != '\0' || m.rights == BOX_MAY_PURGE ||
+		    m.rights == BOX_MAY_MEASURE);
 	}
 	if (spawn_pop3_unpack(u, &s) == -1)
 		return;
