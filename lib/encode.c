@@ -8,6 +8,7 @@
 #include <unistr.h>
 
 #include "lib/base64.h"
+#include "lib/num.h"
 
 #define FOLD_AT 76
 #define LINE_HARD 900		/* RFC 5322 2.1.1 allows 998 */
@@ -217,26 +218,14 @@ encode_quoted_printable(struct str *out, struct slice text)
 	}
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 /* Two hexadecimal digits behind a mark at p[0]; -1 when there are none. */
 static int
 hex_pair(struct slice s)
 {
 	int high, low;
 
-	if (s.len < 3 || (high = hex_value(s.p[1])) == -1 ||
-	    (low = hex_value(s.p[2])) == -1)
+	if (s.len < 3 || (high = num_hex(s.p[1])) == -1 ||
+	    (low = num_hex(s.p[2])) == -1)
 		return -1;
 	return high << 4 | low;
 }

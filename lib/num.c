@@ -71,3 +71,15 @@ num_parse_duration(struct slice s, uint64_t lo, uint64_t hi, uint64_t *out)
 
 	return parse_unit(s, units, lo, hi, out);
 }
+
+int
+num_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}

@@ -24,4 +24,7 @@ int num_parse_size(struct slice s, uint64_t lo, uint64_t hi, uint64_t *out)
 int num_parse_duration(struct slice s, uint64_t lo, uint64_t hi, uint64_t *out)
     __attribute__((warn_unused_result));
 
+/* The value of a hexadecimal digit, of either case; -1: it is none. */
+int num_hex(char c);
+
 #endif

@@ -13,14 +13,11 @@
 #define ENVID_ENCODED_MAX 100	/* RFC 3461 4.4 */
 #define ORCPT_ENCODED_MAX 500	/* RFC 3461 4.2 */
 
+/* RFC 3461 4: capital letters only. */
 static int
-hex_value(char c)
+hex_capital(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;		/* RFC 3461 4: capital letters only */
+	return c >= 'a' ? -1 : num_hex(c);
 }
 
 int
@@ -37,8 +34,8 @@ params_xtext(struct slice in, char *out, size_t cap)
 			int hi, lo;
 
 			if (in.len - i < 3 ||
-			    (hi = hex_value(in.p[i + 1])) == -1 ||
-			    (lo = hex_value(in.p[i + 2])) == -1)
+			    (hi = hex_capital(in.p[i + 1])) == -1 ||
+			    (lo = hex_capital(in.p[i + 2])) == -1)
 				return -1;
 			c = hi << 4 | lo;
 			i += 2;

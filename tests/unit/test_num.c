@@ -3,6 +3,8 @@
 
 #include "lib/num.h"
 
+#include <string.h>
+
 #include "tests/unit/tap.h"
 
 #define CANARY 42
@@ -56,6 +58,25 @@ static const struct {
 };
 /* clang-format on */
 
+/* All 256 bytes: what is a digit, and nothing else. */
+static bool
+hex_is_right(void)
+{
+	static const char small[] = "0123456789abcdef";
+	static const char capital[] = "0123456789ABCDEF";
+
+	for (int c = 0; c < 256; c++) {
+		const char *a = memchr(small, c, 16);
+		const char *b = memchr(capital, c, 16);
+		int want = a != NULL ? (int)(a - small) :
+		    b != NULL ? (int)(b - capital) : -1;
+
+		if (num_hex((char)c) != want)
+			return false;
+	}
+	return true;
+}
+
 int
 main(void)
 {
@@ -67,5 +88,6 @@ main(void)
 		ok(r == rows[i].want && value == rows[i].value,
 		    "row %zu: \"%.*s\"", i, SLICE_FMT(rows[i].text));
 	}
+	ok(hex_is_right(), "hexadecimal digits");
 	return done();
 }
