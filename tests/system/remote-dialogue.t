@@ -12,7 +12,7 @@ import internet
 import malle
 import remotelab
 from internet import Drop, Server
-from malle import eq, note, ok
+from malle import eq, ok
 from remotelab import end, exchange
 
 OK, TEMP, PERM = "ok", "temporary", "permanent"
@@ -402,13 +402,9 @@ def main():
     port = internet.shared_port(["127.0.0.1", "127.0.0.2"])
     with remotelab.Remote(dict(remote_port=port)) as remote:
         remote.port = port
-        for test in (test_plain, test_pipelined, test_no_pipelining,
-                     test_refusals, test_too_many, test_verp,
-                     test_parameters, test_content, test_hosts, test_auth):
-            note(test.__name__)
-            test(remote)
-        eq(remote.broken(), [], "no child has broken")
-        eq(remote.close(), 0, "SIGTERM ends it well")
+        remote.run((test_plain, test_pipelined, test_no_pipelining,
+                    test_refusals, test_too_many, test_verp,
+                    test_parameters, test_content, test_hosts, test_auth))
     malle.done()
 
 

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 import remotelab
 from internet import DNS, TYPES, Server, wire_name
-from malle import eq, note, ok
+from malle import eq, ok
 
 DEAD = ["100::%x" % i for i in range(1, 17)]  # RFC 6666: nobody
 NEGATIVE = 300  # s without a word of it in the answer
@@ -261,11 +261,7 @@ def main():
         malle.skip_all("no IPv6 here")
     dns = DNS()
     with remotelab.Remote(dict(resolver=dns.address)) as remote:
-        for test in (test_families, test_room, test_negative, test_lies):
-            note(test.__name__)
-            test(remote, dns)
-        eq(remote.broken(), [], "no child has broken")
-        eq(remote.close(), 0, "SIGTERM ends it well")
+        remote.run((test_families, test_room, test_negative, test_lies), dns)
     dns.close()
     malle.done()
 

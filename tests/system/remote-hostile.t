@@ -201,11 +201,7 @@ def main():
                   test_gone)),
             ({"reply_timeout": "4s"}, (test_endless,))):
         with remotelab.Remote(conf) as remote:
-            for test in tests:
-                note(test.__name__)
-                test(remote)
-            eq(remote.broken(), [], "no child has broken")
-            eq(remote.close(), 0, "SIGTERM ends it well")
+            remote.run(tests)
     malle.done()
 
 

@@ -227,6 +227,14 @@ class Remote:
     def __enter__(self):
         return self
 
+    def run(self, tests, *more):
+        """All of a file's tests on this one, and its end."""
+        for test in tests:
+            malle.note(test.__name__)
+            test(self, *more)
+        malle.eq(self.broken(), [], "no child has broken")
+        malle.eq(self.close(), 0, "SIGTERM ends it well")
+
     def __exit__(self, *exc):
         if exc[0] is not None:
             malle.note(self.log()[-3000:])
