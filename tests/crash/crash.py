@@ -25,7 +25,7 @@ LONG = bool(os.environ.get("MALLE_LONG"))
 PASSWORD = "une phrase de passe 1"
 # Programs are killed by the thousand here: no pause before they come back.
 CONF = {"restart_pause_max": "0", "auth_clear_on_loopback": "yes",
-        "commands_idle_max": "100000", "retry_first": "1s", "retry_max": "2s",
+        "retry_first": "1s", "retry_max": "2s",
         "messages_per_session": "100000", "sessions_per_host": "400",
         "password_cache": "0"}
 

@@ -417,8 +417,7 @@ def in_french(m):
 
 
 with malle.Instance(conf={"auth_clear_on_loopback": "yes",
-                          "default_domain": "exemple.fr",
-                          "errors_max": "10000"}) as m:
+                          "default_domain": "exemple.fr"}) as m:
     m.env["LC_ALL"] = "C.UTF-8"
     commands(m, DOMAINS)
     commands(m, MAILBOXES)

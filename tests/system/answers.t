@@ -23,7 +23,7 @@ BOB, ZOE = "bob@exemple.test", "zoe@voisin.test"
 NAME = "Bob Lefèvre, dépôt"
 EVENT = re.compile(r" ([0-9a-z-]+) (answered|not-answered) to=(\S*) answer=(\S+) (?:notice|why)=(\S+)")
 
-m = malle.Instance({"errors_max": "10000"})
+m = malle.Instance()
 
 
 def submit(sender, to, header, body="Un message.\r\n", m=m):

@@ -271,6 +271,9 @@ class Instance:
             "default_domain": "exemple.test",
             "postmaster": "postmaster@exemple.test",
             "hooks": os.path.join(self.dir, "hooks.d"),
+            # A session may ask until a change is seen, however long it takes.
+            "errors_max": "10000",
+            "commands_idle_max": "100000",
         }
         for name in PORTS:
             s[name] = "127.0.0.1:%d" % self.ports[name]

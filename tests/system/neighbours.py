@@ -22,7 +22,7 @@ def silent(session, line):
 class Neighbours:
     def __init__(self):
         self.lab = Lab(messages_per_session="100000",
-                       sessions_per_host="100", commands_idle_max="100000",
+                       sessions_per_host="100",
                        providers=PROVIDERS.replace("slow-pause 3s",
                                                    "slow-pause 1m"))
         lab = self.lab

@@ -43,8 +43,7 @@ def client(m):
 
 
 # Nothing is ever sent anywhere: no resolver answers.
-with malle.Instance(conf={"resolver": "127.0.0.1:1",
-                          "errors_max": "10000"}) as m:
+with malle.Instance(conf={"resolver": "127.0.0.1:1"}) as m:
     m.domain("exemple.test")
     m.user("marie@exemple.test")
     m.malle("client", "add", "acme", "max-messages-day=3")

@@ -16,7 +16,7 @@ port = internet.shared_port(["127.0.3.2"])
 out = internet.Server("127.0.3.2", port, name="mx.out.test")
 BOB, EVE = "bob@exemple.test", "eve@exemple.test"
 
-with malle.Instance({"resolver": dns.address, "remote_port": str(port), "errors_max": "1000"}) as m:
+with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
     m.domain("exemple.test")
     m.malle("domain", "add", "alias.test", "--alias-of", "exemple.test")
     m.domain("autre.test")

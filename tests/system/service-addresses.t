@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import eq, ok
 
-with malle.Instance({"default_domain": "", "errors_max": "10000", "commands_idle_max": "100000"}) as m:
+with malle.Instance({"default_domain": ""}) as m:
     m.domain("exemple.test")
     s = smtplib.SMTP("127.0.0.1", m.ports["smtp"], "client.test",
                      timeout=malle.PATIENCE)
