@@ -96,7 +96,8 @@ with malle.Instance() as m:
     ok(o["vacation"] == "yes" and "vacation-end" not in o, "the next one has not the end of the last")
 
     # Over while nobody was there to see it.
-    put("vacation=yes", "vacation-start=" + iso(time.time() - 5), "vacation-end=" + iso(time.time() + 2))
+    malle.until(lambda: put("vacation=yes", "vacation-start=" + iso(time.time() - 5),
+                            "vacation-end=" + iso(time.time() + 2)).returncode == 0)
     m.stop()
     time.sleep(2.5)
     m.start()
