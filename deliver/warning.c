@@ -220,7 +220,9 @@ tell(const struct teller *t, struct mailbox *b)
 	if (full && (mark.state == MARK_NONE ||
 	    (mark.state == MARK_FELL && is_old)))
 		mark = (struct mark){ MARK_DUE, t->now };
-	if (mark.state != old.state && mark_write(b, &mark) == -1)
+	/* The message's name is the mark's moment: never one not yet noted. */
+	if ((mark.state != old.state || mark.when != old.when) &&
+	    mark_write(b, &mark) == -1)
 		return -1;
 	if (mark.state != MARK_DUE)
 		return 0;

@@ -248,40 +248,53 @@ def test_crash():
     ok(status == 0 and "quota-warning account=bob error=" in log, "logged")
 
 
-def test_killed():
+def killed_once(call, n, state):
+    """A warning that is killed at the nth such call. Whether it died; what the
+    next letters found."""
+    folder = tempfile.mkdtemp(prefix="malle-warning-")
+    if state is not None:
+        w = Worker(folder=folder)
+        w.deliver(job(10))
+        set_mark(w, state, 2 * DAY)
+        w.close()
+    w = Worker(folder=folder, env={"MALLE_SANDBOX_DENY": ""}, command=[
+        "strace", "-qq", "-f", "-o", "/dev/null", "-e",
+        "inject=%s:signal=KILL:when=%d" % (call, n)])
+    died = False
+    try:
+        w.send([job(190000)])
+        w.results(1)
+        w.measure("nobody")
+    except (EOFError, OSError, struct.error):
+        died = True
+    w.close()
+    w = Worker(folder=folder)
+    results = w.deliver(job(10, 2), job(185000, 3))
+    warned = warnings(w)
+    w.deliver(job(10, 4))
+    found = (results[0].result, len(warned), warnings(w) == warned,
+             mark(w)[1])
+    w.close()
+    shutil.rmtree(folder)
+    return died, found
+
+
+def test_killed(state, what):
     """Killed at each call that the warning makes."""
     if shutil.which("strace") is None:
         malle.skip("strace is not there")
         return
-    counts = []
+    found = []
     for call in ("openat", "write", "fsync", "renameat", "renameat2",
                  "unlinkat"):
         for n in range(1, 30):
-            folder = tempfile.mkdtemp(prefix="malle-warning-")
-            w = Worker(folder=folder, env={"MALLE_SANDBOX_DENY": ""}, command=[
-                "strace", "-qq", "-f", "-o", "/dev/null", "-e",
-                "inject=%s:signal=KILL:when=%d" % (call, n)])
-            w.send([job(190000)])
-            died = False
-            try:
-                w.results(1)
-                w.measure("nobody")
-            except (EOFError, OSError, struct.error):
-                died = True
-            w.close()
-            w = Worker(folder=folder)
-            results = w.deliver(job(10, 2), job(185000, 3))
-            warned = warnings(w)
-            w.deliver(job(10, 4))
-            counts.append((results[0].result, len(warned), warnings(w)
-                           == warned, mark(w)[1]))
-            left = [f for f in w.files(part="tmp") if "maildirsize" in f]
-            w.close()
-            shutil.rmtree(folder)
+            died, one = killed_once(call, n, state)
+            found.append(one)
             if not died:
                 break
-    eq(set(counts), {(OK, 1, True, "told")},
-       "killed anywhere (%d places): one warning, never two" % len(counts))
+    eq([f for f in found if f != (OK, 1, True, "told")], [],
+       "killed anywhere (%d places), %s: one warning, never two" %
+       (len(found), what))
 
 
 def test_service():
@@ -315,8 +328,9 @@ def test_service():
         eq(m.violations(), [], "no call outside a role")
 
 
-for test in (test_one, test_again, test_when, test_stale, test_crash,
-             test_killed):
+for test in (test_one, test_again, test_when, test_stale, test_crash):
     test()
+test_killed(None, "where there was no mark")
+test_killed("due", "where one was due, two days ago, and never came")
 test_service()
 malle.done()
