@@ -50,6 +50,7 @@ struct worker {
 	int queue;		/* the pair with malle-queued */
 	int mail;		/* the domain's folder */
 	const char *domain, *hostname;
+	int east;		/* the domain's clocks: ahead of UTC, s */
 	struct group *group;
 	struct answer answers[ANSWERS_MAX];
 	size_t n_answers;
@@ -110,6 +111,7 @@ take_batch(struct worker *w, struct ipc_msg *m)
 	struct group *g = w->group;
 	struct local_job j;
 	size_t n = unpack_u16(&m->body);
+	int east = (int32_t)unpack_u32(&m->body);
 
 	if (n == 0 || n > LOCAL_BATCH || n != m->nfds ||
 	    n > GROUP_MAX - g->n) {
@@ -127,6 +129,7 @@ take_batch(struct worker *w, struct ipc_msg *m)
 		errno = EBADMSG;
 		return -1;
 	}
+	w->east = east;
 	return 0;
 }
 
@@ -263,7 +266,8 @@ serve(struct worker *w, const sigset_t *mask)
 		group_deliver(w->group);
 		if (report(w) == -1 || give_answers(w) == -1)
 			return errno == EPIPE || errno == ECONNRESET ? 0 : -1;
-		warning_tell(&w->group->mailboxes, w->domain, w->hostname);
+		warning_tell(&w->group->mailboxes, w->domain, w->hostname,
+		    w->east);
 	}
 	return r == -1 ? -1 : 0;
 }

@@ -47,6 +47,7 @@ struct mark {
 /* Whose mailboxes these are. */
 struct teller {
 	const char *domain, *hostname;
+	int east;
 	time_t now;
 };
 
@@ -162,6 +163,7 @@ give(const struct teller *t, struct mailbox *b, const struct mark *mark)
 	struct warning_notice n = {
 		.address = address, .hostname = t->hostname,
 		.language = b->language, .when = (time_t)mark->when,
+		.east = t->east,
 		.bytes = b->usage.bytes, .quota_bytes = b->quota_bytes,
 		.messages = b->usage.messages,
 		.quota_messages = b->quota_messages
@@ -245,9 +247,10 @@ tell_alone(const struct teller *t, struct mailbox *b)
 }
 
 void
-warning_tell(struct mailboxes *m, const char *domain, const char *hostname)
+warning_tell(struct mailboxes *m, const char *domain, const char *hostname,
+    int east)
 {
-	struct teller t = { domain, hostname, time(NULL) };
+	struct teller t = { domain, hostname, east, time(NULL) };
 
 	for (size_t i = 0; i < MAILBOXES_KEPT; i++) {
 		struct mailbox *b = &m->v[i];

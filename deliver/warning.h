@@ -16,8 +16,9 @@
  * Puts a warning into each mailbox of the group at work that is fuller than its
  * domain allows without one. Call it when the group's results are reported: no
  * letter waits for it. What fails is logged, and tried with the next letter.
+ * Dated by clocks that are so many seconds to the east of UTC.
  */
 void warning_tell(struct mailboxes *m, const char *domain,
-    const char *hostname);
+    const char *hostname, int east);
 
 #endif

@@ -109,7 +109,8 @@ warning_compose(struct str *out, const struct warning_notice *n)
 	char subject[512], id[512], date[DATE_MAX];
 	struct letter l = { .hostname = n->hostname, .to = n->address,
 		.subject = subject, .message_id = id,
-		.date = date_rfc5322(n->when, date), .is_french = is_french };
+		.date = date_rfc5322_at(n->when, n->east, date),
+		.is_french = is_french };
 
 	snprintf(subject, sizeof(subject), w->subject, n->address);
 	/* Written anew after a crash, it is the same letter. */

@@ -16,6 +16,7 @@ struct warning_notice {
 	const char *hostname;	/* of the mail server */
 	const char *language;	/* "fr"; anything else is English */
 	time_t when;		/* also makes its Message-ID */
+	int east;		/* whose clocks show it: s ahead of UTC */
 	uint64_t bytes, quota_bytes;		/* used, allowed; quota 0: any */
 	uint64_t messages, quota_messages;
 };

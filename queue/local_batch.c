@@ -190,6 +190,7 @@ local_send_batch(struct manager *q, struct worker *w, uint8_t number)
 
 	pack_init(&b.k, space, sizeof(space) - 2);
 	pack_u16(&b.k, 0);
+	pack_u32(&b.k, (uint32_t)manager_east(q, w->dest->key));
 	batch_fill(q, w, &b, number);
 	if (b.n == 0)
 		return false;

@@ -60,6 +60,15 @@ manager_clocks(struct manager *q)
 	q->wall = ts.tv_sec;
 }
 
+int
+manager_east(struct manager *q, const char *domain)
+{
+	struct domain_record d = { .zone = "" };
+
+	(void)!tables_domain(&q->tables, domain, &d);
+	return zone_clock(d.zone, (time_t)q->wall);
+}
+
 /*
  * Takes the settings that malle-start has left for us; whatever was begun by
  * the old ones goes on. Who and where we are was settled before the chroot.

@@ -157,6 +157,9 @@ void manager_loop(struct manager *q);
 /* Everything but descriptors and rights: 0, or -1 (logged). */
 int manager_init(struct manager *q);
 void manager_clocks(struct manager *q);
+/* What the clocks of a domain are ahead of UTC now, in seconds; "", or one that
+ * is not ours: the clocks here. */
+int manager_east(struct manager *q, const char *domain);
 
 /* peer.c */
 void peer_accept(struct manager *q, struct watch *w, uint32_t events);

@@ -265,13 +265,11 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 static int
 clock_of(struct manager *q, const struct submission *s)
 {
-	struct domain_record d = { .zone = "" };
-	struct addr a;
+	struct addr a = { .domain = "" };
 
-	if (s->mail.account[0] != '\0' &&
-	    addr_parse(slice_of(s->mail.account), &a) == ADDR_OK)
-		(void)!tables_domain(&q->tables, a.domain, &d);
-	return zone_clock(d.zone, (time_t)q->wall);
+	if (s->mail.account[0] != '\0')
+		(void)!addr_parse(slice_of(s->mail.account), &a);
+	return manager_east(q, a.domain);
 }
 
 /* Received (RFC 5321 4.4), as one field with folded lines. */

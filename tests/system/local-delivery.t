@@ -257,15 +257,19 @@ def test_hostile_jobs():
        [TEMPORARY, OK], "one bad job leaves the others alone")
     eq(w.close(), (0, ""), "ends")
     one = Job(1, TEXT).pack()
-    rows = [("no jobs", struct.pack("<HH", L_BATCH, 0), 0),
-            ("too many jobs", struct.pack("<HH", L_BATCH, 33) + 33 * one, 1),
-            ("no descriptor", struct.pack("<HH", L_BATCH, 1) + one, 0),
-            ("a descriptor too many", struct.pack("<HH", L_BATCH, 1) + one, 2),
-            ("cut short", struct.pack("<HH", L_BATCH, 1) + one[:-1], 1),
-            ("too long", struct.pack("<HH", L_BATCH, 1) + one + b"x", 1),
+
+    def head(n):
+        return struct.pack("<HHi", L_BATCH, n, 0)
+    rows = [("no jobs", head(0), 0),
+            ("too many jobs", head(33) + 33 * one, 1),
+            ("no descriptor", head(1) + one, 0),
+            ("a descriptor too many", head(1) + one, 2),
+            ("cut short", head(1) + one[:-1], 1),
+            ("too long", head(1) + one + b"x", 1),
+            ("no clocks", struct.pack("<HH", L_BATCH, 1), 1),
             ("unknown type", struct.pack("<H", 99), 0),
             ("no type", b"x", 0),
-            ("line end in an address", struct.pack("<HH", L_BATCH, 1) +
+            ("line end in an address", head(1) +
              Job(1, TEXT, sender="a\nBcc: x").pack(), 1)]
     for what, body, fds in rows:
         w = Worker()

@@ -100,6 +100,7 @@ class Worker:
 
     def __init__(self, folder=None, command=None, env=None):
         self.own = folder is None
+        self.east = 0           # s: the domain's clocks
         self.folder = folder or tempfile.mkdtemp(prefix="malle-local-")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         mail = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -128,7 +129,7 @@ class Worker:
                     fds.append(os.dup(f.fileno()))
             else:
                 fds.append(os.dup(j.fd))
-        body = struct.pack("<HH", L_BATCH, len(jobs))
+        body = struct.pack("<HHi", L_BATCH, len(jobs), self.east)
         body += b"".join(j.pack() for j in jobs)
         self.raw(body, fds)
         for fd in fds:

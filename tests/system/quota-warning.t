@@ -11,6 +11,7 @@ import struct
 import sys
 import tempfile
 import time
+from datetime import timedelta
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -297,9 +298,28 @@ def test_killed(state, what):
        (len(found), what))
 
 
+def test_clocks():
+    """The Date is shown by the clocks of the domain."""
+    for minutes in (345, -150, 0, 840, -720):
+        w = Worker()
+        w.east = minutes * 60
+        w.deliver(job(190000))
+        date, (name,) = text(w)["Date"].datetime, warnings(w)
+        eq((date.utcoffset(), int(date.timestamp())),
+           (timedelta(minutes=minutes), int(name.split(".")[0])),
+           "Date: %s" % date)
+        w.close()
+
+
+def date_of(path):
+    with open(path, "rb") as f:
+        return email.message_from_binary_file(
+            f, policy=email.policy.default)["Date"].datetime
+
+
 def test_service():
-    with malle.Instance() as m:
-        m.domain("exemple.test")
+    with malle.Instance(env={"TZ": "XXX2"}) as m:
+        m.domain("exemple.test", "time-zone=Asia/Kathmandu")
         m.user("bob@exemple.test")
         m.malle("user", "set", "bob@exemple.test", "quota-bytes=200000")
 
@@ -323,12 +343,15 @@ def test_service():
         with open(found[0]) as f:
             ok("Subject: Your mailbox bob@exemple.test" in f.read(),
                "in the language of the domain")
+        eq(date_of(found[0]).utcoffset(), timedelta(hours=5, minutes=45),
+           "by the clocks of the domain")
         ok(until(lambda: "quota-warning account=bob@exemple.test" in m.log()),
            "it is logged")
         eq(m.violations(), [], "no call outside a role")
 
 
-for test in (test_one, test_again, test_when, test_stale, test_crash):
+for test in (test_one, test_again, test_when, test_stale, test_crash,
+             test_clocks):
     test()
 test_killed(None, "where there was no mark")
 test_killed("due", "where one was due, two days ago, and never came")
