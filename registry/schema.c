@@ -434,6 +434,10 @@ name_domain(struct slice in, char *out, struct text *why)
 		    "most 63 with dots between them",
 		    "n'est pas un nom de domaine : lettres, chiffres et tirets, "
 		    "parties de 63 au plus séparées par des points");
+	/* Its table in auth/ would be the index of all domains there. */
+	if (strcmp(out, "domains") == 0)
+		return why_not(why, "is the name of a table of this service",
+		    "est le nom d'une table de ce service");
 	return 0;
 }
 

@@ -56,6 +56,20 @@ def ends(r):
        "what a domain must have does not hinder its deletion")
 
 
+def taken(r):
+    """"domains" is the name of a table: one of that name would be written over
+    the index of all logins, and neither would be found again."""
+    for name in ("domains", "Domains"):
+        eq(r.ask("domain.add", name=name)[1], "invalid",
+           "%s is no name of a domain" % name)
+    eq(r.malle("load", input="malleposte-registry 1\ndomain domains\nend 1\n")
+       .returncode, 65, "nor of one that is loaded")
+    ok("a.fr" in r.table("auth", "domains.cdb"), "the logins are found")
+    r.ask("domain.add", name="domains.test")
+    eq(r.ask("domain.delete", name="domains.test")[1], "ok",
+       "as a part of one it is a word like another")
+
+
 def states(r):
     def show():
         return r.ask("domain.show", name="a.test")[0][0]
@@ -115,6 +129,7 @@ def names(r):
 
 with registryd.Registry() as r:
     ends(r)
+    taken(r)
     states(r)
     names(r)
     eq(r.ask("check")[0], [], "all is counted")
