@@ -99,6 +99,19 @@ login_address(struct request *q, struct slice name, char *address)
 	    main_domain(q, address) == REGISTRY_OK;
 }
 
+/* Whether a mailbox may log in as far as its domain is concerned. */
+static bool
+is_domain_open(struct request *q, const char *address)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct object d;
+	bool is = registry_domain(q->r, address_domain(address), &bytes,
+	    &d) == 1 && object_is(&d, "state", "active");
+
+	str_free(&bytes);
+	return is;
+}
+
 void
 rights_login(struct request *q, char *known)
 {
@@ -121,8 +134,10 @@ rights_login(struct request *q, char *known)
 		goto out;
 	snprintf(q->account, sizeof(q->account), "%s", address);
 	if (object_load(q->r->store, &kind_user, address, &bytes, &o) == 1 &&
-	    o.kind == &kind_user)
+	    o.kind == &kind_user) {
 		take_hash(q, &o, known);
+		q->is_shut = q->is_shut || !is_domain_open(q, address);
+	}
 out:
 	str_wipe(&bytes);
 }
@@ -274,9 +289,10 @@ say_shut(struct request *q)
 	    "Les droits de %s ont pris fin le %.10s. Qui administre (root, le "
 	    "groupe « %s ») peut les redonner.", q->account, q->shut_since,
 	    q->r->conf.admin_group) : say(q, REGISTRY_REFUSED,
-	    "The account %s is suspended or disabled. Ask who administers it.",
-	    "Le compte %s est suspendu ou désactivé. Adressez-vous à qui "
-	    "l'administre.", q->account);
+	    "The account %s or its domain is suspended or disabled. Ask who "
+	    "administers it.",
+	    "Le compte %s ou son domaine est suspendu ou désactivé. "
+	    "Adressez-vous à qui l'administre.", q->account);
 }
 
 enum registry_result

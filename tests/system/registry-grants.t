@@ -261,6 +261,17 @@ def shut(r):
        "2-03: one who is suspended: " + got[2])
     r.ask("manager.set", name="chief", state="active")
     eq(chief(PASSWORD)[1], "ok", "2-03: with rights again")
+    for state in ("suspended", "disabled"):
+        r.ask("domain.set", name="a.test", state=state)
+        tried = [(operation, own(r, operation, check="yes", **fields))
+                 for _, operation, fields in ROWS if operation != "schema"]
+        eq([x for x in tried if x[1][1] != "refused" or
+            "domain is suspended" not in x[1][2]], [],
+           "nobody logs in: nothing is done with a mailbox of a %s domain" %
+           state)
+        eq(chief(PASSWORD)[1], "ok", "whoever manages it may see to it")
+    r.ask("domain.set", name="a.test", state="active")
+    eq(own(r, "user.show")[1], "ok", "active again")
 
 
 with registryd.Registry() as r:
