@@ -73,26 +73,6 @@ judge_address(struct request *q, const char *address)
 	return result;
 }
 
-static enum registry_result
-load_domain(struct loading *l, struct object *d)
-{
-	bool is_main = object_get(d, "alias-of").p == NULL;
-	enum registry_result result;
-	char text[24];
-	uint64_t uid;
-
-	if (is_main && object_get(d, "uid").p == NULL) {
-		if ((result = next_uid(l->q, &uid)) != REGISTRY_OK)
-			return result;
-		snprintf(text, sizeof(text), "%" PRIu64, uid);
-		if (object_put(d, "uid", slice_of(text)) == -1)
-			return say_failed(l->q);
-	}
-	str_puts(&l->domains, d->name);
-	str_putc(&l->domains, '\n');
-	return REGISTRY_OK;
-}
-
 /* What a kind asks for beyond its attributes. */
 static enum registry_result
 load_kind(struct loading *l, struct object *o)
@@ -102,7 +82,7 @@ load_kind(struct loading *l, struct object *o)
 	if (result != REGISTRY_OK)
 		return result;
 	if (o->kind == &kind_domain)
-		return load_domain(l, o);
+		str_printf(&l->domains, "%s\n", o->name);
 	if (object_get(o, "targets").p != NULL ||
 	    object_get(o, "forward").p != NULL ||
 	    object_get(o, "copy").p != NULL) {
@@ -143,6 +123,23 @@ same_object(const struct object *a, const struct object *b)
 	return true;
 }
 
+/* What the registry has chosen itself stays when it is left out: whose the
+ * mail is, and where. 0 or -1. */
+static int
+keep_chosen(struct object *o, const struct object *old)
+{
+	static const char *const chosen[] = { "uid", "folder" };
+	struct slice value;
+
+	for (size_t i = 0; i < sizeof(chosen) / sizeof(*chosen); i++) {
+		value = object_get(old, chosen[i]);
+		if (value.p != NULL && object_get(o, chosen[i]).p == NULL &&
+		    object_put(o, chosen[i], value) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static enum registry_result
 store_loaded(struct loading *l, struct object *o)
 {
@@ -153,7 +150,8 @@ store_loaded(struct loading *l, struct object *o)
 	int found;
 
 	found = object_load(q->r->store, o->kind, o->name, &bytes, &old);
-	if (found == -1)
+	if (found == -1 || (found == 1 && old.kind == o->kind &&
+	    keep_chosen(o, &old) == -1))
 		result = say_failed(q);
 	else if (found == 1 && same_object(&old, o))
 		result = REGISTRY_OK;
@@ -228,10 +226,53 @@ judge_domain(struct request *q, const char *name)
 		    "%s is alias of a domain that is not there, or itself an "
 		    "alias.", "%s est alias d'un domaine qui n'existe pas, ou "
 		    "lui-même alias.", name);
+	else
+		result = judge_empty(q, name);
 out:
 	str_free(&other);
 	str_free(&bytes);
 	return result;
+}
+
+/* No domain that is loaded without a uid gets one that stands in the dump. */
+static enum registry_result
+keep_domain_uid(struct request *q, const char *name)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct object d;
+
+	result = fetch(q, &kind_domain, name, &bytes, &d);
+	if (result == REGISTRY_OK &&
+	    keep_uid(q->r, object_number(&d, "uid")) == -1)
+		result = say_failed(q);
+	str_free(&bytes);
+	return result;
+}
+
+static enum registry_result
+give_uid(struct request *q, const struct object *before, struct object *after,
+    const void *arg)
+{
+	enum registry_result result;
+	char text[24];
+	uint64_t uid;
+
+	(void)arg;
+	if (object_get(before, "alias-of").p != NULL ||
+	    object_get(before, "uid").p != NULL)
+		return REGISTRY_OK;
+	if ((result = next_uid(q, &uid)) != REGISTRY_OK)
+		return result;
+	snprintf(text, sizeof(text), "%" PRIu64, uid);
+	return object_put(after, "uid", slice_of(text)) == -1 ?
+	    say_failed(q) : change(q, before, after);
+}
+
+static enum registry_result
+give_domain_uid(struct request *q, const char *name)
+{
+	return amend(q, &kind_domain, name, give_uid, NULL);
 }
 
 static enum registry_result
@@ -293,6 +334,10 @@ load_all(struct loading *l, char *space)
 	}
 	if (result == REGISTRY_OK && r == -1)
 		result = say_failed(q);
+	if (result == REGISTRY_OK)
+		result = finish(q, &l->domains, keep_domain_uid);
+	if (result == REGISTRY_OK)
+		result = finish(q, &l->domains, give_domain_uid);
 	if (result == REGISTRY_OK)
 		result = finish(q, &l->domains, judge_domain);
 	if (result == REGISTRY_OK)

@@ -81,6 +81,38 @@ with registryd.Registry() as r:
     eq(r.malle("load", input=HEAD + "user carol@a.test\nend 1\n",
                lang="fr_FR").returncode, 0, "more into it")
 
+
+
+def uids(r):
+    return {x["name"]: x["uid"] for x in r.ask("domain.list")[0]}
+
+
+with registryd.Registry() as r:
+    text = HEAD + "domain a.test\ndomain b.test\n\tuid=64300\nend 2\n"
+    eq(r.malle("load", input=text).returncode, 0, "a uid is left out")
+    eq(uids(r), {"a.test": "64301", "b.test": "64300"},
+       "it is none that stands further below")
+    eq(r.malle("load", input=HEAD + "domain c.test\ndomain d.test\nend 2\n")
+       .returncode, 0, "of two")
+    before = uids(r)
+    eq(len(set(before.values())), 4, "each gets one of its own")
+    text = HEAD + "domain a.test\n\tlanguage=en\nend 1\n"
+    eq(r.malle("load", "--update", input=text).returncode, 0, "an update")
+    eq(uids(r), before, "whose mail it is does not change by leaving it out")
+    r.ask("user.add", address="bob@a.test", hash=HASH)
+    r.ask("user.rename", address="bob@a.test", to="rob")
+    secret = r.secrets("a.test")["rob"]
+    eq(r.malle("load", "--update", input=HEAD + "user rob@a.test\n\tquota-bytes"
+               "=1G\n\thash=%s\nend 1\n" % HASH).returncode, 0, "another")
+    eq(r.secrets("a.test")["rob"], secret, "nor where it is")
+    r.ask("domain.add", name="other.test", alias_of="b.test")
+    for name, why in (("a.test", "addresses"), ("b.test", "other names")):
+        p = r.malle("load", "--update", input=HEAD + "domain %s\n\talias-of="
+                    "c.test\nend 1\n" % name)
+        ok(p.returncode == 65 and why in p.stderr,
+           "no domain with %s becomes an alias: %s" % (why, p.stderr))
+    eq(r.ask("check")[0], [], "the tables equal the registry")
+
 lines = dump.split("\n")
 refused(dump[:len(dump) // 2], "half a file")
 refused("\n".join(lines[:-2]) + "\nend 5\n", "another number of objects")
