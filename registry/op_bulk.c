@@ -50,6 +50,7 @@ op_dump(struct request *q)
 struct loading {
 	struct request *q;
 	struct str domains, aliases;
+	bool suffixes;		/* some were among them */
 	uint64_t n;
 };
 
@@ -83,6 +84,8 @@ load_kind(struct loading *l, struct object *o)
 		return result;
 	if (o->kind == &kind_domain)
 		str_printf(&l->domains, "%s\n", o->name);
+	if (o->kind == &kind_suffix)
+		l->suffixes = true;
 	if (object_get(o, "targets").p != NULL ||
 	    object_get(o, "forward").p != NULL ||
 	    object_get(o, "copy").p != NULL) {
@@ -340,6 +343,8 @@ load_all(struct loading *l, char *space)
 		result = finish(q, &l->domains, give_domain_uid);
 	if (result == REGISTRY_OK)
 		result = finish(q, &l->domains, judge_domain);
+	if (result == REGISTRY_OK && l->suffixes)
+		result = make_all_structural(q);
 	if (result == REGISTRY_OK)
 		result = finish(q, &l->aliases, finish_alias);
 	return result;

@@ -268,6 +268,9 @@ op_object_delete(struct request *q)
 		result = judge_unused(q, &o);
 	if (result == REGISTRY_OK)
 		result = change(q, &o, NULL);
+	/* A shorter end, or what is built in, holds again. */
+	if (result == REGISTRY_OK && o.kind == &kind_suffix)
+		result = make_all_structural(q);
 	str_wipe(&bytes);
 	return result;
 }

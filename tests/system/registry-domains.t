@@ -56,6 +56,24 @@ def ends(r):
        "what a domain must have does not hinder its deletion")
 
 
+def forgotten(r):
+    """An end of which nothing is said any more, or again."""
+    end = "oublie.example"
+    r.ask("suffix.add", name=end, mandatory="legal")
+    r.ask("domain.add", name="a." + end)
+    eq(has(r, "a." + end), ["legal", "postmaster"], "an end of its own")
+    eq(r.ask("suffix.delete", name=end)[1], "ok", "it is forgotten")
+    eq(has(r, "a." + end), ["abuse", "legal", "postmaster"],
+       "its domains have what all others must have")
+    text = ("malleposte-registry 1\nsuffix %s\n\tmandatory=postmaster\\n"
+            "security\nend 1\n" % end)
+    eq(r.malle("load", input=text).returncode, 0, "it comes with a load")
+    eq(has(r, "a." + end), ["abuse", "legal", "postmaster", "security"],
+       "those that exist get what it asks for")
+    r.ask("suffix.delete", name=end)
+    r.ask("domain.delete", name="a." + end, all="yes")
+
+
 def taken(r):
     """"domains" is the name of a table: one of that name would be written over
     the index of all logins, and neither would be found again."""
@@ -129,6 +147,7 @@ def names(r):
 
 with registryd.Registry() as r:
     ends(r)
+    forgotten(r)
     taken(r)
     states(r)
     names(r)
