@@ -211,6 +211,17 @@ def journal(r):
     r.ask("domain.set", name="a.test", owner_may="")
 
 
+def mandatory(r):
+    """An owner's alias that each domain must have later is kept by it."""
+    eq(own(r, "own.add", alias="tresor")[1], "ok", "an alias of one's own")
+    r.ask("suffix.add", name="a.test", mandatory="tresor")
+    got = own(r, "own.delete", alias="tresor")
+    ok(got[1] == "refused" and "2142" in got[2],
+       "that has become one of the domain's stays: " + got[2])
+    r.ask("suffix.delete", name="a.test")
+    eq(own(r, "own.delete", alias="tresor")[1], "ok", "else it goes")
+
+
 def printed(r):
     """The table of malle-registryd -R, against what was tried here."""
     text = subprocess.run([registryd.PROGRAM, "-R"], text=True,
@@ -286,6 +297,7 @@ with registryd.Registry() as r:
     shown(r)
     others(r)
     journal(r)
+    mandatory(r)
     printed(r)
     shut(r)
     eq(r.violations(), [], "without leaving its role")
