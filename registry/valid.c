@@ -12,13 +12,24 @@
 #define LINE_MAX_BYTES 250
 #define BODY_MAX 10000
 
+/* Whether a control character begins at i: of ASCII, or U+0080 to U+009F, which
+ * some terminals obey as they do ESC and a letter. */
+static bool
+is_control(struct slice s, size_t i)
+{
+	unsigned char c = (unsigned char)s.p[i];
+
+	return c < ' ' || c == 0x7f || (c == 0xc2 && i + 1 < s.len &&
+	    (unsigned char)s.p[i + 1] < 0xa0);
+}
+
 bool
 is_line(struct slice s)
 {
 	if (u8_check((const uint8_t *)s.p, s.len) != NULL)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+		if (is_control(s, i))
 			return false;
 	return true;
 }
@@ -235,14 +246,14 @@ valid_body(struct slice in, struct str *out, struct text *why)
 		return why_not(why, "must be at most 10,000 bytes of UTF-8 text",
 		    "doit être du texte UTF-8 de 10 000 octets au plus");
 	for (size_t i = 0; i < in.len; i++) {
-		unsigned char c = (unsigned char)in.p[i];
+		char c = in.p[i];
 
 		if (c == '\r')
 			continue;	/* LF alone ends a line here */
-		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+		if (c != '\n' && c != '\t' && is_control(in, i))
 			return why_not(why, "must have no control characters",
 			    "ne doit pas avoir de caractères de contrôle");
-		str_putc(out, (char)c);
+		str_putc(out, c);
 	}
 	return 0;
 }
