@@ -128,7 +128,9 @@ write_aside(struct group *g, struct delivery *d)
 	switch (copy_message(&g->copier, &d->job, d->from, d->to, &d->size,
 	    &wire)) {
 	case COPY_OK:
-		if (maildir_name_make(unique, d->size, wire, d->name) == 0)
+		if (maildir_name_make(unique, d->size, wire, d->name) == 0 &&
+		    (!d->job.is_stray ||
+		    maildir_name_mark_stray(d->name) == 0))
 			return true;
 		fail(d, ENAMETOOLONG);
 		break;

@@ -30,6 +30,7 @@
 #define STALE_AFTER (15 * 60)
 #define FOLDERS_MAX 10000
 #define CLEAN_MAX 10000
+#define STRAY "C=1"
 
 /* What one maildirsize says. */
 struct sizefile {
@@ -48,7 +49,7 @@ int
 maildir_name_parse(struct slice name, struct maildir_name *out)
 {
 	struct maildir_name m = { SLICE_EMPTY, UINT64_MAX, UINT64_MAX,
-	    SLICE_EMPTY };
+	    SLICE_EMPTY, false };
 	struct slice rest, field;
 	const char *colon;
 
@@ -78,6 +79,8 @@ maildir_name_parse(struct slice name, struct maildir_name *out)
 		else if (field.p[0] == 'W')
 			(void)!num_parse(slice_skip(field, 2), 0, INT64_MAX,
 			    &m.wire_size);
+		else if (slice_eq(field, SLICE(STRAY)))
+			m.is_stray = true;
 	}
 	*out = m;
 	return 0;
@@ -91,6 +94,17 @@ maildir_name_make(const char *unique, uint64_t size, uint64_t wire_size,
 	    (unsigned long long)size, (unsigned long long)wire_size);
 
 	return n > 0 && n <= MAILDIR_NAME_MAX ? 0 : -1;
+}
+
+int
+maildir_name_mark_stray(char name[MAILDIR_NAME_MAX + 1])
+{
+	size_t len = strlen(name);
+
+	if (len + sizeof(STRAY) > MAILDIR_NAME_MAX)
+		return -1;
+	snprintf(name + len, sizeof("," STRAY), "," STRAY);
+	return 0;
 }
 
 int

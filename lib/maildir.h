@@ -13,14 +13,16 @@
 #define MAILDIR_NAME_MAX 255
 
 /*
- * File names: "UNIQUE,S=<bytes>,W=<bytes with CRLF>[:2,FLAGS]". UNIQUE never
- * changes and is the message's UID for ever.
+ * File names: "UNIQUE,S=<bytes>,W=<bytes with CRLF>[,C=1][:2,FLAGS]". UNIQUE
+ * never changes and is the message's UID for ever. C=1: the message was to a
+ * name that does not exist, and came by the catch-all of its domain alone.
  */
 struct maildir_name {
 	struct slice unique;	/* up to the first ',' or ':' */
 	uint64_t size;		/* S=; UINT64_MAX when the name has none */
 	uint64_t wire_size;	/* W=; UINT64_MAX when the name has none */
 	struct slice flags;	/* after ":2,"; empty */
+	bool is_stray;		/* C=1 */
 };
 
 /* 0, or -1 for a name that is no message: a dot first, '/' inside, too long. */
@@ -30,6 +32,10 @@ int maildir_name_parse(struct slice name, struct maildir_name *out)
 /* UNIQUE,S=..,W=.. in out[MAILDIR_NAME_MAX + 1]; 0, or -1: too long. */
 int maildir_name_make(const char *unique, uint64_t size, uint64_t wire_size,
     char *out) __attribute__((warn_unused_result));
+
+/* Adds C=1 to such a name. 0, or -1: too long, and the name is as it was. */
+int maildir_name_mark_stray(char name[MAILDIR_NAME_MAX + 1])
+    __attribute__((warn_unused_result));
 
 /* Makes a Maildir with tmp, new, cur below dirfd/name where anything of it is
  * missing; mode 0700. Returns its descriptor, or -1 with errno. */

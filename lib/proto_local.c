@@ -20,12 +20,14 @@ local_job_pack(struct packer *k, const struct local_job *j)
 	pack_u8(k, j->warning);
 	pack_bytes(k, slice_of(j->language));
 	pack_bytes(k, slice_of(j->account));
+	pack_u8(k, j->is_stray);
 }
 
 int
 local_job_unpack(struct unpacker *u, struct local_job *out)
 {
 	struct local_job j;
+	uint8_t is_stray;
 
 	j.tag = unpack_u64(u);
 	j.offset = unpack_u64(u);
@@ -41,8 +43,10 @@ local_job_unpack(struct unpacker *u, struct local_job *out)
 	j.warning = unpack_u8(u);
 	unpack_cstr(u, j.language, sizeof(j.language));
 	unpack_cstr(u, j.account, sizeof(j.account));
-	if (u->bad || j.warning > 100)
+	is_stray = unpack_u8(u);
+	if (u->bad || j.warning > 100 || is_stray > 1)
 		return -1;
+	j.is_stray = is_stray == 1;
 	*out = j;
 	return 0;
 }

@@ -42,6 +42,7 @@ struct local_job {
 	uint8_t warning;
 	char language[3];		/* that the warning is in */
 	char account[ADDR_LOCAL_MAX + 1]; /* that it is addressed to */
+	bool is_stray;		/* only by a catch-all: the name tells it */
 };
 
 struct local_result {

@@ -47,6 +47,8 @@ struct walk {
 	struct steps steps;
 	size_t destinations;
 	unsigned caught;	/* catch-alls on the way to here */
+	unsigned missing;	/* names that do not exist, before any that does */
+	bool is_stray;
 	enum route_verdict left_out;	/* why; ROUTE_OK: nobody was */
 	/* of the recipient itself, when a copy stays there */
 	struct destination own;
@@ -75,6 +77,7 @@ static enum route_verdict
 report(struct walk *w, struct destination *d)
 {
 	d->is_caught = w->caught > 0;
+	d->is_stray = w->is_stray;
 	if (++w->destinations > ROUTE_MAX)
 		return ROUTE_TOO_MANY;
 	return w->found == NULL || w->found(w->arg, d) ? ROUTE_OK :
@@ -252,6 +255,7 @@ walk_missing(struct walk *w, const struct addr *rcpt,
 		return ROUTE_OK;
 	}
 	w->caught++;
+	w->missing += depth == w->missing;
 	if (strcmp(to, "discard") == 0) {
 		memcpy(d.domain, place->domain, sizeof(d.domain));
 		memcpy(d.local, rcpt->local, sizeof(d.local));
@@ -263,6 +267,8 @@ walk_missing(struct walk *w, const struct addr *rcpt,
 		memcpy(next.domain, to + 1, strlen(to));
 		v = walk_target(w, &next, step, depth, out);
 	} else {
+		/* From the recipient to here, no name existed. */
+		w->is_stray |= depth + 1 == w->missing;
 		v = addr_parse(slice_of(to), &next) != ADDR_OK ?
 		    ROUTE_TEMPORARY : walk_target(w, &next, step, depth, out);
 	}

@@ -40,6 +40,8 @@ struct destination {
 	char language[3];
 	char by[ADDR_TEXT_MAX];	/* remote: what of ours forwards it, or "" */
 	bool is_caught;		/* by the catch-all of a domain */
+	bool is_stray;		/* only by an address that is a catch-all: no
+				 * name on the way to there exists */
 	enum route_verdict why;	/* left out */
 };
 

@@ -158,7 +158,7 @@ put_recipient(struct draft *d, uint32_t hash, enum recipient_kind kind,
 	if (room(d) == -1)
 		return -1;
 	d->v[i] = (struct draft_recipient){
-		hash, (uint32_t)d->records.len, 0, false
+		hash, (uint32_t)d->records.len, 0, false, false
 	};
 	record_recipient(&d->records, kind, domain, local, detail,
 	    d->n_originals - 1);
@@ -173,13 +173,18 @@ put_recipient(struct draft *d, uint32_t hash, enum recipient_kind kind,
 
 int
 draft_add(struct draft *d, enum recipient_kind kind, struct slice domain,
-    struct slice local, struct slice detail)
+    struct slice local, struct slice detail, bool is_stray)
 {
 	uint32_t hash = hash_destination(kind, domain, local);
 	uint32_t i = find(d, hash, kind, domain, local);
 
-	if (i == d->n)
-		return put_recipient(d, hash, kind, domain, local, detail);
+	if (i == d->n) {
+		if (put_recipient(d, hash, kind, domain, local, detail) == -1)
+			return -1;
+		d->v[i].is_stray = is_stray;
+		return 0;
+	}
+	d->v[i].is_stray &= is_stray;
 	record_also(&d->records, i, d->n_originals - 1);
 	if (str_ok(&d->records))
 		return 0;
@@ -221,6 +226,18 @@ draft_rewind(struct draft *d, struct draft_mark m)
 	memset(d->seen, 0, d->seen_size * sizeof(*d->seen));
 	for (uint32_t i = 0; i < d->n; i++)
 		seen_insert(d, i);
+}
+
+int
+draft_end(struct draft *d)
+{
+	for (uint32_t i = 0; i < d->n; i++)
+		if (d->v[i].is_stray)
+			record_stray(&d->records, i);
+	if (str_ok(&d->records))
+		return 0;
+	errno = ENOMEM;
+	return -1;
 }
 
 void

@@ -11,6 +11,7 @@ struct draft_recipient {
 	uint32_t record;	/* where its record begins in records */
 	uint32_t reply;		/* where in replies + 1; 0: it has not failed */
 	bool is_caught;		/* by a catch-all; for the log */
+	bool is_stray;		/* every original came by a catch-all alone */
 };
 
 struct draft {
@@ -38,12 +39,13 @@ int draft_original(struct draft *d, struct slice address, uint8_t notify,
     struct slice orcpt) __attribute__((warn_unused_result));
 
 /*
- * Where the last original goes. A mailbox or address that is there already
- * collapses: the message goes there once, but the other original is noted.
+ * Where the last original goes; is_stray as in struct destination. A mailbox or
+ * address that is there already collapses: the message goes there once, but the
+ * other original is noted; it is stray if both are.
  * 0, or -1 with errno: ENOMEM, E2BIG (more than RECIPIENTS_MAX).
  */
 int draft_add(struct draft *d, enum recipient_kind kind, struct slice domain,
-    struct slice local, struct slice detail)
+    struct slice local, struct slice detail, bool is_stray)
     __attribute__((warn_unused_result));
 /* The last original can be delivered nowhere, and why. 0 or -1. */
 int draft_refuse(struct draft *d, struct slice domain, struct slice local,
@@ -52,6 +54,9 @@ int draft_refuse(struct draft *d, struct slice domain, struct slice local,
 struct draft_mark draft_mark(const struct draft *d);
 /* Forgets what was added since; not over a draft_refuse(). */
 void draft_rewind(struct draft *d, struct draft_mark m);
+
+/* All is added: what it has come to is recorded. 0 or -1. */
+int draft_end(struct draft *d) __attribute__((warn_unused_result));
 
 /* The states of the recipients as they go into the file; tail is where the
  * replies will be in it. */

@@ -82,6 +82,17 @@ record_also(struct str *s, uint32_t recipient, uint32_t original)
 }
 
 void
+record_stray(struct str *s, uint32_t recipient)
+{
+	unsigned char space[4];
+	struct packer k;
+
+	pack_init(&k, space, sizeof(space));
+	pack_u32(&k, recipient);
+	put_record(s, RECORD_STRAY, &k);
+}
+
+void
 record_told(struct str *s, uint8_t kind, uint32_t first, uint32_t count)
 {
 	unsigned char space[16];
@@ -219,6 +230,17 @@ take_told(struct envelope *e, struct unpacker *b)
 	t->count = unpack_u32(b);
 }
 
+static void
+take_stray(struct envelope *e, struct unpacker *b, const struct counts *c)
+{
+	uint32_t recipient = unpack_u32(b);
+
+	if (b->bad || recipient >= c->recipients)
+		b->bad = true;
+	else
+		e->recipients[recipient].is_stray = true;
+}
+
 /* One record into e. -1 when its fields are wrong. */
 static int
 take_record(struct envelope *e, uint8_t type, struct unpacker *b,
@@ -254,6 +276,9 @@ take_record(struct envelope *e, uint8_t type, struct unpacker *b,
 		break;
 	case RECORD_TOLD:
 		take_told(e, b);
+		break;
+	case RECORD_STRAY:
+		take_stray(e, b, c);
 		break;
 	default:
 		return 0;

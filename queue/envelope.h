@@ -40,6 +40,7 @@ struct recipient {
 	uint8_t wants;			/* QN_* that any of its originals wants */
 	bool is_running;		/* a worker has it */
 	bool is_caught;			/* by a catch-all; for the log */
+	bool is_stray;			/* mailbox: by a catch-all alone */
 	struct recipient_state state;
 	struct sched_job job;
 	void *active;			/* of the manager */
@@ -87,7 +88,7 @@ enum record_type {
 	RECORD_SENDER = 1, RECORD_ENVID, RECORD_ACCOUNT, RECORD_CLIENT,
 	RECORD_SESSION, RECORD_ABOUT,
 	RECORD_ORIGINAL = 16, RECORD_RECIPIENT, RECORD_ALSO, RECORD_VARIABLE,
-	RECORD_TOLD
+	RECORD_TOLD, RECORD_STRAY
 };
 
 /*
@@ -132,6 +133,7 @@ void record_recipient(struct str *s, enum recipient_kind kind,
     struct slice domain, struct slice local, struct slice detail,
     uint32_t original);
 void record_also(struct str *s, uint32_t recipient, uint32_t original);
+void record_stray(struct str *s, uint32_t recipient);
 void record_told(struct str *s, uint8_t kind, uint32_t first, uint32_t count);
 
 /*

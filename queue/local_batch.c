@@ -43,6 +43,7 @@ fill_job(struct local_job *j, const struct active *a,
 	j->warning = r->quota_warning;
 	memcpy(j->language, r->language, sizeof(j->language));
 	copy_text(j->account, r->local);
+	j->is_stray = r->is_stray;
 }
 
 /* Jobs on their way into one message. */

@@ -304,6 +304,8 @@ freeze(struct manager *q, struct submission *s, const struct conn *c)
 	if (s->result == QUEUE_OK && d->n_refused == d->n &&
 	    (c->roles & PEER_BOUNCE) == 0)
 		s->result = QUEUE_PERMANENT;
+	if (s->result == QUEUE_OK && draft_end(d) == -1)
+		submission_refuse_errno(s, "recipient", errno);
 	if (s->result != QUEUE_OK)
 		return;
 	h->flags = s->mail.flags;

@@ -41,7 +41,7 @@ on_destination(void *arg, const struct destination *d)
 	}
 	if (draft_add(&s->draft, kinds[d->kind], slice_of(d->domain),
 	    slice_of(d->local), slice_of(d->kind == DEST_REMOTE ? d->by :
-	    d->detail)) == -1)
+	    d->detail), d->kind == DEST_MAILBOX && d->is_stray) == -1)
 		return false;
 	if (s->draft.n > n)
 		s->draft.v[n].is_caught = d->is_caught;
@@ -92,7 +92,8 @@ route(struct manager *q, struct submission *s, const char *address,
 	draft_rewind(&s->draft, mark);
 	if (v == ROUTE_NOT_OURS)
 		return draft_add(&s->draft, RCPT_REMOTE,
-		    slice_of(a->domain), slice_of(a->local), SLICE_EMPTY);
+		    slice_of(a->domain), slice_of(a->local), SLICE_EMPTY,
+		    false);
 	route_reply(v == ROUTE_OK ? ROUTE_UNKNOWN : v, address, text,
 	    sizeof(text));
 	if (v == ROUTE_SUSPENDED || v == ROUTE_TEMPORARY) {

@@ -84,7 +84,7 @@ add_recipient(struct draft *d, uint64_t message, uint64_t n,
 	snprintf(address, sizeof(address), "%s@%s", local, domain);
 	if (draft_original(d, slice_of(address), 0, SLICE_EMPTY) == -1 ||
 	    draft_add(d, RCPT_REMOTE, slice_of(domain), slice_of(local),
-	    SLICE_EMPTY) == -1)
+	    SLICE_EMPTY, false) == -1)
 		err(EX_OSERR, "an envelope");
 }
 

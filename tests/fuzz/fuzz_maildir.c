@@ -30,8 +30,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (name.size == UINT64_MAX || name.wire_size == UINT64_MAX ||
 	    maildir_name_make(unique, name.size, name.wire_size, made) == -1)
 		return 0;
+	if (name.is_stray && maildir_name_mark_stray(made) == -1)
+		return 0;
 	must(maildir_name_parse(slice_of(made), &again) == 0);
 	must(slice_eq(again.unique, name.unique) && again.size == name.size &&
-	    again.wire_size == name.wire_size && again.flags.len == 0);
+	    again.wire_size == name.wire_size && again.flags.len == 0 &&
+	    again.is_stray == name.is_stray);
 	return 0;
 }

@@ -45,6 +45,9 @@ def test_one():
     ok(r.result == OK and any(
         w.read(n) == HEAD.replace(b"alice@exemple.test", b"")
         for n in w.files()), "null sender, no content")
+    r, = w.deliver(Job(10, TEXT, stray=True))
+    r, = w.deliver(Job(11, TEXT))
+    eq([n.count(",C=1") for n in sorted(w.files())[-2:]], [1, 0], "0-41: what came by a catch-all alone is marked")
     big = os.urandom(5000000).replace(b"\r", b"\n")
     r, = w.deliver(Job(9, big))
     ok(r.result == OK and any(w.read(n) == HEAD + big for n in w.files()),

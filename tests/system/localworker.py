@@ -61,7 +61,9 @@ class Job:
     def __init__(self, tag, content, mailbox="bob", sender="alice@exemple.test",
                  to=None, id=None, recipient=0, quota_bytes=0,
                  quota_messages=0, offset=0, length=None, fd=None,
-                 detail="", warning=0, language="fr", account=None):
+                 detail="", warning=0, language="fr", account=None,
+                 stray=False):
+        self.stray = stray
         self.tag, self.content, self.mailbox = tag, content, mailbox
         self.sender, self.recipient = sender, recipient
         self.detail = detail
@@ -81,7 +83,8 @@ class Job:
                 pack_bytes(self.mailbox) + pack_bytes(self.detail) +
                 struct.pack("<QQB", self.quota_bytes, self.quota_messages,
                             self.warning) +
-                pack_bytes(self.language) + pack_bytes(self.account))
+                pack_bytes(self.language) + pack_bytes(self.account) +
+                struct.pack("<B", self.stray))
 
 
 class Result:

@@ -148,6 +148,7 @@ class Job:
         self.quota_bytes, self.quota_messages = r.take("Q"), r.take("Q")
         self.warning, self.language, self.account = (
             r.take("B"), r.text(), r.text())
+        self.is_stray = r.take("B") == 1
         self.content = None
 
 
@@ -193,7 +194,8 @@ class Workers(threading.Thread):
                 tag = r.take("Q")
                 s.send(struct.pack("<HQBQQ", 33, tag, 1, *self.usage))
                 continue
-            jobs = [Job(r) for _ in range(r.take("H"))]
+            n, _east = r.take("H"), r.take("i")
+            jobs = [Job(r) for _ in range(n)]
             with self.lock:
                 self.batches.append(len(jobs))
             out, n = b"", 0

@@ -23,24 +23,32 @@ static const struct {
 	const char *unique;
 	uint64_t size, wire;
 	const char *flags;
+	bool is_stray;
 } names[] = {
-	{ "1.M2R0.host,S=10,W=12", 0, "1.M2R0.host", 10, 12, "" },
-	{ "1.M2R0.host,S=10,W=12:2,FS", 0, "1.M2R0.host", 10, 12, "FS" },
-	{ "1.M2R0.host,W=12,S=10:2,", 0, "1.M2R0.host", 10, 12, "" },
-	{ "1.a.b", 0, "1.a.b", NONE, NONE, "" },
-	{ "1.a.b:2,S", 0, "1.a.b", NONE, NONE, "S" },
-	{ "1.a.b:2,S,S=9", 0, "1.a.b", NONE, NONE, "S,S=9" },
-	{ "1.a.b:1,X", 0, "1.a.b", NONE, NONE, "" },
-	{ "1.a,S=,W=-1", 0, "1.a", NONE, NONE, "" },
-	{ "1.a,S=18446744073709551615", 0, "1.a", NONE, NONE, "" },
-	{ "1.a,S=9223372036854775807", 0, "1.a", INT64_MAX, NONE, "" },
-	{ "1.a,S=5x,X=3,S", 0, "1.a", NONE, NONE, "" },
-	{ "", -1, "", 0, 0, "" },
-	{ ".", -1, "", 0, 0, "" },
-	{ ".hidden", -1, "", 0, 0, "" },
-	{ "a/b", -1, "", 0, 0, "" },
-	{ ",S=3", -1, "", 0, 0, "" },
-	{ ":2,S", -1, "", 0, 0, "" },
+	{ "1.M2R0.host,S=10,W=12", 0, "1.M2R0.host", 10, 12, "", false },
+	{ "1.M2R0.host,S=10,W=12:2,FS", 0, "1.M2R0.host", 10, 12, "FS", false },
+	{ "1.M2R0.host,W=12,S=10:2,", 0, "1.M2R0.host", 10, 12, "", false },
+	{ "1.a.b", 0, "1.a.b", NONE, NONE, "", false },
+	{ "1.a,S=10,W=12,C=1", 0, "1.a", 10, 12, "", true },
+	{ "1.a,C=1,S=10:2,S", 0, "1.a", 10, NONE, "S", true },
+	{ "1.a,C=1", 0, "1.a", NONE, NONE, "", true },
+	{ "1.a,S=1,C=", 0, "1.a", 1, NONE, "", false },
+	{ "1.a,S=1,C=11", 0, "1.a", 1, NONE, "", false },
+	{ "1.a,S=1:2,S,C=1", 0, "1.a", 1, NONE, "S,C=1", false },
+	{ "1.C=1,S=1", 0, "1.C=1", 1, NONE, "", false },
+	{ "1.a.b:2,S", 0, "1.a.b", NONE, NONE, "S", false },
+	{ "1.a.b:2,S,S=9", 0, "1.a.b", NONE, NONE, "S,S=9", false },
+	{ "1.a.b:1,X", 0, "1.a.b", NONE, NONE, "", false },
+	{ "1.a,S=,W=-1", 0, "1.a", NONE, NONE, "", false },
+	{ "1.a,S=18446744073709551615", 0, "1.a", NONE, NONE, "", false },
+	{ "1.a,S=9223372036854775807", 0, "1.a", INT64_MAX, NONE, "", false },
+	{ "1.a,S=5x,X=3,S", 0, "1.a", NONE, NONE, "", false },
+	{ "", -1, "", 0, 0, "", false },
+	{ ".", -1, "", 0, 0, "", false },
+	{ ".hidden", -1, "", 0, 0, "", false },
+	{ "a/b", -1, "", 0, 0, "", false },
+	{ ",S=3", -1, "", 0, 0, "", false },
+	{ ":2,S", -1, "", 0, 0, "", false },
 };
 
 static void
@@ -53,7 +61,7 @@ test_names(void)
 		int r;
 
 		m = (struct maildir_name){ SLICE("untouched"), 42, 42,
-		    SLICE("untouched") };
+		    SLICE("untouched"), false };
 		r = maildir_name_parse(slice_of(names[i].name), &m);
 		if (names[i].want == -1)
 			ok(r == -1 && m.size == 42, "no name: \"%s\"",
@@ -62,7 +70,8 @@ test_names(void)
 			ok(r == 0 && m.size == names[i].size &&
 			    m.wire_size == names[i].wire &&
 			    slice_eq(m.unique, slice_of(names[i].unique)) &&
-			    slice_eq(m.flags, slice_of(names[i].flags)),
+			    slice_eq(m.flags, slice_of(names[i].flags)) &&
+			    m.is_stray == names[i].is_stray,
 			    "name: \"%s\"", names[i].name);
 	}
 	ok(maildir_name_parse(slice_make("a\0b", 3), &m) == -1, "NUL");
@@ -72,6 +81,15 @@ test_names(void)
 	    "256 bytes");
 	ok(maildir_name_make("1.MxR0.h", 5, 7, name) == 0 &&
 	    strcmp(name, "1.MxR0.h,S=5,W=7") == 0, "make");
+	ok(maildir_name_mark_stray(name) == 0 &&
+	    strcmp(name, "1.MxR0.h,S=5,W=7,C=1") == 0, "mark");
+	longname[252] = '\0';
+	memcpy(name, longname, 253);
+	ok(maildir_name_mark_stray(name) == -1 && strlen(name) == 252,
+	    "mark: too long");
+	name[251] = '\0';
+	ok(maildir_name_mark_stray(name) == 0 && strlen(name) == 255,
+	    "mark: just not");
 	longname[250] = '\0';
 	ok(maildir_name_make(longname, 5, 7, name) == -1, "make: too long");
 }

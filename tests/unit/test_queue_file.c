@@ -146,11 +146,12 @@ test_envelope(void)
 	record_text(&d.records, RECORD_SENDER, SLICE("a@x.test"));
 	ok(draft_original(&d, SLICE("team@x.test"), 0, SLICE("")) == 0 &&
 	    draft_add(&d, RCPT_MAILBOX, SLICE("x.test"), SLICE("bob"),
-	    SLICE("")) == 0 && draft_add(&d, RCPT_MAILBOX, SLICE("x.test"),
-	    SLICE("carol"), SLICE("")) == 0, "an alias of two");
+	    SLICE(""), false) == 0 && draft_add(&d, RCPT_MAILBOX,
+	    SLICE("x.test"), SLICE("carol"), SLICE(""), false) == 0,
+	    "an alias of two");
 	ok(draft_original(&d, SLICE("bob+x@x.test"), QN_SUCCESS,
 	    SLICE("rfc822;b")) == 0 && draft_add(&d, RCPT_MAILBOX,
-	    SLICE("x.test"), SLICE("bob"), SLICE("x")) == 0 && d.n == 2,
+	    SLICE("x.test"), SLICE("bob"), SLICE("x"), false) == 0 && d.n == 2,
 	    "the same mailbox again collapses");
 	ok(draft_original(&d, SLICE("no@x.test"), 0, SLICE("")) == 0 &&
 	    draft_refuse(&d, SLICE("x.test"), SLICE("no"), &why) == 0 &&
@@ -194,7 +195,7 @@ test_kinds(void)
 	    "an address");
 	for (unsigned i = 0; i < RCPT_KIND_END; i++)
 		ok(draft_add(&d, (enum recipient_kind)i, SLICE("x.test"),
-		    SLICE("bob"), SLICE("")) == 0, "goes to a %s", names[i]);
+		    SLICE("bob"), SLICE(""), false) == 0, "goes to a %s", names[i]);
 	e = envelope_parse(str_slice(&d.records), 1, RCPT_KIND_END);
 	ok(e != NULL && e->n_alsos == 0, "no kind collapses with another");
 	for (unsigned i = 0; e != NULL && i < RCPT_KIND_END; i++)
@@ -203,8 +204,38 @@ test_kinds(void)
 		    "%s is read again", names[i]);
 	envelope_free(e);
 	ok(draft_add(&d, RCPT_KIND_END, SLICE("x.test"), SLICE("bob"),
-	    SLICE("")) == 0 && envelope_parse(str_slice(&d.records), 1,
+	    SLICE(""), false) == 0 && envelope_parse(str_slice(&d.records), 1,
 	    RCPT_KIND_END + 1) == NULL, "a kind that nobody knows is refused");
+	draft_free(&d);
+}
+
+/* 0-41: who was addressed once is not stray, whatever else led to him. */
+static void
+test_strays(void)
+{
+	static const char *const locals[] = { "all", "first", "then" };
+	static const bool ways[][2] = { { true, true }, { false, true },
+		{ true, false } };
+	struct envelope *e;
+	struct draft d;
+
+	draft_init(&d);
+	for (size_t way = 0; way < 2; way++)
+		for (size_t i = 0; i < 3; i++)
+			ok(draft_original(&d, SLICE("no@x.test"), 0,
+			    SLICE("")) == 0 && draft_add(&d, RCPT_MAILBOX,
+			    SLICE("x.test"), slice_of(locals[i]), SLICE(""),
+			    ways[i][way]) == 0, "%s comes by %s", locals[i],
+			    ways[i][way] ? "a catch-all" : "his name");
+	ok(draft_end(&d) == 0, "recorded");
+	e = envelope_parse(str_slice(&d.records), 6, 3);
+	ok(e != NULL && e->recipients[0].is_stray &&
+	    !e->recipients[1].is_stray && !e->recipients[2].is_stray,
+	    "only by catch-alls, and read again");
+	envelope_free(e);
+	record_stray(&d.records, 3);
+	ok(envelope_parse(str_slice(&d.records), 6, 3) == NULL,
+	    "one of no recipient is damage");
 	draft_free(&d);
 }
 
@@ -223,7 +254,7 @@ test_draft_many(void)
 			fine = fine && draft_original(&d, SLICE("x@y.test"),
 			    0, SLICE("")) == 0 && draft_add(&d, RCPT_REMOTE,
 			    SLICE("y.test"), slice_make(local, (size_t)n),
-			    SLICE("")) == 0;
+			    SLICE(""), false) == 0;
 		}
 	ok(fine && d.n == 5000 && d.n_originals == 10000,
 	    "10,000 recipients, 5,000 of them twice");
@@ -371,6 +402,7 @@ main(void)
 	test_states();
 	test_envelope();
 	test_kinds();
+	test_strays();
 	test_draft_many();
 	test_hops();
 	test_time();

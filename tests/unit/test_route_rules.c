@@ -59,7 +59,7 @@ static const struct row rows[] = {
 	{ "named", NULL, ONLY(ADDRESS_MAILBOX, "Zoe@free.test\nbob+x@a2.test") },
 	{ "house", NULL, ONLY(ADDRESS_MAILBOX, "@free.test\n@a2.test") },
 	{ "mixed", "boss@a.test\nbob@a.test", ALIAS },
-	{ "toboss", "boss@a.test", ALIAS }, { "fwboss", "boss@a.test", NO_COPY },
+	{ "tobox", "nobody@box.test", ALIAS }, { "toboss", "boss@a.test", ALIAS }, { "fwboss", "boss@a.test", NO_COPY },
 	{ NULL, NULL, COPY }
 };
 
@@ -71,6 +71,7 @@ static const struct {
 	{ "a2.test", { .uid = 70000, .language = "fr", .alias_of = "a.test" } },
 	{ "drop.test", { .uid = 1, .language = "fr", .catch_all = "discard" } },
 	{ "box.test", { .uid = 1, .language = "fr", .catch_all = "bob@a2.test" } },
+	{ "chain.test", { .uid = 1, .language = "fr", .catch_all = "@box.test" } },
 	{ "far.test", { .uid = 1, .language = "fr", .catch_all = "x@out.test" } },
 	{ "same.test", { .uid = 1, .language = "fr", .catch_all = "@a2.test" } },
 	{ "sameout.test", { .uid = 1, .language = "fr", .catch_all = "@out.test" } },
@@ -295,6 +296,37 @@ note_last(void *arg, const struct destination *d)
 	return true;
 }
 
+/* 0-41: what nobody had addressed to anybody. */
+static const struct {
+	const char *rcpt, *why;
+	bool want;
+} strays[] = {
+	{ "nobody@box.test", "a name that does not exist", true },
+	{ "nobody@chain.test", "by two catch-alls", true },
+	{ "bob@chain.test", "by two, and there is no such name on the way", true },
+	{ "bob@same.test", "the same name in another domain", false },
+	{ "bob@a2.test", "the mailbox itself", false },
+	{ "tobox@a.test", "an alias that leads to no name", false },
+};
+
+static void
+test_strays(struct tables *t)
+{
+	struct addr from = parsed("zoe@free.test"), to;
+	const struct route_sender sender = { &from, false };
+	struct destination d;
+
+	for (size_t i = 0; i < sizeof(strays) / sizeof(strays[0]); i++) {
+		to = parsed(strays[i].rcpt);
+		ok(route_expand(t, &to, "", &sender, note_last, &d) ==
+		    ROUTE_OK && d.kind == DEST_MAILBOX &&
+		    strcmp(d.local, "bob") == 0 &&
+		    d.is_stray == strays[i].want, "0-41: %s is %s: %s",
+		    strays[i].rcpt, strays[i].want ? "stray" : "addressed",
+		    strays[i].why);
+	}
+}
+
 static void
 test_marks(struct tables *t)
 {
@@ -335,6 +367,7 @@ main(void)
 	if (tables_open(&t, dir) == -1)
 		err(1, "tables");
 	test_routes(&t);
+	test_strays(&t);
 	test_marks(&t);
 	for (size_t i = 0; i < sizeof(as) / sizeof(*as); i++) {
 		a = parsed(as[i].sender);
