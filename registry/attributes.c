@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "registry/grants.h"
+#include "registry/quality.h"
 
 /* clang-format off */
 
@@ -63,6 +64,24 @@ set_one(struct request *q, struct object *o, struct slice name,
 	return REGISTRY_OK;
 }
 
+/* The name of the person, as it is or will be. Not before the current password
+ * was verified: the refusal would tell it to anybody. */
+static enum registry_result
+judge_names(struct request *q, const struct object *o)
+{
+	struct slice password = field(q, "password");
+	struct slice full = object_get(o, "full-name");
+	struct text why;
+	char name[256];
+
+	if (password.p == NULL || full.p == NULL ||
+	    slice_to_cstr(full, name, sizeof(name)) == -1 ||
+	    quality_names(password, name, &why) == 0)
+		return REGISTRY_OK;
+	return say(q, REGISTRY_INVALID, "This password %s.",
+	    "Ce mot de passe %s.", q->french ? why.french : why.english);
+}
+
 /* A new password, or a hash that came ready. */
 static enum registry_result
 set_password(struct request *q, struct object *o)
@@ -70,6 +89,8 @@ set_password(struct request *q, struct object *o)
 	struct slice hash = field(q, "hash"), scram = field(q, "scram");
 	enum registry_result result;
 
+	if ((result = judge_names(q, o)) != REGISTRY_OK)
+		return result;
 	if (q->hash != NULL && q->hash->password_len > 0) {
 		if (q->hash->failed)
 			return say(q, REGISTRY_TEMPORARY,

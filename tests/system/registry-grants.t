@@ -222,6 +222,22 @@ def mandatory(r):
     eq(own(r, "own.delete", alias="tresor")[1], "ok", "else it goes")
 
 
+def stranger(r):
+    """Before the right password nothing is judged by what only the registry
+    knows."""
+    r.ask("user.set", address=MINE, full_name="Robert Dupontel")
+    new = "mauve dupontel sixty xylo"
+    got = own(r, "user.passwd", current="not this one", password=new)
+    ok(got[1] == "refused" and "current password" in got[2],
+       "who does not know the password learns no name: " + got[2])
+    got = own(r, "user.passwd", password=new, check="yes")
+    ok(got[1] == "invalid" and "name of the person" in got[2],
+       "its owner is told: " + got[2])
+    got = own(r, "user.passwd", password=new)
+    eq(got[1], "invalid", "and it is not taken")
+    r.ask("user.set", address=MINE, full_name="")
+
+
 def printed(r):
     """The table of malle-registryd -R, against what was tried here."""
     text = subprocess.run([registryd.PROGRAM, "-R"], text=True,
@@ -298,6 +314,7 @@ with registryd.Registry() as r:
     others(r)
     journal(r)
     mandatory(r)
+    stranger(r)
     printed(r)
     shut(r)
     eq(r.violations(), [], "without leaving its role")
