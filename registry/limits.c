@@ -173,6 +173,9 @@ limits_judge(struct request *q, const struct object *before,
 		    judge_domain_moves(q, before, after) : result;
 	if (o->kind == &kind_client)
 		return result;
+	/* The same mailbox with another name: no more than there were. */
+	if (o->kind == &kind_user && q->op->act == op_user_rename)
+		return REGISTRY_OK;
 	return !usage_of_change(before, after, &more) ? REGISTRY_OK :
 	    judge_owners(q, address_domain(o->name), &more);
 }

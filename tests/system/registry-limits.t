@@ -60,6 +60,24 @@ def table(r, kind, name):
                   address=one(n)["address"])
 
 
+def renamed(r):
+    """A mailbox with another name is none more, its old name is an alias."""
+    r.ask("user.add", address="old@a.test", hash=HASH, quota_bytes="1G")
+    r.ask("user.add", address="more@a.test", hash=HASH, quota_bytes="1G")
+    r.ask("domain.set", name="a.test", max_mailboxes="2")
+    got = r.ask("user.rename", address="old@a.test", to="new")
+    eq(got[1], "ok", "above a lower limit a mailbox is renamed: " + got[2])
+    aliases = show(r, "domain.show", "a.test")["used-aliases"]
+    r.ask("domain.set", name="a.test", max_aliases=aliases)
+    got = r.ask("user.rename", address="more@a.test", to="less")
+    ok(got[1] == "refused" and "alias" in got[2],
+       "but for the alias it needs room: " + got[2])
+    r.ask("domain.set", name="a.test", max_aliases="", max_mailboxes="")
+    for name in ("new", "more"):
+        r.ask("user.delete", address=name + "@a.test", force="yes")
+    r.ask("alias.delete", address="old@a.test", force="yes")
+
+
 def quota(r, name):
     return int(r.ask("user.show", address=name)[0][0]["quota-bytes"])
 
@@ -225,6 +243,7 @@ with registryd.Registry() as r:
     r.ask("domain.add", name="a.test", client="acme")
     table(r, "domain", "a.test")
     table(r, "client", "acme")
+    renamed(r)
     storage(r)
     storage_later(r)
     customers(r)
