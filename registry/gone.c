@@ -1,11 +1,13 @@
-/* gone.c - an address that something leads to is not taken away. */
+/* gone.c - what leads to an address that is taken away, or counts on it. */
 /* SPDX-License-Identifier: ISC */
 
 /*
  * What leads there would bounce, or be refused, without anybody having asked
- * for it. Counted are aliases, forwards, copies and the catch-alls of domains:
- * those of the same domain and all that the asker may see. Somebody else's
- * alias neither hinders a manager nor is told to one.
+ * for it: it hinders. Counted are aliases, forwards, copies and the catch-alls
+ * of domains: those of the same domain and all that the asker may see.
+ * Somebody else's alias neither hinders a manager nor is told to one.
+ * Lists of senders lose it, by the same count: who gets the name next is not
+ * who was meant. Who was alone there leaves "nobody".
  * All addresses are looked at once, whatever the number of those that go.
  */
 
@@ -22,8 +24,10 @@ struct search {
 	struct request *q;
 	const char **names;	/* by local part, then by domain */
 	size_t n;
+	bool is_forced;		/* what leads there hinders nothing */
 	const char *found;	/* the first that something leads to */
 	struct str by;
+	struct str lists;	/* whose senders have one of them, one a line */
 };
 
 void
@@ -103,28 +107,115 @@ tell(struct search *s, const struct object *o)
 }
 
 static int
+look_where_it_goes(struct search *s, const struct object *o)
+{
+	struct slice rest = goes_to(o);
+	const char *name;
+	int found = 0;
+
+	while (found == 0 && rest.p != NULL) {
+		if (find(s, slice_cut(&rest, '\n'), &name) == -1)
+			return -1;
+		if (name != NULL && (s->found == NULL || s->found == name))
+			found = counts(s, o, name);
+		if (found == 1) {
+			s->found = name;
+			tell(s, o);
+		}
+	}
+	return found == -1 || !str_ok(&s->by) ? -1 : 0;
+}
+
+static int
+look_who_may_write(struct search *s, const struct object *o)
+{
+	struct slice rest = object_get(o, "senders");
+	const char *name;
+	int found = 0;
+
+	while (found == 0 && rest.p != NULL) {
+		if (find(s, slice_cut(&rest, '\n'), &name) == -1)
+			return -1;
+		if (name != NULL)
+			found = counts(s, o, name);
+	}
+	if (found == 1)
+		str_printf(&s->lists, "%s\n", o->name);
+	return found == -1 || !str_ok(&s->lists) ? -1 : 0;
+}
+
+static int
 look_at(void *arg, struct slice key, struct slice value)
 {
 	struct search *s = arg;
 	struct object o;
-	struct slice rest;
-	const char *name;
-	int found = 0;
 
 	(void)key;
-	if (object_decode(value, &o) == -1)
+	if (object_decode(value, &o) == -1 ||
+	    (!s->is_forced && look_where_it_goes(s, &o) == -1))
 		return -1;
-	for (rest = goes_to(&o); found == 0 && rest.p != NULL;) {
-		if (find(s, slice_cut(&rest, '\n'), &name) == -1)
+	return look_who_may_write(s, &o);
+}
+
+/* The senders of a list that stay. 0 or -1. */
+static int
+others(const struct search *s, struct slice senders, struct str *out)
+{
+	struct slice one;
+	const char *name;
+
+	while (senders.p != NULL) {
+		one = slice_cut(&senders, '\n');
+		if (find(s, one, &name) == -1)
 			return -1;
-		if (name != NULL && (s->found == NULL || s->found == name))
-			found = counts(s, &o, name);
-		if (found == 1) {
-			s->found = name;
-			tell(s, &o);
-		}
+		if (name != NULL)
+			continue;
+		if (out->len > 0)
+			str_putc(out, '\n');
+		str_put(out, one);
 	}
-	return found == -1 || !str_ok(&s->by) ? -1 : 0;
+	return str_ok(out) ? 0 : -1;
+}
+
+static enum registry_result
+leave_list(struct search *s, const char *name)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct str left = STR_INIT(ATTRIBUTE_VALUE_MAX);
+	enum registry_result result;
+	struct object before, after;
+
+	if (object_load(s->q->r->store, &kind_user, name, &bytes,
+	    &before) != 1) {
+		result = say_failed(s->q);
+		goto out;
+	}
+	after = before;		/* borrows; what is set is copied */
+	if (others(s, object_get(&before, "senders"), &left) == -1 ||
+	    object_put(&after, "senders", left.len > 0 ? str_slice(&left) :
+	    SLICE("nobody")) == -1)
+		result = say_failed(s->q);
+	else
+		result = change(s->q, &before, &after);
+	object_free(&after);
+out:
+	str_free(&left);
+	str_wipe(&bytes);
+	return result;
+}
+
+static enum registry_result
+leave_lists(struct search *s, uint64_t *n)
+{
+	enum registry_result result = REGISTRY_OK;
+	struct slice rest = str_slice(&s->lists);
+	char name[ADDR_TEXT_MAX];
+
+	for (; result == REGISTRY_OK && rest.len > 0; ++*n)
+		if (slice_to_cstr(slice_cut(&rest, '\n'), name,
+		    sizeof(name)) == 0)
+			result = leave_list(s, name);
+	return result;
 }
 
 /* In the order of by_address(). NULL: no memory. */
@@ -143,11 +234,14 @@ sorted(const struct gone *g)
 }
 
 static enum registry_result
-judge(struct request *q, const struct gone *g)
+judge(struct request *q, struct gone *g)
 {
+	/* What leads to an owner's alias is not the owner's to break. */
 	struct search s = { .q = q, .names = sorted(g), .n = g->n,
-		.by = STR_INIT(TOLD + 2 * ADDR_TEXT_MAX) };
-	enum registry_result result = REGISTRY_OK;
+		.is_forced = q->role != ROLE_OWNER && field_yes(q, "force"),
+		.by = STR_INIT(TOLD + 2 * ADDR_TEXT_MAX),
+		.lists = STR_INIT(1 << 28) };
+	enum registry_result result;
 
 	if (s.names == NULL ||
 	    store_each(q->r->store, SLICE("address/"), SLICE_EMPTY, look_at,
@@ -161,6 +255,9 @@ judge(struct request *q, const struct gone *g)
 		    "meant: --force", "Il faut d'abord modifier ce qui mène à "
 		    "%s : %s. Si c'est voulu : --force", s.found,
 		    str_c(&s.by));
+	else
+		result = leave_lists(&s, &g->lists);
+	str_free(&s.lists);
 	str_free(&s.by);
 	free(s.names);
 	return result;
@@ -169,9 +266,7 @@ judge(struct request *q, const struct gone *g)
 enum registry_result
 gone_judge(struct request *q, struct gone *g, enum registry_result result)
 {
-	/* What leads to an owner's alias is not the owner's to break. */
-	if (result == REGISTRY_OK && g->n > 0 &&
-	    (q->role == ROLE_OWNER || !field_yes(q, "force")))
+	if (result == REGISTRY_OK && g->n > 0)
 		result = judge(q, g);
 	str_free(&g->names);
 	return result;

@@ -8,16 +8,18 @@
 struct gone {
 	struct str names;	/* a NUL after each */
 	size_t n;
+	uint64_t lists;		/* of senders that they have left */
 };
 
-#define GONE_INIT ((struct gone){ STR_INIT(1 << 30), 0 })
+#define GONE_INIT ((struct gone){ STR_INIT(1 << 30), 0, 0 })
 
 void gone_add(struct gone *g, const char *name);
 
 /*
  * Once all is done that the request does: refuses it, unless forced, when
- * something leads to one of them. The result until now is given back when it
- * is another than REGISTRY_OK; g is freed.
+ * something leads to one of them, and takes them out of lists of senders. The
+ * result until now is given back when it is another than REGISTRY_OK; g is
+ * freed.
  */
 enum registry_result gone_judge(struct request *q, struct gone *g,
     enum registry_result result);
@@ -32,6 +34,7 @@ enum registry_result gone_judge_one(struct request *q, const char *name);
  */
 struct leaving {
 	uint64_t aliases, relays;	/* that went */
+	uint64_t lists;			/* of senders that it has left */
 };
 enum registry_result leave_mentions(struct request *q, const char *old,
     bool redirected, struct gone *gone, struct leaving *leaving);

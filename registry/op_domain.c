@@ -261,7 +261,7 @@ static enum registry_result
 forget_relays(struct request *q, const char *domain)
 {
 	struct gone gone = GONE_INIT;
-	struct leaving leaving = { 0, 0 };
+	struct leaving leaving = { 0, 0, 0 };
 	char all[ADDR_TEXT_MAX];
 
 	snprintf(all, sizeof(all), "@%.*s", ADDR_DOMAIN_MAX, domain);

@@ -62,14 +62,16 @@ say_changed(struct undoing *u, const struct journal_entry *e)
 	    "d'abord.", l.name, l.id);
 }
 
-/* Equal in all that the journal knows. */
+/* Equal in all that the journal knows, but for one attribute, if not NULL. */
 static bool
-same(const struct object *a, const struct object *b)
+same(const struct object *a, const struct object *b, const char *but)
 {
 	if (a->kind != b->kind)
 		return false;
 	for (size_t i = 0; a->kind->attributes[i].name != NULL; i++)
 		if (!(a->kind->attributes[i].flags & ATTR_QUIET) &&
+		    (but == NULL ||
+		    strcmp(a->kind->attributes[i].name, but) != 0) &&
 		    ((a->value[i].p == NULL) != (b->value[i].p == NULL) ||
 		    (a->value[i].p != NULL &&
 		    !slice_eq(a->value[i], b->value[i]))))
@@ -156,6 +158,39 @@ put_back(struct undoing *u, struct journal_entry *e, const struct object *now)
 	    e->has_before ? &e->before : NULL);
 }
 
+/* True for a list of senders that a name has left, or come to, with its
+ * mailbox: nothing else was changed there. */
+static bool
+is_list(const struct undoing *u, const struct journal_entry *e)
+{
+	return u->first != u->last && e->has_before && e->has_after &&
+	    same(&e->before, &e->after, "senders");
+}
+
+/* That list alone is put back: what else there is, is not of this request. One
+ * that is another now stays so when the mailbox is to be restored. */
+static enum registry_result
+undo_list(struct undoing *u, struct journal_entry *e, const struct object *now)
+{
+	struct slice was = object_get(&e->before, "senders"), is;
+	enum registry_result result;
+	struct object after;
+
+	if (now == NULL || now->kind != e->after.kind)
+		return u->deleted != NULL ? REGISTRY_OK : say_changed(u, e);
+	is = object_get(now, "senders");
+	if (is.p == NULL || !slice_eq(is, object_get(&e->after, "senders")))
+		return u->deleted != NULL ? REGISTRY_OK : say_changed(u, e);
+	after = *now;		/* borrows; what is set is copied */
+	if (was.p == NULL)
+		object_clear(&after, "senders");
+	else if (object_put(&after, "senders", was) == -1)
+		return say_failed(u->q);
+	result = change(u->q, now, &after);
+	object_free(&after);
+	return result;
+}
+
 static enum registry_result
 undo_entry(struct undoing *u, struct journal_entry *e)
 {
@@ -168,6 +203,8 @@ undo_entry(struct undoing *u, struct journal_entry *e)
 	found = object_load(u->q->r->store, o->kind, o->name, &bytes, &now);
 	if (found == -1) {
 		result = say_failed(u->q);
+	} else if (is_list(u, e)) {
+		result = undo_list(u, e, found == 1 ? &now : NULL);
 	} else if (found == 0 && !e->has_before && u->deleted != NULL) {
 		/* The redirect of a mailbox that comes back is gone already. */
 		result = REGISTRY_OK;
@@ -182,7 +219,7 @@ undo_entry(struct undoing *u, struct journal_entry *e)
 		    "Aucune des deux n'a le courrier de l'autre.", now.name,
 		    object_get(&now, "created").p);
 	} else if ((found == 1) != e->has_after ||
-	    (found == 1 && !same(&now, &e->after))) {
+	    (found == 1 && !same(&now, &e->after, NULL))) {
 		result = say_changed(u, e);
 	} else {
 		result = put_back(u, e, found == 1 ? &now : NULL);
@@ -297,6 +334,8 @@ judge_entry(struct undoing *u, struct journal_entry *e)
 	struct object now;
 	int found;
 
+	if (is_list(u, e))
+		return REGISTRY_OK;	/* what it is now is not of this */
 	found = object_load(u->q->r->store, o->kind, o->name, &bytes, &now);
 	if (found == -1)
 		result = say_failed(u->q);

@@ -318,26 +318,36 @@ redirect(struct request *q, const char *name, struct slice targets)
 	return result;
 }
 
-#define ALONG_MAX 200
+#define ALONG_MAX 300
 
 /* ", with its own aliases (2)": what went along, in out[ALONG_MAX]. */
 static const char *
 along(const struct request *q, const struct leaving *l, char *out)
 {
-	char aliases[60] = "", relays[60] = "";
+	const struct {
+		uint64_t n;
+		const char *english, *french;
+	} parts[] = {
+		{ l->aliases, "its own aliases", "ses alias personnels" },
+		{ l->relays, "its permissions to relay",
+		  "ses autorisations d'envoi" },
+		{ l->lists, "its places in lists of senders",
+		  "ses places dans des listes d'expéditeurs" }
+	};
+	int left = (l->aliases > 0) + (l->relays > 0) + (l->lists > 0);
+	struct str text = STR_INIT(ALONG_MAX);
 
-	if (l->aliases > 0)
-		snprintf(aliases, sizeof(aliases), "%s (%" PRIu64 ")",
-		    q->french ? "ses alias personnels" : "its own aliases",
-		    l->aliases);
-	if (l->relays > 0)
-		snprintf(relays, sizeof(relays), "%s (%" PRIu64 ")",
-		    q->french ? "ses autorisations d'envoi" :
-		    "its permissions to relay", l->relays);
-	snprintf(out, ALONG_MAX, "%s%s%s%s", *aliases == '\0' && *relays == '\0' ?
-	    "" : q->french ? ", avec " : ", with ", aliases,
-	    *aliases == '\0' || *relays == '\0' ? "" :
-	    q->french ? " et " : " and ", relays);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i].n == 0)
+			continue;
+		str_puts(&text, text.len == 0 ? q->french ? ", avec " :
+		    ", with " : left > 1 ? ", " : q->french ? " et " : " and ");
+		str_printf(&text, "%s (%" PRIu64 ")", q->french ?
+		    parts[i].french : parts[i].english, parts[i].n);
+		left--;
+	}
+	snprintf(out, ALONG_MAX, "%s", str_c(&text));
+	str_free(&text);
 	return out;
 }
 
@@ -360,14 +370,16 @@ take_away(struct request *q, const struct object *u, struct leaving *leaving)
 	if (result == REGISTRY_OK)
 		result = leave_mentions(q, u->name, targets.p != NULL, &gone,
 		    leaving);
-	return gone_judge(q, &gone, result);
+	result = gone_judge(q, &gone, result);
+	leaving->lists = gone.lists;
+	return result;
 }
 
 enum registry_result
 op_user_delete(struct request *q)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	struct leaving leaving = { 0, 0 };
+	struct leaving leaving = { 0, 0, 0 };
 	char name[ADDR_TEXT_MAX], with[ALONG_MAX];
 	enum registry_result result;
 	struct object u;

@@ -193,9 +193,9 @@ static const struct attribute user_attributes[] = {
 	{ "discard", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_FORWARD), "no", valid_switch,
 	  { "delete all mail unread", "supprimer tout courrier sans le lire" } },
 	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
-	  { "who may write: everybody, domain, or addresses and @domains",
-	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
-	    "adresses et des @domaines" } },
+	  { "who may write: everybody, domain, nobody, or addresses and "
+	    "@domains", "qui peut écrire : everybody (tous), domain (le "
+	    "domaine), nobody (personne), ou des adresses et des @domaines" } },
 	{ "vacation", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_VACATION), "no", valid_switch,
 	  { "answer that its owner is away", "répondre que l'on est absent" } },
 	{ "vacation-start", ATTR_SET | ATTR_MANAGER | ATTR_OWN(GRANT_VACATION) | ATTR_CLEAR,
@@ -248,9 +248,9 @@ static const struct attribute alias_attributes[] = {
 	  { "active; suspended: try later; disabled: refused",
 	    "active ; suspended : plus tard ; disabled : refusé" } },
 	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
-	  { "who may write: everybody, domain, or addresses and @domains",
-	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
-	    "adresses et des @domaines" } },
+	  { "who may write: everybody, domain, nobody, or addresses and "
+	    "@domains", "qui peut écrire : everybody (tous), domain (le "
+	    "domaine), nobody (personne), ou des adresses et des @domaines" } },
 	{ "made-by", 0, NULL, valid_targets,
 	  { "the mailbox whose owner has made it",
 	    "la boîte dont le titulaire l'a créé" } },
@@ -270,9 +270,9 @@ static const struct attribute robot_attributes[] = {
 	  { "days before a sender is answered again",
 	    "jours avant de répondre de nouveau à un expéditeur" } },
 	{ "senders", ATTR_SET | ATTR_MANAGER, "everybody", valid_senders,
-	  { "who may write: everybody, domain, or addresses and @domains",
-	    "qui peut écrire : everybody (tous), domain (le domaine), ou des "
-	    "adresses et des @domaines" } },
+	  { "who may write: everybody, domain, nobody, or addresses and "
+	    "@domains", "qui peut écrire : everybody (tous), domain (le "
+	    "domaine), nobody (personne), ou des adresses et des @domaines" } },
 	{ "state", ATTR_SET | ATTR_MANAGER, "active", valid_state,
 	  { "active; suspended: try later; disabled: refused",
 	    "active ; suspended : plus tard ; disabled : refusé" } },

@@ -175,11 +175,11 @@ valid_targets(struct slice in, struct str *out, struct text *why)
 int
 valid_senders(struct slice in, struct str *out, struct text *why)
 {
-	const char *const words[] = { "everybody", "domain", NULL };
+	const char *const words[] = { "everybody", "domain", "nobody", NULL };
 
 	if (valid_word(in, words, out) || take_addresses(in, true, out, why) == 0)
 		return 0;
-	return why_not(why, "must be everybody, domain, or addresses and @domains",
-	    "doit être everybody (tous), domain (le domaine), ou une suite "
-	    "d'adresses et de @domaines");
+	return why_not(why, "must be everybody, domain, nobody, or addresses "
+	    "and @domains", "doit être everybody (tous), domain (le domaine), "
+	    "nobody (personne), ou une suite d'adresses et de @domaines");
 }

@@ -201,6 +201,102 @@ def needed_more(r):
     r.ask("domain.set", name="b.test", catch_all="refuse")
 
 
+def senders(r, *who):
+    """The lists of senders of mailboxes, aliases and robots."""
+    rows = [show(r, kind + ".show", address=name) for kind, name in who]
+    return [row and row.get("senders") for row in rows]
+
+
+WHO = (("user", "eve@a.test"), ("alias", "team@a.test"), ("robot", "auto@a.test"), ("alias", "all@a.test"), ("user", "tom@b.test"))
+
+
+def listed(r):
+    """Who gets the name next may not write where the former one might."""
+    r.ask("user.set", address="eve@a.test", senders="zoe@out.test mia@alias.test mimi@a.test")
+    r.ask("alias.add", address="team@a.test", targets="eve", senders="MIA@a.test")
+    r.ask("robot.add", address="auto@a.test", subject="s", text="t", senders="@b.test mia+x@a.test mia@out.test")
+    r.ask("alias.add", address="all@a.test", targets="eve", senders="domain")
+    r.ask("user.add", address="tom@b.test", hash=HASH, senders="mia@a.test @a.test")
+    before, was = accounts(r), senders(r, *WHO)
+    got = r.ask("user.delete", address="mia@a.test")
+    ok("own aliases (2), its permissions to relay (1) and its places in lists of senders (4)." in got[2], "told: " + got[2])
+    eq(senders(r, *WHO), ["zoe@out.test", "nobody", "@b.test\nmia@out.test", "domain", "@a.test"],
+       "its name leaves the lists of senders, in all spellings, and that of its own alias; who was alone leaves nobody")
+    ok(b"nobody" in r.addresses("a.test")["team"], "which the tables say, too")
+    eq(r.ask("user.restore", address="mia@a.test")[1], "ok", "restored")
+    eq((senders(r, *WHO), accounts(r)), (was, before), "with its places")
+    got = r.ask("user.delete", address="mia@a.test", force="yes", language_of_answer="fr")
+    ok("ses autorisations d'envoi (1) et ses places dans des listes d'expéditeurs (4)." in got[2], "in French: " + got[2])
+    eq(r.ask("undo", id=last(r, "user.delete"))[1], "ok", "forced and undone")
+    eq((senders(r, *WHO), accounts(r)), (was, before), "with its places")
+    got = r.ask("user.delete", address="mia@a.test", redirect="eve")
+    eq(senders(r, *WHO), was, "a name that leads to somebody else is nobody's to take")
+    eq(r.ask("user.restore", address="mia@a.test")[1], "ok", "restored")
+    eq(accounts(r), before, "all as before")
+
+
+def listed_changed(r):
+    """What else has changed of those who have the list hinders nothing."""
+    r.ask("user.delete", address="mia@a.test")
+    r.ask("user.set", address="eve@a.test", full_name="Ève")
+    r.ask("alias.set", address="team@a.test", senders="zoe@out.test")
+    r.ask("robot.delete", address="auto@a.test")
+    got = r.ask("undo", id=last(r, "user.delete"))
+    ok(got[1] == "exists" and "team@a.test has changed since" in got[2], "no undo, while a list is not as it was: " + got[2])
+    eq(r.ask("user.restore", address="mia@a.test")[1], "ok", "but a restore")
+    eq(senders(r, *WHO), ["zoe@out.test\nmia@alias.test\nmimi@a.test", "zoe@out.test", None, "domain", "mia@a.test\n@a.test"],
+       "which gives back what is as it was left, and no more")
+    eq(show(r, "user.show", address="eve@a.test")["full-name"], "Ève", "and takes nothing away")
+    r.ask("user.delete", address="mia@a.test")
+    r.ask("user.set", address="eve@a.test", full_name="Eve")
+    eq(r.ask("undo", id=last(r, "user.delete"))[1], "ok", "an undo leaves what else has changed, too")
+    eq((senders(r, WHO[0]), show(r, "user.show", address="eve@a.test")["full-name"]),
+       (["zoe@out.test\nmia@alias.test\nmimi@a.test"], "Eve"), "all of it")
+    r.ask("user.set", address="eve@a.test", senders="zoe@out.test")
+    ident = last(r, "user.set")
+    r.ask("user.set", address="eve@a.test", full_name="Ève")
+    eq(r.ask("undo", id=ident)[1], "exists", "a list that was set is undone as all else is")
+    r.ask("user.set", address="eve@a.test", full_name="", senders="mia@a.test")
+
+
+def listed_by_others(r):
+    """Other names, other hands."""
+    r.ask("alias.set", address="team@a.test", senders="mia@a.test mimi@a.test old@a.test auto@a.test")
+    own(r, "own.delete", "mia@a.test", alias="mimi")
+    eq(senders(r, WHO[1]), ["mia@a.test\nold@a.test\nauto@a.test"], "an owner's alias that is given up leaves them")
+    eq(r.ask("undo", id=last(r, "own.delete"))[1], "ok", "and comes back with its place")
+    eq(senders(r, WHO[1]), ["mia@a.test\nmimi@a.test\nold@a.test\nauto@a.test"], "with its place")
+    r.ask("robot.add", address="auto@a.test", subject="s", text="t")
+    r.ask("robot.delete", address="auto@a.test")
+    r.ask("user.add", address="old@a.test", hash=HASH)
+    r.ask("undo", id=last(r, "user.add"))
+    eq(senders(r, WHO[1]), ["mia@a.test\nmimi@a.test"], "a robot that is deleted, and a mailbox that is undone, do, too")
+    r.ask("user.rename", address="mia@a.test", to="amy")
+    eq(senders(r, WHO[1]), ["amy@a.test\nmia@a.test\nmimi@a.test"], "renamed, it has both names there")
+    r.ask("alias.delete", address="mia@a.test", force="yes")
+    eq(senders(r, WHO[1]), ["amy@a.test\nmimi@a.test"], "until the old one is given up")
+    for operation in ("alias.delete", "user.rename"):
+        eq(r.ask("undo", id=last(r, operation))[1], "ok", operation + " is undone")
+    r.ask("manager.add", name="chef", domains="a.test", hash="!")
+    r.ask("manager.passwd", name="chef", password=PASSWORD)
+    before = accounts(r)
+    for back in ("user.restore", "undo"):
+        r.ask("user.delete", address="mia@a.test", current=PASSWORD, **{"as": "chef"})
+        eq(senders(r, WHO[0], WHO[4]), ["nobody", "mia@a.test\n@a.test"], "a manager's deletion reaches the lists that are the manager's")
+        key = {"id": last(r, "user.delete")} if back == "undo" else {"address": "mia@a.test"}
+        eq(r.ask(back, current=PASSWORD, **key, **{"as": "chef"})[1], "ok", "4-12: and is brought back by " + back)
+        eq(accounts(r), before, "as it was")
+    r.ask("user.delete", address="mia@a.test", current=PASSWORD, **{"as": "chef"})
+    r.ask("alias.delete", address="team@a.test")
+    r.ask("user.set", address="eve@a.test", forward="gone@a.test", force="yes")
+    eq(r.ask("user.restore", address="mia@a.test", current=PASSWORD, **{"as": "chef"})[1], "ok", "whatever became of the lists")
+    eq(senders(r, *WHO[:2]), ["mia@a.test", None], "those that are there are given back")
+    r.ask("manager.delete", name="chef")
+    r.ask("user.set", address="eve@a.test", senders="everybody", forward="")
+    r.ask("user.delete", address="tom@b.test")
+    r.ask("alias.delete", address="all@a.test")
+
+
 def domain(r):
     before = accounts(r)
     r.ask("domain.delete", name="alias.test")
@@ -220,6 +316,9 @@ with registryd.Registry() as r:
     by_a_manager(r)
     needed(r)
     needed_more(r)
+    listed(r)
+    listed_changed(r)
+    listed_by_others(r)
     domain(r)
     r.restart()
     eq(r.ask("check")[0], [], "tables as the registry after a restart")

@@ -72,7 +72,7 @@ def vacations(r):
     eq(user(r, forward="eve", vacation="yes")[1], "ok",
        "with a forward together (8-02)")
     user(r, forward="", vacation="no")
-    for value, verdict in (("domain", "ok"), ("a@b.test c@d.test", "ok"),
+    for value, verdict in (("domain", "ok"), ("nobody", "ok"), ("nobody a@b.test", "invalid"), ("a@b.test c@d.test", "ok"),
                            ("friends", "invalid"), ("@", "invalid"),
                            ("@Free.Test; a@b.test,@b.test", "ok")):
         eq(user(r, senders=value)[1], verdict, "who may write: " + value)

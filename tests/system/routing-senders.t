@@ -118,6 +118,10 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
     told("chef@exemple.test", 250, "senders: a domain that is named", sender="x@out.test")
     told("chef@exemple.test", 550, "senders: nobody else", sender="max@free.test")
     told("chef@exemple.test", 550, "nor a colleague then", sender=BOB, login=BOB)
+    m.malle("user", "set", "chef@exemple.test", "senders=nobody")
+    told("chef@exemple.test", 550, "senders: nobody is nobody", sender="zoe@free.test")
+    told("chef@exemple.test", 550, "no colleague either", sender=BOB, login=BOB)
+    told("chef@exemple.test", 250, "but bounces", sender="")
     ok("refused at rcpt" in m.malle("trace", "chef@exemple.test").stdout and
        "You may not write" in m.malle("trace", "chef@exemple.test").stdout, "the trace tells of refusals")
 
