@@ -58,6 +58,17 @@ choose_uid(struct request *q, struct object *d)
 	found = object_load(q->r->store, &kind_removed, d->name, &bytes, &old);
 	if (found == -1)
 		result = say_failed(q);
+	else if (found == 1 && q->role == ROLE_MANAGER)
+		/* It would have lost its state and its limits, and whoever had
+		 * it before the mail that is kept for them. */
+		result = say(q, REGISTRY_REFUSED,
+		    "%s was deleted on %.10s and its mail is still on the disk. "
+		    "Root and the group \"%s\" can take it again; whoever has "
+		    "deleted it can undo that: malle undo",
+		    "%s a été supprimé le %.10s et son courrier est encore sur "
+		    "le disque. Root et le groupe « %s » peuvent le reprendre ; "
+		    "qui l'a supprimé peut l'annuler : malle undo", d->name,
+		    object_get(&old, "date").p, q->r->conf.admin_group);
 	else if (found == 1 && !field_yes(q, "force"))
 		result = say(q, REGISTRY_EXISTS,
 		    "%s was deleted on %.10s and its mail is still on the disk. "
@@ -321,9 +332,10 @@ become_alias(struct request *q, struct object *d)
 		    "%s has domain aliases: change them first.",
 		    "%s a des alias de domaine : modifiez-les d'abord.",
 		    d->name);
-	if ((result = check_alias_of(q, d)) != REGISTRY_OK)
+	if ((result = check_alias_of(q, d)) != REGISTRY_OK ||
+	    (result = delete_addresses(q, d->name, false)) != REGISTRY_OK)
 		return result;
-	return delete_addresses(q, d->name, false);
+	return forget_relays(q, d->name);
 }
 
 /* Inventory 0-41, 2-14: what whoever sets a catch-all should know. */

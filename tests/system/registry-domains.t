@@ -74,6 +74,50 @@ def forgotten(r):
     r.ask("domain.delete", name="a." + end, all="yes")
 
 
+def not_again(r):
+    """A manager does not take a deleted domain again: without its limits, and
+    with the mail that others have left there in reach."""
+    name, as_chief = "encore.example", {"as": "chief", "current": PASSWORD}
+    r.ask("client.add", name="acme")
+    r.ask("manager.add", name="chief", client="acme", create="all",
+          change="all", delete="all", password=PASSWORD)
+    r.ask("domain.add", name=name, client="acme", max_mailboxes="3",
+          state="suspended")
+    eq(r.ask("domain.delete", name=name, **as_chief)[1], "ok",
+       "who may deletes a domain")
+    got = r.ask("domain.add", name=name, force="yes", **as_chief)
+    ok(got[1] == "refused" and "malle undo" in got[2],
+       "but does not make it again: " + got[2])
+    eq(r.ask("mailbox.purge", name="postmaster@" + name, **as_chief)[1],
+       "refused", "nor deletes the mail of what is not theirs")
+    rows = r.ask("journal", **as_chief)[0]
+    eq([x["change"] for x in rows if x["kind"] == "domain"],
+       ["deleted"], "in the journal they see what they have done to it")
+    eq(r.ask("undo", id=rows[-1]["id"], **as_chief)[1], "ok", "and undo it")
+    row = r.ask("domain.show", name=name)[0][0]
+    eq((row["max-mailboxes"], row["state"]), ("3", "suspended"),
+       "all is as it was")
+    r.ask("domain.delete", name=name, all="yes")
+    eq(r.ask("domain.add", name=name, force="yes")[1], "ok",
+       "whoever administers makes it again")
+    r.ask("domain.delete", name=name, all="yes")
+    r.ask("manager.delete", name="chief")
+
+
+def hosts(r):
+    """A domain that becomes another name has no mailboxes of its own."""
+    r.ask("domain.add", name="autre.example")
+    r.ask("relay.add", net="192.0.2.1", owner="postmaster@autre.example")
+    r.ask("relay.add", net="192.0.2.2", owner="postmaster@a.fr")
+    eq(r.ask("domain.set", name="autre.example", alias_of="a.fr")[1], "ok",
+       "it becomes another name")
+    eq([(x["name"], x["owner"]) for x in r.ask("relay.list")[0]],
+       [("192.0.2.2/32", "postmaster@a.fr")],
+       "the hosts that they answered for go with them")
+    r.ask("domain.delete", name="autre.example")
+    r.ask("relay.delete", net="192.0.2.2")
+
+
 def taken(r):
     """"domains" is the name of a table: one of that name would be written over
     the index of all logins, and neither would be found again."""
@@ -148,6 +192,8 @@ def names(r):
 with registryd.Registry() as r:
     ends(r)
     forgotten(r)
+    not_again(r)
+    hosts(r)
     taken(r)
     states(r)
     names(r)
