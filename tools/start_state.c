@@ -198,7 +198,7 @@ show_row(const char *row)
 		return false;
 	t = (time_t)since;
 	if (localtime_r(&t, &tm) != NULL)
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %z", &tm);
 	printf("%-16s %-8s pid=%-7d uid=%-6ld since=\"%s\" restarts=%u "
 	    "no_new_privs=%ld seccomp_mode=%ld %s\n", program, state, pid,
 	    pid > 0 ? proc_number(pid, "Uid") : -1, when, restarts,

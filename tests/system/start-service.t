@@ -2,6 +2,7 @@
 """The whole service as malle-start runs it: sandboxes, deaths, reload, stop."""
 import os
 import poplib
+import re
 import signal
 import smtplib
 import socket
@@ -9,6 +10,7 @@ import ssl
 import sys
 import threading
 import time
+from datetime import datetime
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -97,6 +99,23 @@ def test_status(m):
         line = [l for l in r.stdout.split("\n") if l.startswith(program)][0]
         ok("seccomp=yes" in line and "landlock=0" not in line,
            "%s: %s" % (program, line.split("seccomp_mode")[1]))
+
+
+def test_clocks(m):
+    """Since when a program runs: by the clocks of who asks, with the offset."""
+    with open(os.path.join(m.base, "malle-start.status")) as f:
+        since = [int(row.split()[2]) for row in f]
+    old = m.env.get("TZ")
+    for zone, offset in (("XXX-5:45", "+0545"), ("XXX2", "-0200")):
+        m.env["TZ"] = zone
+        shown = re.findall(r'since="([^"]*)"', m.run(
+            "malle-start", "--status", check=False).stdout)
+        times = [datetime.strptime(s, "%Y-%m-%d %H:%M:%S %z") for s in shown]
+        eq([int(t.timestamp()) for t in times], since, "since: the moments")
+        eq({t.strftime("%z") for t in times}, {offset}, "in " + zone)
+    m.env.pop("TZ")
+    if old is not None:
+        m.env["TZ"] = old
 
 
 def test_deaths(m):
@@ -204,6 +223,7 @@ def main():
         test_way(m)
         test_programs(m)
         test_status(m)
+        test_clocks(m)
         test_reload(m)
         test_deaths(m)
         test_stop_under_load(m)
