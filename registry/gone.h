@@ -39,4 +39,7 @@ struct leaving {
 enum registry_result leave_mentions(struct request *q, const char *old,
     bool redirected, struct gone *gone, struct leaving *leaving);
 
+/* The same of the hosts that mailboxes of a domain answer for. */
+enum registry_result forget_relays(struct request *q, const char *domain);
+
 #endif

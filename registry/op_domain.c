@@ -267,8 +267,7 @@ op_domain_show(struct request *q)
 	return result;
 }
 
-/* The hosts that mailboxes of a domain answer for. */
-static enum registry_result
+enum registry_result
 forget_relays(struct request *q, const char *domain)
 {
 	struct gone gone = GONE_INIT;

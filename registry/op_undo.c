@@ -91,7 +91,7 @@ judge_right(struct undoing *u, struct journal_entry *e)
 		    "This change is not one of yours.",
 		    "Cette modification n'est pas de vous.");
 	/* Hosts are nobody's but administrators': what a manager has done to
-	 * them came with their mailbox, and is undone with it. */
+	 * them came with their mailbox, and is undone with it: judge_scope(). */
 	if (o->kind == &kind_relay)
 		return REGISTRY_OK;
 	result = rights_have(u->q, !e->has_before ? RIGHT_DELETE :
@@ -101,14 +101,28 @@ judge_right(struct undoing *u, struct journal_entry *e)
 	return rights_scope(u->q, o->kind, o->name);
 }
 
+/* Hosts are those of their mailbox, if they have one. */
+static enum registry_result
+judge_hosts(struct undoing *u, const struct object *hosts)
+{
+	struct slice owner = object_get(hosts, "owner");
+	char name[ADDR_TEXT_MAX];
+
+	return owner.p != NULL && memchr(owner.p, '@', owner.len) != NULL &&
+	    slice_to_cstr(owner, name, sizeof(name)) == 0 ?
+	    rights_scope(u->q, &kind_user, name) :
+	    rights_scope(u->q, &kind_relay, hosts->name);
+}
+
 /* Whose an object is that was not there is known when it is there again. */
 static enum registry_result
 judge_scope(struct undoing *u, struct journal_entry *e)
 {
 	const struct object *o = object_of(e);
 
-	return !e->has_before || o->kind == &kind_removed ||
-	    o->kind == &kind_relay ? REGISTRY_OK :
+	if (!e->has_before || o->kind == &kind_removed)
+		return REGISTRY_OK;
+	return o->kind == &kind_relay ? judge_hosts(u, &e->before) :
 	    rights_scope(u->q, o->kind, o->name);
 }
 
@@ -203,6 +217,11 @@ undo_entry(struct undoing *u, struct journal_entry *e)
 	found = object_load(u->q->r->store, o->kind, o->name, &bytes, &now);
 	if (found == -1) {
 		result = say_failed(u->q);
+	} else if (slice_eq(e->operation, SLICE("purge"))) {
+		result = say(u->q, REGISTRY_REFUSED,
+		    "The mail of %s was deleted for good: nothing brings it "
+		    "back.", "Le courrier de %s a été effacé pour toujours : "
+		    "rien ne peut le rétablir.", o->name);
 	} else if (is_list(u, e)) {
 		result = undo_list(u, e, found == 1 ? &now : NULL);
 	} else if (found == 0 && !e->has_before && u->deleted != NULL) {
@@ -248,21 +267,52 @@ drop_record(struct request *q, const struct object *back)
 	return result;
 }
 
-/* The mail of a name that was taken back is its former name's again. */
-static enum registry_result
-leave_folder(struct request *q, const struct object *u, struct slice uid)
+/* Whose the folder of a mailbox that was taken back is now, in
+ * whose[ADDR_TEXT_MAX]: 2 a mailbox that has its name again, 1 a record's, 0
+ * nobody's, -1. */
+static int
+folder_now(struct request *q, const struct object *o, char *whose)
 {
-	char whose[ADDR_TEXT_MAX];
-	int taken = folder_taken(q->r, u, whose);
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	struct object now;
+	int found = folder_taken(q->r, o, whose);
 
-	if (taken == -1)
-		return say_failed(q);
-	return taken == 1 ? REGISTRY_OK : leave_record(q, u, uid);
+	if (found == 1) {
+		found = object_load(q->r->store, &kind_user, whose, &bytes,
+		    &now);
+		if (found != -1)
+			found = found == 1 && now.kind == &kind_user ? 2 : 1;
+	}
+	str_wipe(&bytes);
+	return found;
+}
+
+/* The mail of a name that was taken back is its former name's again, and so is
+ * what it got by that name; else both go as when a mailbox is deleted. */
+static enum registry_result
+leave_user(struct undoing *u, const struct object *o, struct slice uid)
+{
+	enum registry_result result = REGISTRY_OK;
+	struct leaving leaving = { 0 };
+	char whose[ADDR_TEXT_MAX];
+
+	switch (folder_now(u->q, o, whose)) {
+	case -1:
+		return say_failed(u->q);
+	case 0:
+		result = leave_record(u->q, o, uid);
+		break;
+	case 2:
+		return rename_mentions(u->q, o->name, whose);
+	}
+	return result == REGISTRY_OK ? leave_mentions(u->q, o->name, false,
+	    &u->gone, &leaving) : result;
 }
 
 static enum registry_result
-judge_gone_address(struct request *q, const struct object *o)
+judge_gone_address(struct undoing *u, const struct object *o)
 {
+	struct request *q = u->q;
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
 	enum registry_result result = REGISTRY_OK;
 	struct object d;
@@ -279,25 +329,35 @@ judge_gone_address(struct request *q, const struct object *o)
 		    "%s ne peut pas être retirée : chaque domaine doit y "
 		    "répondre (RFC 2142).", o->name);
 	else if (found == 1 && o->kind == &kind_user)
-		result = leave_folder(q, o, object_get(&d, "uid"));
+		result = leave_user(u, o, object_get(&d, "uid"));
 	str_free(&bytes);
 	return result;
 }
 
 static enum registry_result
-judge_gone(struct request *q, const struct object *o)
+judge_gone_domain(struct request *q, const struct object *d)
 {
 	enum registry_result result;
 
+	if ((result = judge_empty(q, d->name)) != REGISTRY_OK ||
+	    (result = leave_record(q, d, object_get(d, "uid"))) !=
+	    REGISTRY_OK || (result = forget_domain(q, d->name)) != REGISTRY_OK)
+		return result;
+	return forget_relays(q, d->name);
+}
+
+static enum registry_result
+judge_gone(struct undoing *u, const struct object *o)
+{
 	if (o->kind == &kind_client)
-		return judge_unused(q, o);
-	if (o->kind == &kind_domain) {
-		result = judge_empty(q, o->name);
-		return result != REGISTRY_OK ? result :
-		    leave_record(q, o, object_get(o, "uid"));
-	}
+		return judge_unused(u->q, o);
+	if (o->kind == &kind_domain)
+		return judge_gone_domain(u->q, o);
+	/* What each domain must have is what another end asks for. */
+	if (o->kind == &kind_suffix)
+		return make_all_structural(u->q);
 	return strcmp(o->kind->space, "address") == 0 ?
-	    judge_gone_address(q, o) : REGISTRY_OK;
+	    judge_gone_address(u, o) : REGISTRY_OK;
 }
 
 static enum registry_result
@@ -305,13 +365,12 @@ judge_there(struct request *q, const struct object *o)
 {
 	enum registry_result result = REGISTRY_OK;
 
-	if (o->kind == &kind_domain) {
+	if (o->kind == &kind_domain)
 		result = judge_domain(q, o->name);
-		if (result == REGISTRY_OK && object_get(o, "alias-of").p != NULL)
-			result = judge_empty(q, o->name);
-	} else if (strcmp(o->kind->space, "address") == 0) {
+	else if (o->kind == &kind_suffix)
+		result = make_all_structural(q);
+	else if (strcmp(o->kind->space, "address") == 0)
 		result = judge_address(q, o->name);
-	}
 	if (result == REGISTRY_OK)
 		result = judge_references(q, o);
 	if (result == REGISTRY_OK && strcmp(o->kind->space, "address") == 0)
@@ -342,7 +401,7 @@ judge_entry(struct undoing *u, struct journal_entry *e)
 	else if (found == 1)
 		result = judge_there(u->q, &now);
 	else
-		result = judge_gone(u->q, o);
+		result = judge_gone(u, o);
 	if (found == 0 && strcmp(o->kind->space, "address") == 0)
 		gone_add(&u->gone, o->name);
 	str_free(&bytes);

@@ -124,4 +124,105 @@ with registryd.Registry() as r:
     r.restart()
     eq(undo(r, last(r))[1], "ok", "after a restart")
     eq(r.violations(), [], "without leaving its role")
+
+
+def dangling(r):
+    """What is taken away again leaves nothing that leads to it: whoever gets
+    the name next gets no right with it."""
+    def owners():
+        return [x["owner"] for x in r.ask("relay.list")[0]]
+
+    def done(verdict, what):
+        eq(verdict[1], "ok", what)
+    r.ask("domain.add", name="m.test")
+    r.ask("user.add", address="ann@m.test", hash=HASH)
+    made = last(r)
+    r.ask("relay.add", net="192.0.2.3", owner="ann@m.test")
+    done(undo(r, made), "the creation of a mailbox that answers for hosts")
+    eq(owners(), [], "takes the hosts along, as its deletion does")
+    done(undo(r, last(r)), "undone in turn")
+    eq(owners(), ["ann@m.test"], "all is there again")
+    r.ask("relay.delete", net="192.0.2.3")
+    r.ask("user.rename", address="ann@m.test", to="anna")
+    r.ask("relay.add", net="192.0.2.4", owner="anna@m.test")
+    done(undo(r, last(r, "user.rename")), "a mailbox gets its old name back")
+    eq(owners(), ["ann@m.test"], "and what it got by the other one follows")
+    r.ask("relay.delete", net="192.0.2.4")
+    r.ask("user.delete", address="ann@m.test", force="yes")
+    done(r.ask("user.restore", address="ann@m.test"), "deleted and restored")
+    r.ask("relay.add", net="192.0.2.6", owner="ann@m.test")
+    done(undo(r, last(r, "user.restore")), "the restoring is undone")
+    eq(owners(), [], "its hosts go once more")
+    done(undo(r, last(r)), "and this undone")
+    eq(owners(), ["ann@m.test"], "they come with the mailbox")
+    r.ask("relay.delete", net="192.0.2.6")
+    r.ask("domain.add", name="n.test")
+    made = last(r)
+    r.ask("manager.add", name="chief", domains="m.test n.test")
+    r.ask("relay.add", net="192.0.2.5", owner="postmaster@n.test")
+    done(undo(r, made), "the creation of a domain")
+    eq(r.ask("manager.show", name="chief")[0][0]["domains"], "m.test",
+       "nobody manages it any more")
+    eq(owners(), [], "nor do its mailboxes answer for anything")
+    r.ask("manager.delete", name="chief")
+    r.ask("user.delete", address="ann@m.test")
+
+
+def suffixes(r):
+    """What each domain must have is there after an undo, too."""
+    r.ask("suffix.add", name="m.test", mandatory="legal")
+    r.ask("suffix.delete", name="m.test")
+    deleted = last(r, "suffix.delete")
+    r.ask("domain.add", name="s.m.test")
+    eq(undo(r, deleted)[1], "ok", "an end is asked for again")
+    eq(sorted(r.addresses("s.m.test")), ["abuse", "legal", "postmaster"],
+       "by domains that came meanwhile, too")
+    r.ask("suffix.add", name="s.m.test", mandatory="noc")
+    made = [x["id"] for x in r.ask("journal")[0] if x["kind"] == "suffix"][-1]
+    r.ask("domain.add", name="s.s.m.test")
+    eq(undo(r, made)[1], "ok", "the creation of an end is undone")
+    eq(sorted(r.addresses("s.s.m.test")), ["legal", "noc", "postmaster"],
+       "the next longer one holds, for all below it")
+
+
+def purged(r):
+    """Mail that is gone for good does not come back."""
+    r.ask("user.add", address="tom@m.test", hash=HASH)
+    r.malle("load", input="malleposte-registry 1\nremoved tom@m.test\n\tdate="
+            "2026-01-01\n\tuid=64300\nend 1\n")
+    r.ask("mailbox.purge", name="tom@m.test")
+    ok(malle.until(lambda: last(r, None) == last(r, "purge")),
+       "a record goes when its mail is deleted")
+    got = undo(r, last(r))
+    ok(got[1] == "refused" and "for good" in got[2],
+       "what is deleted for good is not undone: " + got[2])
+
+
+def others_hosts(r):
+    """Who restores a mailbox gets back what came with it, and no more."""
+    chief = {"as": "chief", "current": "correct horse battery"}
+    r.ask("manager.add", name="chief", domains="m.test",
+          password=chief["current"])
+    r.malle("load", input="malleposte-registry 1\nuser eva@m.test\n\thash=!\n"
+            "relay 192.0.2.64/26\nend 2\n")
+    eq(undo(r, last(r))[1], "ok", "a mailbox and hosts of nobody's")
+    eq(r.ask("user.restore", address="eva@m.test", **chief)[1], "refused",
+       "no manager has these hosts back")
+    eq(r.ask("relay.list")[0], [], "indeed")
+    eq(r.ask("user.restore", address="eva@m.test")[1], "ok",
+       "whoever administers has both")
+    r.ask("relay.set", net="192.0.2.64/26", owner="eva@m.test")
+    r.ask("user.delete", address="eva@m.test")
+    eq(r.ask("user.restore", address="eva@m.test", **chief)[1], "ok",
+       "hosts that it answered for come with their mailbox")
+    eq(len(r.ask("relay.list")[0]), 1, "by whomever it is restored")
+
+
+with registryd.Registry() as r:
+    dangling(r)
+    suffixes(r)
+    purged(r)
+    others_hosts(r)
+    eq(r.ask("check")[0], [], "the tables equal the registry")
+    eq(r.violations(), [], "without leaving its role")
 malle.done()
