@@ -13,6 +13,8 @@
 #include "registry/usage.h"
 #include "registry/valid.h"
 
+#define CHANGES_MAX 50000	/* bytes of a row of the journal */
+
 struct reading {
 	struct request *q;
 	struct slice name;	/* only entries of this object; .p NULL: all */
@@ -117,9 +119,13 @@ row_entry(void *arg, const struct journal_entry *e)
 	registry_add(&f, "name", slice_of(o->name));
 	registry_add(&f, "change", !e->has_before ? SLICE("made") :
 	    e->has_after ? SLICE("changed") : SLICE("deleted"));
-	/* Two long lists of targets do not fit one row. */
-	if (changes.len > 50000)
-		changes.len = 50000;
+	/* Two long lists of targets do not fit one row; no character of UTF-8
+	 * is cut in two (RFC 3629 3). */
+	if (changes.len > CHANGES_MAX) {
+		changes.len = CHANGES_MAX;
+		while ((changes.p[changes.len] & 0xc0) == 0x80)
+			changes.len--;
+	}
 	registry_add(&f, "changes", str_slice(&changes));
 	row(d->q, &f);
 	str_free(&changes);

@@ -303,6 +303,25 @@ def hostile(r):
     eq(r.ask("domain.list")[1], "ok", "it answers after all of that")
 
 
+def long_change(r):
+    """A change that does not fit a row is cut between two characters."""
+    r.ask("domain.add", name="long.test")
+    r.ask("user.add", address="bob@long.test", hash=HASH)
+    targets = " ".join("%040d@ici.exemple.example" % i for i in range(600))
+    for n in (1, 2):
+        eq(r.ask("user.set", address="bob@long.test", forward=targets,
+                 vacation_text="é" * 4900)[1], "ok", "a long text")
+        r.ask("user.set", address="bob@long.test", forward="",
+              vacation_text="a" * n + "é" * 4900)
+        with r.connect() as s:
+            s.send(registryd.request("journal", [("limit", "1")]))
+            data = s.recv(registryd.IPC_MAX)
+        text = data[data.index(b"forward: "):]
+        ok(49996 <= len(text) <= 50000 and
+           text.decode(errors="replace")[-1] == "é",
+           "what is shown of it is whole: %d bytes" % len(text))
+
+
 with registryd.Registry() as r:
     domains(r)
     users(r)
@@ -311,6 +330,7 @@ with registryd.Registry() as r:
     logins(r)
     commands(r)
     hostile(r)
+    long_change(r)
     eq(r.stop(), 0, "it ends with 0")
     eq(r.violations(), [], "without leaving its role")
 malle.done()
