@@ -171,6 +171,11 @@ folder_choose(struct request *q, struct object *u)
 			return say_failed(q);
 	}
 	return say(q, REGISTRY_EXISTS,
-	    "Too many mailboxes were called %s before.",
-	    "Trop de boîtes se sont appelées %s auparavant.", u->name);
+	    "%s: all %d folders for a mailbox of this name are taken, also by "
+	    "deleted ones. Throw the mail of one of those away: malle mailbox "
+	    "purge ADDRESS (malle mailbox deleted lists them).",
+	    "%s : les %d dossiers possibles pour une boîte de ce nom sont "
+	    "pris, aussi par des boîtes supprimées. Supprimez le courrier de "
+	    "l'une d'elles : malle mailbox purge ADRESSE (malle mailbox "
+	    "deleted les énumère).", u->name, FOLDERS_MAX - 2);
 }

@@ -23,7 +23,8 @@ enum registry_result folder_judge(struct request *q, const struct object *o,
     bool removed);
 
 /* "NAME-2": the local part of an address with a number, in
- * out[ADDR_LOCAL_MAX + 1]. FOLDERS_MAX are tried before giving up. */
+ * out[ADDR_LOCAL_MAX + 1]. The name itself and the numbers from 2 to
+ * FOLDERS_MAX - 2 are tried before giving up. */
 #define FOLDERS_MAX 1000
 void folder_numbered(const char *name, unsigned n, char *out);
 

@@ -141,11 +141,56 @@ def loaded(m):
     eq(m.malle("check").returncode, 0, "all is well")
 
 
+def many(m):
+    """There is an end to it, and a way on."""
+    name = "marie@exemple.test"
+
+    def add():
+        return m.malle("user", "add", name, "--locked", "--force", check=False)
+
+    def folder():
+        return json.loads(m.malle("user", "show", name, "--json").stdout).get("folder")
+
+    def maries():
+        return len([r for r in records(m) if r.startswith("marie")])
+    add()
+    m.malle("user", "delete", name)
+    uid = json.loads(m.malle("domain", "show", "exemple.test", "--json").stdout)["uid"]
+    kept = "".join("removed marie-%d@exemple.test\n\tdate=2026-11-01T00:00:00Z\n\tuid=%s\n\tmailbox=%s\n\tchange=1\n" %
+                   (n, uid, name) for n in range(2, 998))
+    m.malle("load", input="malleposte-registry 1\n%send 996\n" % kept)
+    add()
+    eq(folder(), "marie-998", "9-05: after 997 there is a folder for one more")
+    m.malle("user", "delete", name)
+    eq(maries(), 998, "9-03: all are on record")
+    r = add()
+    ok(r.returncode == 73 and "998" in r.stderr and "malle mailbox purge" in r.stderr, "9-05: then it is refused: " + r.stderr)
+    old, m.env["LC_ALL"] = m.env.get("LC_ALL", "C"), "fr_FR.UTF-8"
+    r = add()
+    m.env["LC_ALL"] = old
+    ok(r.returncode == 73 and "les 998 dossiers" in r.stderr, "in French: " + r.stderr)
+    eq((m.malle("user", "show", name, check=False).returncode, maries()), (67, 998), "9-05: and nothing is changed")
+    eq(m.malle("user", "add", "marie-2@exemple.test", "--locked", check=False).returncode, 73, "9-03: nor is one of theirs free")
+    m.malle("mailbox", "purge", "marie-500@exemple.test")
+    ok(malle.until(lambda: "marie-500@exemple.test" not in records(m), malle.PATIENCE), "one's mail is thrown away")
+    add()
+    eq(folder(), "marie-500", "9-05: and the next one has its folder")
+    m.malle("user", "delete", name)
+    eq(maries(), 998, "9-03: and a record of its own")
+    # The longest of names has folders, too.
+    name = "m" * 64 + "@exemple.test"
+    for want in (None, "m" * 62 + "-2", "m" * 62 + "-3"):
+        add()
+        eq(folder(), want, "9-05: a long name: %s" % want)
+        m.malle("user", "delete", name)
+
+
 with malle.Instance() as m:
     m.domain("exemple.test")
     taken_again(m)
     neither(m)
     purged(m)
     loaded(m)
+    many(m)
     eq(m.violations(), [], "nobody has left its role")
 malle.done()
