@@ -17,11 +17,9 @@
 #include <sys/file.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "deliver/copy.h"
@@ -110,47 +108,15 @@ was_full(const struct mailbox *b)
 	    u->messages - b->grown_messages);
 }
 
-/* Writes the message's file into tmp. 0, or -1 with errno and nothing left. */
-static int
-write_aside(const struct mailbox *b, const char *aside, struct slice text)
-{
-	int saved, fd = openat(b->tmp, aside, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd == -1)
-		return -1;
-	if (fsx_write_all(fd, text.p, text.len) == 0 && fsync(fd) == 0)
-		return close(fd);
-	saved = errno;
-	close(fd);
-	unlinkat(b->tmp, aside, 0);
-	errno = saved;
-	return -1;
-}
-
 /* Makes it a message of new. 0, or -1 with errno. */
 static int
 put_message(struct mailbox *b, const char *name, struct slice text)
 {
-	char aside[64];
-	int saved;
-
-	snprintf(aside, sizeof(aside), "quota.%lld.%ld",
-	    (long long)time(NULL), (long)getpid());
-	if (write_aside(b, aside, text) == -1)
-		return -1;
-	if (renameat2(b->tmp, aside, b->new, name, RENAME_NOREPLACE) == -1) {
-		saved = errno;
-		unlinkat(b->tmp, aside, 0);
-		errno = saved;
-		return -1;
-	}
-	if (fsx_sync_dir(b->new) == -1)
+	if (maildir_put(b->fd, name, text) == -1)
 		return -1;
 	/* It counts, like all that lies there; but it was not asked for room. */
 	b->usage.bytes += text.len;
 	b->usage.messages++;
-	(void)!maildir_usage_add(b->fd, (int64_t)text.len, 1);
 	return 0;
 }
 

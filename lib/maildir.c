@@ -452,6 +452,62 @@ maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
 	return r;
 }
 
+/* Writes a file, synced. 0, or -1 with errno and nothing left. */
+static int
+write_synced(int dirfd, const char *name, struct slice text)
+{
+	int saved, fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL |
+	    O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd == -1)
+		return -1;
+	if (fsx_write_all(fd, text.p, text.len) == 0 && fsync(fd) == 0)
+		return close(fd);
+	saved = errno;
+	close(fd);
+	unlinkat(dirfd, name, 0);
+	errno = saved;
+	return -1;
+}
+
+/* From tmp to new. 0, or -1 with errno. */
+static int
+put_between(int tmp, int new, const char *name, struct slice text)
+{
+	char aside[64];
+	int saved;
+
+	snprintf(aside, sizeof(aside), "put.%lld.%ld", (long long)time(NULL),
+	    (long)getpid());
+	if (write_synced(tmp, aside, text) == -1)
+		return -1;
+	if (renameat2(tmp, aside, new, name, RENAME_NOREPLACE) == -1) {
+		saved = errno;
+		unlinkat(tmp, aside, 0);
+		errno = saved;
+		return -1;
+	}
+	return fsx_sync_dir(new);
+}
+
+int
+maildir_put(int maildirfd, const char *name, struct slice text)
+{
+	int tmp = fsx_open_dir(maildirfd, "tmp"), new = -1, r = -1, saved;
+
+	if (tmp != -1 && (new = fsx_open_dir(maildirfd, "new")) != -1)
+		r = put_between(tmp, new, name, text);
+	saved = errno;
+	if (new != -1)
+		close(new);
+	if (tmp != -1)
+		close(tmp);
+	if (r == 0)
+		(void)!maildir_usage_add(maildirfd, (int64_t)text.len, 1);
+	errno = saved;
+	return r;
+}
+
 void
 maildir_clean_tmp(int tmpfd, time_t now)
 {

@@ -73,6 +73,14 @@ int maildir_recount(int maildirfd, uint64_t quota_bytes,
 int maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
     __attribute__((warn_unused_result));
 
+/*
+ * Puts a message of our own into new, durably, by a name that nothing has there
+ * (EEXIST), and counts it. It is not asked whether there is room. 0, or -1 with
+ * errno.
+ */
+int maildir_put(int maildirfd, const char *name, struct slice text)
+    __attribute__((warn_unused_result));
+
 /* The age at which a file in tmp belongs to nobody any more. */
 #define MAILDIR_TMP_AGE (36 * 3600)
 /* Removes from the folder tmp what is older than that at the time now: the
