@@ -339,6 +339,21 @@ scram_keys_text(const struct scram_keys *keys, char *out)
 }
 
 int
+password_make(struct slice password, char *hash, char *scram)
+{
+	struct scram_keys keys;
+
+	if (password_hash(password, hash) == -1)
+		return -1;
+	*scram = '\0';
+	if (scram_keys_make(password, &keys) == 0) {
+		scram_keys_text(&keys, scram);
+		explicit_bzero(&keys, sizeof(keys));
+	}
+	return 0;
+}
+
+int
 scram_keys_parse(struct slice text, struct scram_keys *out)
 {
 	struct slice method = slice_cut(&text, '$');

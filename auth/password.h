@@ -8,9 +8,9 @@
 #include "lib/slice.h"
 
 /*
- * Linked by malle-authd, which verifies, and malle-registryd, which makes
- * hashes (auth/password.c auth/saslprep.c, -lcrypto -lcrypt). Hashing takes
- * some ten milliseconds and 16 MiB: never in a loop that others wait for. All
+ * Linked by malle-authd, which verifies, and by malle-registryd and malle,
+ * which make hashes (auth/password.c auth/saslprep.c, -lcrypto -lcrypt). One
+ * takes some ten milliseconds and 16 MiB: never in a loop that others wait for. All
  * functions may be called from several threads.
  *
  * Passwords are at most PASSWORD_MAX bytes, without NUL. One that SASLprep
@@ -97,6 +97,13 @@ int scram_keys_make(struct slice password, struct scram_keys *out)
 
 /* True when keys are of this password. */
 bool scram_keys_match(const struct scram_keys *keys, struct slice password);
+
+/*
+ * What is kept of a new password: password_hash() in hash, and its keys as
+ * text in scram[SCRAM_TEXT_MAX], "" when it can have none.
+ */
+int password_make(struct slice password, char *hash, char *scram)
+    __attribute__((warn_unused_result));
 
 /*
  * Keys as text, as in RFC 5803: "SCRAM-SHA-256$ITERATIONS:SALT$STORED:SERVER",

@@ -43,18 +43,13 @@ static void
 work(struct hash_job *j)
 {
 	struct slice password = slice_make(j->password, j->password_len);
-	struct scram_keys keys;
 
 	j->verified = j->known[0] == '\0' ||
 	    password_verify(slice_make(j->current, j->current_len),
 	    slice_of(j->known));
 	if (!j->verified || j->password_len == 0)
 		return;
-	j->failed = password_hash(password, j->hash) == -1;
-	if (scram_keys_make(password, &keys) == 0) {
-		scram_keys_text(&keys, j->scram);
-		explicit_bzero(&keys, sizeof(keys));
-	}
+	j->failed = password_make(password, j->hash, j->scram) == -1;
 }
 
 static void *

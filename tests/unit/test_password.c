@@ -124,6 +124,25 @@ test_make(void)
 	    slice_of(one)), "the longest password counts to its last byte");
 }
 
+/* What is kept of a password: both of it, or the hash alone. */
+static void
+test_both(void)
+{
+	char hash[PASSWORD_HASH_MAX] = "42", scram[SCRAM_TEXT_MAX] = "43";
+	struct scram_keys keys;
+
+	ok(password_make(SLICE(""), hash, scram) == -1 && errno == EINVAL &&
+	    strcmp(hash, "42") == 0 && strcmp(scram, "43") == 0,
+	    "nothing of an empty password");
+	ok(password_make(SLICE(HORSE), hash, scram) == 0 &&
+	    password_verify(SLICE(HORSE), slice_of(hash)) &&
+	    scram_keys_parse(slice_of(scram), &keys) == 0 &&
+	    scram_keys_match(&keys, SLICE(HORSE)), "a hash and keys");
+	ok(password_make(SLICE("\xe9t\xe9"), hash, scram) == 0 &&
+	    password_verify(SLICE("\xe9t\xe9"), slice_of(hash)) &&
+	    *scram == '\0', "no keys of what has none");
+}
+
 /* The same letters from another keyboard; hashes of raw bytes. */
 static void
 test_unicode(void)
@@ -228,6 +247,7 @@ main(void)
 	test_hashes();
 	test_des();
 	test_make();
+	test_both();
 	test_unicode();
 	test_keys();
 	test_secret();
