@@ -50,17 +50,41 @@ registry_add(struct registry_fields *f, const char *name, struct slice value)
 	return true;
 }
 
+/* One message; operation is NULL in all but the first of a request. */
 static int
-send_request(int fd, const char *operation, const struct registry_fields *f,
-    void *space)
+send_fields(int fd, enum registry_type type, const char *operation,
+    const struct registry_fields *f)
 {
+	void *space = malloc(IPC_MAX);
 	struct packer k;
+	int r, saved;
 
+	if (space == NULL)
+		return -1;
 	pack_init(&k, space, IPC_MAX);
-	pack_u16(&k, REGISTRY_PROTOCOL);
-	pack_bytes(&k, slice_of(operation));
+	if (operation != NULL) {
+		pack_u16(&k, REGISTRY_PROTOCOL);
+		pack_bytes(&k, slice_of(operation));
+	}
 	registry_fields_pack(&k, f);
-	return ipc_send(fd, REG_REQUEST, &k, NULL, 0);
+	r = ipc_send(fd, (uint16_t)type, &k, NULL, 0);
+	saved = errno;
+	explicit_bzero(space, k.len);
+	free(space);
+	errno = saved;
+	return r;
+}
+
+int
+registry_begin(int fd, const char *operation, const struct registry_fields *f)
+{
+	return send_fields(fd, REG_REQUEST, operation, f);
+}
+
+int
+registry_more(int fd, const struct registry_fields *object)
+{
+	return send_fields(fd, REG_MORE, NULL, object);
 }
 
 /* The end of an answer: its verdict, or -1. */
@@ -83,7 +107,7 @@ take_end(struct ipc_msg *m, char *text, size_t cap)
 
 /* Rows until the end. */
 static int
-read_answer(int fd, void *space,
+read_rows(int fd, void *space,
     void (*row)(void *arg, const struct registry_fields *row), void *arg,
     char *text, size_t cap, int *given)
 {
@@ -111,20 +135,16 @@ read_answer(int fd, void *space,
 	return -1;
 }
 
-int
-registry_call_fd(int fd, const char *operation,
-    const struct registry_fields *f,
-    void (*row)(void *arg, const struct registry_fields *row), void *arg,
-    char *text, size_t cap, int *given)
+static int
+read_answer(int fd, void (*row)(void *arg, const struct registry_fields *row),
+    void *arg, char *text, size_t cap, int *given)
 {
 	void *space = malloc(IPC_MAX);
-	int r = -1, saved;
+	int r, saved;
 
-	*given = -1;
 	if (space == NULL)
 		return -1;
-	if (send_request(fd, operation, f, space) == 0)
-		r = read_answer(fd, space, row, arg, text, cap, given);
+	r = read_rows(fd, space, row, arg, text, cap, given);
 	saved = errno;
 	if (r != REGISTRY_OK && *given != -1) {
 		close(*given);
@@ -134,6 +154,32 @@ registry_call_fd(int fd, const char *operation,
 	free(space);
 	errno = saved;
 	return r;
+}
+
+int
+registry_end(int fd, void (*row)(void *arg, const struct registry_fields *row),
+    void *arg, char *text, size_t cap)
+{
+	int given = -1, r;
+
+	if (ipc_send(fd, REG_LAST, NULL, NULL, 0) == -1)
+		return -1;
+	r = read_answer(fd, row, arg, text, cap, &given);
+	if (given != -1)
+		close(given);
+	return r;
+}
+
+int
+registry_call_fd(int fd, const char *operation,
+    const struct registry_fields *f,
+    void (*row)(void *arg, const struct registry_fields *row), void *arg,
+    char *text, size_t cap, int *given)
+{
+	*given = -1;
+	if (registry_begin(fd, operation, f) == -1)
+		return -1;
+	return read_answer(fd, row, arg, text, cap, given);
 }
 
 int

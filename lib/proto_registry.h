@@ -19,7 +19,7 @@
 
 enum registry_type {
 	REG_REQUEST = 1,	/* u16 version, text operation, fields */
-	REG_MORE,		/* fields: one more object of a long request (load) */
+	REG_MORE,		/* fields: one more object of a long request */
 	REG_LAST,		/* end of a long request */
 	/* malle-registryd to malle-queued, on their pair, with a descriptor */
 	REG_NOTICE = 16,	/* text key; one message comes on it as on
@@ -83,5 +83,18 @@ int registry_call_fd(int fd, const char *operation,
     const struct registry_fields *f,
     void (*row)(void *arg, const struct registry_fields *row), void *arg,
     char *text, size_t cap, int *given) __attribute__((warn_unused_result));
+
+/*
+ * A long request: its begin, one object after the other, its end. The first two
+ * return 0 or -1 with errno (EMSGSIZE: too large, and not sent); the last one
+ * is registry_call(). Before it nothing is done.
+ */
+int registry_begin(int fd, const char *operation,
+    const struct registry_fields *f) __attribute__((warn_unused_result));
+int registry_more(int fd, const struct registry_fields *object)
+    __attribute__((warn_unused_result));
+int registry_end(int fd,
+    void (*row)(void *arg, const struct registry_fields *row), void *arg,
+    char *text, size_t cap) __attribute__((warn_unused_result));
 
 #endif

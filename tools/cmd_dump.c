@@ -102,7 +102,6 @@ struct loading {
 	struct registry_fields f;	/* of the object in work */
 	struct str text[REGISTRY_FIELDS_MAX];	/* what they point into */
 	bool in_object, ended;
-	char space[IPC_MAX];
 };
 
 static int
@@ -118,8 +117,6 @@ bad_line(const struct loading *l, const char *english, const char *french)
 static int
 send_object(struct loading *l)
 {
-	struct packer k;
-
 	if (!l->in_object)
 		return EX_OK;
 	l->in_object = false;
@@ -130,9 +127,7 @@ send_object(struct loading *l)
 			    "l'objet qui précède est trop grand");
 		l->f.v[i].value = str_slice(&l->text[i]);
 	}
-	pack_init(&k, l->space, sizeof(l->space));
-	registry_fields_pack(&k, &l->f);
-	if (ipc_send(l->fd, REG_MORE, &k, NULL, 0) == -1) {
+	if (registry_more(l->fd, &l->f) == -1) {
 		if (errno == EMSGSIZE)
 			return bad_line(l, "the object above is too large",
 			    "l'objet qui précède est trop grand");
@@ -261,35 +256,10 @@ send_all(struct loading *l, FILE *in)
 static int
 take_answer(struct loading *l)
 {
-	struct ipc_msg msg;
-	struct slice text;
-	char sentence[1024];
-	unsigned verdict;
+	char text[1024] = "";
+	int verdict = registry_end(l->fd, NULL, NULL, text, sizeof(text));
 
-	if (ipc_send(l->fd, REG_LAST, NULL, NULL, 0) == -1 ||
-	    ipc_recv(l->fd, l->space, &msg) != 1)
-		return registry_verdict(l->m, -1, "");
-	ipc_close_fds(&msg);
-	verdict = unpack_u8(&msg.body);
-	text = unpack_bytes(&msg.body, sizeof(sentence) - 1);
-	errno = EBADMSG;
-	if (msg.type != REG_END || !unpack_end(&msg.body) ||
-	    slice_to_cstr(text, sentence, sizeof(sentence)) == -1)
-		return registry_verdict(l->m, -1, "");
-	return registry_verdict(l->m, (int)verdict, sentence);
-}
-
-static int
-begin(struct loading *l, struct registry_fields *f)
-{
-	struct packer k;
-
-	caller_add(l->m, f);
-	pack_init(&k, l->space, sizeof(l->space));
-	pack_u16(&k, REGISTRY_PROTOCOL);
-	pack_bytes(&k, SLICE("load"));
-	registry_fields_pack(&k, f);
-	return ipc_send(l->fd, REG_REQUEST, &k, NULL, 0);
+	return registry_verdict(l->m, verdict, text);
 }
 
 static int
@@ -299,14 +269,14 @@ load_file(struct loading *l, struct registry_fields *f, FILE *in)
 
 	if ((l->fd = malle_connect(l->m, "registry.sock")) == -1)
 		return EX_UNAVAILABLE;
-	if (begin(l, f) == -1)
+	caller_add(l->m, f);
+	if (registry_begin(l->fd, "load", f) == -1)
 		status = registry_verdict(l->m, -1, "");
 	else if ((status = send_all(l, in)) == EX_OK)
 		status = take_answer(l);
 	close(l->fd);
 	for (size_t i = 0; i < REGISTRY_FIELDS_MAX; i++)
 		str_wipe(&l->text[i]);
-	explicit_bzero(l->space, sizeof(l->space));
 	return status;
 }
 
