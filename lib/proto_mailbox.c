@@ -128,3 +128,29 @@ box_headers_unpack(struct unpacker *u, struct box_headers *out)
 	out->from = unpack_text(u, BOX_HEADER_MAX);
 	out->subject = unpack_text(u, BOX_HEADER_MAX);
 }
+
+void
+box_strays_pack(struct packer *k, const struct box_strays *s)
+{
+	pack_u32(k, s->days);
+	pack_bytes(k, slice_of(s->address));
+	pack_bytes(k, slice_of(s->hostname));
+	pack_bytes(k, slice_of(s->language));
+	pack_bytes(k, slice_of(s->zone));
+}
+
+int
+box_strays_unpack(struct unpacker *u, struct box_strays *out)
+{
+	struct box_strays s;
+
+	s.days = unpack_u32(u);
+	unpack_cstr(u, s.address, sizeof(s.address));
+	unpack_cstr(u, s.hostname, sizeof(s.hostname));
+	unpack_cstr(u, s.language, sizeof(s.language));
+	unpack_cstr(u, s.zone, sizeof(s.zone));
+	if (!unpack_end(u) || s.days == 0)
+		return -1;
+	*out = s;
+	return 0;
+}

@@ -4,7 +4,9 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "lib/ipc.h"
+#include "lib/addr.h"
 #include "lib/maildir.h"
+#include "lib/zone.h"
 
 /*
  * Both ends of a SOCK_SEQPACKET pair that malle-registryd has made: one went to
@@ -18,9 +20,10 @@ enum box_right {
 	BOX_MAY_READ = 2,	/* its mail: the owner */
 	BOX_MAY_WRITE = 4,	/* add messages */
 	BOX_MAY_REMOVE = 8,	/* single messages: the owner */
-	BOX_MAY_PURGE = 16	/* all of it, for ever */
+	BOX_MAY_PURGE = 16,	/* all of it, for ever */
+	BOX_MAY_EMPTY = 32	/* what came by a catch-all, after a notice */
 };
-#define BOX_RIGHTS 31u
+#define BOX_RIGHTS 63u
 
 enum box_type {
 	BOX_MEASURE = 1,	/* nothing; BOX_FOLDERs */
@@ -34,6 +37,7 @@ enum box_type {
 	BOX_REMOVE,		/* a message's place */
 	BOX_PURGE,		/* nothing */
 	BOX_USAGE,		/* nothing; of a whole domain: BOX_USEDs */
+	BOX_STRAYS,		/* struct box_strays: one daily round */
 
 	BOX_FOLDER = 32,	/* text folder, u64 messages, u64 bytes */
 	BOX_MESSAGE,		/* struct box_message, struct box_headers; with
@@ -82,6 +86,16 @@ struct box_headers {
 	struct slice date, from, subject;
 };
 
+/* How long mail that came by a catch-all alone is kept, and what its owner is
+ * told with. */
+struct box_strays {
+	uint32_t days;
+	char address[ADDR_TEXT_MAX];		/* of the mailbox */
+	char hostname[ADDR_DOMAIN_MAX + 1];	/* of the mail server */
+	char language[3];
+	char zone[ZONE_RULE_MAX];	/* the rule of its clocks; "": our own */
+};
+
 /* True for what may be a folder: "", or ".Name", ".Name.Below". */
 bool box_is_folder(struct slice s);
 /* True for what a message's name may begin with. */
@@ -96,6 +110,10 @@ int box_message_unpack(struct unpacker *u, struct box_message *out)
 /* A message's place is its folder and its unique. */
 void box_place_pack(struct packer *k, const struct box_message *m);
 int box_place_unpack(struct unpacker *u, struct box_message *out)
+    __attribute__((warn_unused_result));
+void box_strays_pack(struct packer *k, const struct box_strays *s);
+/* All of the request is judged. 0, or -1 with *out untouched. */
+int box_strays_unpack(struct unpacker *u, struct box_strays *out)
     __attribute__((warn_unused_result));
 void box_headers_pack(struct packer *k, const struct box_headers *h);
 void box_headers_unpack(struct unpacker *u, struct box_headers *out);

@@ -84,6 +84,6 @@ box_act box_measure, box_list, box_read;		/* show.c */
 box_act box_write, box_sync;				/* write.c */
 box_act box_remove, box_purge;				/* remove.c */
 box_act box_usage;					/* usage.c */
-
+box_act box_empty_strays;				/* strays.c */
 
 #endif

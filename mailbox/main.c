@@ -37,7 +37,7 @@
 static const char usage_text[] =
     "usage: malle-mailbox DOMAIN MAILBOX RIGHTS BYTES MESSAGES\n"
     "       malle-mailbox -h\n"
-    "Measures, reads, fills or purges one mailbox for whoever asks.\n"
+    "Measures, reads, fills, empties or purges one mailbox for whoever asks.\n"
     "malle-spawn starts it, with the descriptors \"asker\" and \"mail\" in\n"
     "MALLE_FDS; see malle-mailbox(8).\n";
 
@@ -55,6 +55,7 @@ static const struct {
 	{ BOX_REMOVE,  BOX_MAY_REMOVE,  box_remove },
 	{ BOX_PURGE,   BOX_MAY_PURGE,   box_purge },
 	{ BOX_USAGE,   BOX_MAY_MEASURE, box_usage },
+	{ BOX_STRAYS,  BOX_MAY_EMPTY,   box_empty_strays },
 };
 /* clang-format on */
 
@@ -137,7 +138,7 @@ confine(struct box *b)
 		.files = 256, .processes = PROC_NO_FORK };
 	bool is_wide = (b->rights & BOX_MAY_PURGE) != 0 || *b->name == '\0';
 	struct sandbox_path kept = { -1, (b->rights & (BOX_MAY_WRITE |
-	    BOX_MAY_REMOVE | BOX_MAY_PURGE)) != 0 };
+	    BOX_MAY_REMOVE | BOX_MAY_PURGE | BOX_MAY_EMPTY)) != 0 };
 	struct sandbox_got got;
 	int mailbox = open_mailbox(b);
 

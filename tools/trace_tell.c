@@ -52,6 +52,11 @@ static const struct phrase phrases[] = {
 	  "arrival]",
 	  "{to} : distribué[ dans la boîte {mailbox}][, {delay} après son "
 	  "arrivée]" },
+	{ "catch-all-removed",
+	  "removed from the mailbox {mailbox}, after a notice: what comes by a "
+	  "catch-all is kept for {days} day(s)",
+	  "supprimé de la boîte {mailbox}, après un avis : ce qui vient par une "
+	  "adresse de capture est gardé {days} jour(s)" },
 	{ "discarded",
 	  "{to}: thrown away, as {discard} wants it",
 	  "{to} : jeté, comme {discard} le veut" },

@@ -1,7 +1,7 @@
-/* clock.c - a clock that a test moves, for the manager of the queue. */
+/* clock.c - a clock that a test moves. */
 /* SPDX-License-Identifier: ISC */
 /*
- * Linked into malle-queued in the place of clock_gettime(). How many seconds
+ * Linked into a program in the place of clock_gettime(). How many seconds
  * have passed beside the real ones is the first word of the file "clock" in the
  * folder of the program; without that file the clock is the real one. It is
  * mapped before main, so that the sandbox needs no right for it.

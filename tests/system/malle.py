@@ -487,13 +487,13 @@ class Instance:
 
 
 class Clock:
-    """A malle-queued in a folder, by a clock that only forward() moves faster
-    than the real one."""
+    """A malle-queued, or another program, in a folder, by a clock that only
+    forward() moves faster than the real one."""
 
-    def __init__(self, folder):
-        self.program = os.path.join(folder, "malle-queued")
+    def __init__(self, folder, name="queued"):
+        self.program = os.path.join(folder, "malle-" + name)
         self.passed = 0
-        shutil.copy(os.path.join(BIN, "queued-clock"), self.program)
+        shutil.copy(os.path.join(BIN, name + "-clock"), self.program)
         with open(os.path.join(folder, "clock"), "wb+") as f:
             f.write(bytes(8))
             f.flush()

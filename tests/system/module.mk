@@ -6,3 +6,8 @@ TEST_TOOLS += queued-clock
 queued-clock_SRC := $(malle-queued_SRC) tests/system/clock.c
 queued-clock_LIBS := -Wl,--wrap=clock_gettime
 queued-clock_STATIC := 1
+# One mailbox, by the same clock.
+TEST_TOOLS += mailbox-clock
+mailbox-clock_SRC := $(malle-mailbox_SRC) tests/system/clock.c
+mailbox-clock_LIBS := -Wl,--wrap=clock_gettime
+mailbox-clock_STATIC := 1

@@ -65,6 +65,11 @@ static const struct {
 	  "catch-all of x.fr)",
 	  "destinataire no@x.fr : va dans la boîte b@x.fr (nom inexistant : par "
 	  "l'adresse de capture de x.fr)" },
+	{ AT "i catch-all-removed mailbox=b@x.fr days=30",
+	  "removed from the mailbox b@x.fr, after a notice: what comes by a "
+	  "catch-all is kept for 30 day(s)",
+	  "supprimé de la boîte b@x.fr, après un avis : ce qui vient par une "
+	  "adresse de capture est gardé 30 jour(s)" },
 	{ AT "i left-out to=all@x.fr text=\"no <b@x.fr>\"",
 	  "recipient all@x.fr: leads to an address that gets nothing: no <b@x.fr>",
 	  "destinataire all@x.fr : mène à une adresse qui ne reçoit rien : no "
