@@ -279,9 +279,9 @@ forget_relays(struct request *q, const char *domain)
 	    &leaving));
 }
 
-/* Deletes every address of a domain. */
+/* Deletes every address of a domain; what is on the disk is on record. */
 static enum registry_result
-delete_addresses(struct request *q, const char *domain, bool leave_records)
+delete_addresses(struct request *q, const char *domain)
 {
 	struct census c = { .names = STR_INIT(1024 * 1024 * 1024),
 		.want_names = true };
@@ -299,7 +299,7 @@ delete_addresses(struct request *q, const char *domain, bool leave_records)
 		    sizeof(name)) == -1 || object_load(q->r->store, &kind_user,
 		    name, &bytes, &o) != 1)
 			result = say_failed(q);
-		else if (leave_records && o.kind == &kind_user)
+		else if (o.kind == &kind_user)
 			result = remove_user(q, &o);
 		else
 			result = change(q, &o, NULL);
@@ -332,7 +332,7 @@ become_alias(struct request *q, struct object *d)
 		    "%s a des alias de domaine : modifiez-les d'abord.",
 		    d->name);
 	if ((result = check_alias_of(q, d)) != REGISTRY_OK ||
-	    (result = delete_addresses(q, d->name, false)) != REGISTRY_OK)
+	    (result = delete_addresses(q, d->name)) != REGISTRY_OK)
 		return result;
 	return forget_relays(q, d->name);
 }
@@ -524,7 +524,7 @@ op_domain_delete(struct request *q)
 	if (result == REGISTRY_OK)
 		result = may_delete(q, d.name);
 	if (result == REGISTRY_OK)
-		result = delete_addresses(q, d.name, true);
+		result = delete_addresses(q, d.name);
 	if (result == REGISTRY_OK)
 		result = leave_record(q, &d, object_get(&d, "uid"));
 	if (result == REGISTRY_OK)

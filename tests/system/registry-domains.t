@@ -118,6 +118,33 @@ def hosts(r):
     r.ask("relay.delete", net="192.0.2.2")
 
 
+def other_name(r):
+    """What came to the mailboxes of a domain that becomes another name is no
+    mail of who has such a name there later."""
+    r.ask("domain.add", name="nom.example")
+    r.ask("user.add", address="louis@nom.example", hash="!")
+    r.ask("suffix.add", name="nom.example", mandatory="louis abuse")
+    eq(r.ask("domain.set", name="nom.example", alias_of="a.fr")[1], "ok",
+       "it becomes another name")
+    eq(sorted(x["name"] for x in r.ask("removed.list")[0]
+              if x["name"].endswith("@nom.example")),
+       ["louis@nom.example", "postmaster@nom.example"],
+       "their mail is on record")
+    eq(r.ask("undo", id=r.ask("journal")[0][-1]["id"])[1], "ok", "undone")
+    eq([x["name"] for x in r.ask("removed.list")[0]
+        if x["name"].endswith("@nom.example")], [], "it is theirs again")
+    eq(r.ask("domain.set", name="nom.example", alias_of="a.fr")[1], "ok",
+       "it becomes another name")
+    r.ask("suffix.delete", name="nom.example")
+    r.ask("domain.set", name="nom.example", alias_of="")
+    eq(r.ask("user.add", address="louis@nom.example", hash=HASH)[1],
+       "exists", "a name is kept for its former owner")
+    r.ask("user.add", address="louis@nom.example", hash=HASH, force="yes")
+    ok(b"louis-2" in r.secrets("nom.example")["louis"],
+       "else it gets a folder of its own")
+    r.ask("domain.delete", name="nom.example", all="yes")
+
+
 def taken(r):
     """"domains" is the name of a table: one of that name would be written over
     the index of all logins, and neither would be found again."""
@@ -194,6 +221,7 @@ with registryd.Registry() as r:
     forgotten(r)
     not_again(r)
     hosts(r)
+    other_name(r)
     taken(r)
     states(r)
     names(r)
