@@ -16,6 +16,8 @@
 #define REGISTRY_FIELDS_MAX 64
 #define REGISTRY_NAME_MAX 64
 #define REGISTRY_VALUE_MAX 60000
+#define REGISTRY_LINES_MAX 500	/* in one user.import, and */
+#define REGISTRY_LINES_BYTES 250000	/* of all their fields */
 
 enum registry_type {
 	REG_REQUEST = 1,	/* u16 version, text operation, fields */

@@ -19,6 +19,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/proc.h"
+#include "registry/rights.h"
 
 #define PER_USER 8
 #define IDLE_MS 60000
@@ -149,6 +150,36 @@ conn_log(const struct conn *c)
 
 /* Requests. */
 
+void
+conn_refuse(struct conn *c, enum registry_result verdict)
+{
+	if (c->q.op == NULL || !(c->q.op->flags & OP_LONG)) {
+		conn_answer(c, verdict);
+		conn_log(c);
+		return;
+	}
+	/* An answer before its end would be lost with the connection that the
+	 * asker still writes to. */
+	c->refused = true;
+	c->verdict = verdict;
+	c->state = CONN_LOADING;
+	progress(c);
+}
+
+void
+conn_proved(struct conn *c)
+{
+	c->state = CONN_READY;
+	if (!(c->q.op->flags & OP_LONG))
+		return;
+	if (!(c->q.op->roles & c->q.role)) {
+		conn_refuse(c, rights_refuse(&c->q));
+		return;
+	}
+	c->state = CONN_LOADING;
+	progress(c);
+}
+
 /* True when this user is already having a password of the same account
  * verified: one at a time keeps guessing slow. */
 static bool
@@ -179,15 +210,11 @@ begin_request(struct service *s, struct conn *c, struct slice operation)
 		    "Un autre mot de passe est en cours de vérification : "
 		    "réessayez.");
 	}
-	c->refused = result != REGISTRY_OK;
-	c->verdict = result;
-	if (c->refused && c->q.op != NULL && (c->q.op->flags & OP_LONG)) {
-		/* An answer before its end would be lost with the connection
-		 * that the asker still writes to. */
-		c->state = CONN_LOADING;
-	} else if (c->refused) {
-		conn_answer(c, result);
-		conn_log(c);
+	c->refused = false;
+	c->objects = 0;
+	c->objects_len = 0;
+	if (result != REGISTRY_OK) {
+		conn_refuse(c, result);
 	} else if (job != NULL) {
 		job->owner = c->id;
 		hasher_submit(s->hasher, job);
@@ -223,19 +250,41 @@ take_request(struct service *s, struct conn *c, const struct ipc_msg *m)
 	return 0;
 }
 
+/* Counts one more object. Lines stay in memory: they may hold passwords. */
+static bool
+is_too_long(struct conn *c, size_t len)
+{
+	c->objects++;
+	c->objects_len += len;
+	return (c->q.op->flags & OP_LINES) &&
+	    (c->objects > REGISTRY_LINES_MAX ||
+	    c->objects_len > REGISTRY_LINES_BYTES);
+}
+
 static int
 take_more(struct conn *c, const struct ipc_msg *m)
 {
 	if (m->type == REG_LAST && m->body.len == 0) {
 		c->state = CONN_READY;
-		if (c->refused)
+		if (c->refused) {
 			conn_answer(c, c->verdict);
+			conn_log(c);
+		}
 		return 0;
 	}
 	if (m->type != REG_MORE)
 		return -1;
 	if (c->refused)
 		return 0;
+	if (is_too_long(c, m->body.len)) {
+		conn_refuse(c, say(&c->q, REGISTRY_INVALID,
+		    "One request has at most %d lines of %d bytes together: "
+		    "send several.",
+		    "Une requête a au plus %d lignes, de %d octets ensemble : "
+		    "envoyez-en plusieurs.", REGISTRY_LINES_MAX,
+		    REGISTRY_LINES_BYTES));
+		return 0;
+	}
 	spool_put(&c->in, REG_MORE, slice_make(m->body.p, m->body.len));
 	return 0;
 }

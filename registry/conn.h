@@ -27,6 +27,8 @@ struct conn {
 	uint64_t id;
 	bool is_pair;		/* to a program of ours: never answered */
 	bool refused;		/* a long request: read to its end all the same */
+	unsigned objects;	/* of a long request, so far */
+	size_t objects_len;
 	unsigned role;		/* of the peer */
 	uid_t uid;
 	char *message;		/* of the request; its fields point into it */
@@ -61,6 +63,10 @@ void conn_close(struct conn *c);
 void conn_read(struct service *s, struct conn *c);
 /* The verdict, behind the rows, on its way. */
 void conn_answer(struct conn *c, enum registry_result verdict);
+/* The same of a refusal: behind the end of a long request. */
+void conn_refuse(struct conn *c, enum registry_result verdict);
+/* The password of who asks was the right one. */
+void conn_proved(struct conn *c);
 /* Sends what the peer takes. */
 void conn_send(struct service *s, struct conn *c);
 /* Forgets the request; the connection waits for the next one. */

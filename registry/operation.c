@@ -230,8 +230,8 @@ change(struct request *q, const struct object *before,
 
 /* Judging a request before it is done. */
 
-static const struct operation *
-find(struct slice name)
+const struct operation *
+operation_find(struct slice name)
 {
 	for (const struct operation *op = operations; op->name != NULL; op++)
 		if (slice_eq(name, slice_of(op->name)))
@@ -305,14 +305,14 @@ operation_prepare(struct request *q, struct slice operation,
 
 	*job = NULL;
 	q->french = slice_eq(field(q, "language-of-answer"), SLICE("fr"));
-	if ((q->op = find(operation)) == NULL)
+	if ((q->op = operation_find(operation)) == NULL)
 		return say(q, REGISTRY_INVALID, "There is no such operation.",
 		    "Cette opération n'existe pas.");
 	q->proving = wants_login(q);
 	/* Without a password, "as" must not be taken for the caller's role. */
 	if ((!q->proving && (field(q, "as").p != NULL ||
 	    !(q->op->roles & q->role))) ||
-	    (q->proving && (q->op->flags & OP_LONG)))
+	    (q->proving && (q->op->flags & (OP_LONG | OP_LINES)) == OP_LONG))
 		return rights_refuse(q);
 	if (!is_place(field(q, "from")))
 		return say(q, REGISTRY_INVALID,

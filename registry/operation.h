@@ -30,6 +30,7 @@ enum right {
 #define OP_WRITE 1u	/* may change something: not answered before it is durable */
 #define OP_LONG 2u	/* objects follow as REG_MORE, then REG_LAST */
 #define OP_HASH 4u	/* a field "password" is judged and hashed before */
+#define OP_LINES 8u	/* OP_LONG, within REGISTRY_LINES_MAX and _BYTES */
 /* and GRANTED(...): what the owner must have been granted for it (schema.h) */
 
 #define REQUEST_TEXT 600
@@ -79,6 +80,9 @@ enum registry_result operation_prepare(struct request *q,
 /* Does it, in a transaction of its own inside the open one: what it did not
  * finish is undone. Rows go to q->out. */
 enum registry_result operation_run(struct request *q);
+
+/* The row of that name, or NULL. */
+const struct operation *operation_find(struct slice name);
 
 /* For the acts. */
 
@@ -163,7 +167,7 @@ operation_act op_domain_add, op_domain_list, op_domain_show, op_domain_set,
     op_domain_delete;
 operation_act op_user_add, op_user_list, op_user_show, op_user_set,
     op_user_passwd, op_user_delete, op_user_restore, op_user_propose,
-    op_user_rename;
+    op_user_rename, op_user_import;
 operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
     op_alias_delete;
 operation_act op_object_add, op_object_list, op_object_show, op_object_set,

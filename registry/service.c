@@ -63,7 +63,7 @@ take_hashes(struct service *s)
 		c = &s->conns[i];
 		c->job = c->q.hash = job;
 		if (job->verified) {
-			c->state = CONN_READY;
+			conn_proved(c);
 			continue;
 		}
 		c->state = CONN_DELAYED;
@@ -213,10 +213,9 @@ look_at_clock(struct conn *c, int64_t now)
 		return;
 	switch (c->state) {
 	case CONN_DELAYED:
-		conn_answer(c, say(&c->q, REGISTRY_REFUSED,
+		conn_refuse(c, say(&c->q, REGISTRY_REFUSED,
 		    "The current password is not the one of this account.",
 		    "Le mot de passe actuel n'est pas celui de ce compte."));
-		conn_log(c);
 		break;
 	case CONN_IDLE:
 	case CONN_LOADING:

@@ -19,7 +19,7 @@ struct store;
 
 #define STORE_KEY_MAX 512
 #define STORE_VALUE_MAX 262144
-#define STORE_DEPTH 2		/* transactions inside each other */
+#define STORE_DEPTH 3		/* transactions inside each other */
 
 /* Opens or makes the store in the working folder, and recovers what a crash
  * left. NULL with errno; *why (static) says what failed. */

@@ -38,6 +38,11 @@ def request(operation, fields, version=1):
             pack_fields(fields))
 
 
+def more(fields):
+    """An object of a long request."""
+    return struct.pack("<H", MORE) + pack_fields(list(fields.items()))
+
+
 def unpack_fields(data):
     n, at, fields = struct.unpack_from("<H", data)[0], 2, {}
     for _ in range(n):
@@ -66,6 +71,11 @@ def answer(s):
         else:
             (size,) = struct.unpack_from("<I", data, 3)
             return rows, VERDICTS[data[2]], data[7:7 + size].decode()
+
+
+def verdicts(rows):
+    """What became of each line of user.import."""
+    return [VERDICTS[int(x["verdict"])] for x in rows if "verdict" in x]
 
 
 class Registry:
@@ -171,12 +181,25 @@ class Registry:
                                        for k, v in fields.items()]))
             return answer(s)
 
-    def attempt(self, operation, **fields):
+    def ask_long(self, operation, objects, **fields):
+        """The same of a request that objects follow."""
+        with self.connect() as s:
+            s.send(request(operation, list(fields.items())))
+            for fields in objects:
+                s.send(more(fields))
+            s.send(struct.pack("<H", LAST))
+            return answer(s)
+
+    def attempt(self, operation, objects=None, **fields):
         """The answer; None when the program ends before it: a connection that
         it has not taken would wait for its next start."""
         try:
             with self.connect() as s:
                 s.send(request(operation, list(fields.items())))
+                for fields in objects or []:
+                    s.send(more(fields))
+                if objects is not None:
+                    s.send(struct.pack("<H", LAST))
                 if malle.until(lambda: select.select([s], [], [], 0)[0] or
                                not malle._alive(self.process.pid)) and \
                         select.select([s], [], [], 0)[0]:
@@ -209,12 +232,12 @@ class Registry:
         """A message of malle-authd."""
         self.auth.send(request("login", list(fields.items())))
 
-    def malle(self, *argv, input="", lang="C"):
+    def malle(self, *argv, input="", lang="C", timeout=120):
         env = dict(os.environ, LC_ALL=lang)
         return subprocess.run(
             [os.path.join(malle.BIN, "malle"), "-c", self.conf_path] +
             list(argv), input=input, text=True, capture_output=True, env=env,
-            timeout=120)
+            timeout=timeout)
 
     def path(self, *parts):
         return os.path.join(self.base, *parts)
@@ -227,6 +250,14 @@ class Registry:
                 return cdb(f.read())
         except FileNotFoundError:
             return None
+
+    def generation(self, *parts):
+        """How often a table was compiled."""
+        with open(self.path(*parts), "rb") as f:
+            data = f.read()
+        at = data.index(b"\0generation") + 12
+        (size,) = struct.unpack_from("<I", data, at)
+        return struct.unpack_from("<Q", data, at + 4 + size)[0]
 
     def addresses(self, domain):
         return self.table("public", "tables", "domains", domain + ".cdb")
