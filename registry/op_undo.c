@@ -408,6 +408,27 @@ judge_entry(struct undoing *u, struct journal_entry *e)
 	return result;
 }
 
+/* A mailbox that went with its whole domain, whose record, there by now, has the
+ * uid. */
+static enum registry_result
+leave_with_domain(struct undoing *u, struct journal_entry *e)
+{
+	const struct object *o = object_of(e);
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result = REGISTRY_OK;
+	const char *domain = address_domain(o->name);
+	struct object d;
+	int found = 1;
+
+	if (o->kind == &kind_user)
+		found = registry_domain(u->q->r, domain, &bytes, &d);
+	if (found == 0 && (found = object_load(u->q->r->store, &kind_removed,
+	    domain, &bytes, &d)) == 1)
+		result = leave_record(u->q, o, object_get(&d, "uid"));
+	str_free(&bytes);
+	return found == -1 ? say_failed(u->q) : result;
+}
+
 static enum registry_result
 each_entry(struct undoing *u,
     enum registry_result (*one)(struct undoing *u, struct journal_entry *e))
@@ -486,6 +507,8 @@ undo(struct request *q, uint64_t id, const char *deleted)
 		result = each_entry(&u, judge_scope);
 	if (result == REGISTRY_OK)
 		result = each_entry(&u, judge_entry);
+	if (result == REGISTRY_OK)
+		result = each_entry(&u, leave_with_domain);
 	result = gone_judge(q, &u.gone, result);
 	if (result != REGISTRY_OK)
 		return result;

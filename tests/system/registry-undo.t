@@ -168,6 +168,21 @@ def dangling(r):
     r.ask("user.delete", address="ann@m.test")
 
 
+def whole_domain(r):
+    """Mail that came meanwhile to mailboxes of a domain that goes with them."""
+    r.malle("load", input="malleposte-registry 1\ndomain w.test\n"
+            "user bob@w.test\nend 2\n")
+    eq(undo(r, last(r))[1], "ok", "a domain that was loaded with a mailbox")
+    eq([x["name"] for x in r.ask("removed.list")[0] if "w.test" in x["name"]],
+       ["w.test", "bob@w.test", "postmaster@w.test"], "all is on record")
+    r.ask("domain.add", name="w.test", force="yes")
+    eq(r.ask("user.add", address="bob@w.test", hash=HASH)[1], "exists",
+       "nobody gets the mail with the name")
+    r.ask("user.add", address="bob@w.test", hash=HASH, force="yes")
+    ok(b"bob-2" in r.secrets("w.test")["bob"], "not by force, either")
+    r.ask("domain.delete", name="w.test", all="yes")
+
+
 def suffixes(r):
     """What each domain must have is there after an undo, too."""
     r.ask("suffix.add", name="m.test", mandatory="legal")
@@ -220,6 +235,7 @@ def others_hosts(r):
 
 with registryd.Registry() as r:
     dangling(r)
+    whole_domain(r)
     suffixes(r)
     purged(r)
     others_hosts(r)
