@@ -224,8 +224,13 @@ change(struct request *q, const struct object *before,
 		    "réessayez dans un instant.", before->name);
 	if (result != REGISTRY_OK)
 		return result;
-	return registry_change(q->r, &who, before, after) == -1 ?
-	    say_failed(q) : limits_judge(q, before, after);
+	if (registry_change(q->r, &who, before, after) == 0)
+		return limits_judge(q, before, after);
+	return errno != EMSGSIZE ? say_failed(q) : say(q, REGISTRY_INVALID,
+	    "%s would be too large: all that is said of it may have %d bytes.",
+	    "%s serait trop long : tout ce qui en est dit peut avoir %d "
+	    "octets.", (after != NULL ? after : before)->name,
+	    OBJECT_BYTES_MAX);
 }
 
 /* Judging a request before it is done. */

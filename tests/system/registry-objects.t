@@ -322,6 +322,17 @@ def long_change(r):
            "what is shown of it is whole: %d bytes" % len(text))
 
 
+def too_large(r):
+    """Attributes that fit each alone, not together."""
+    targets = " ".join("%040d@ici.exemple.example" % i for i in range(900))
+    r.ask("user.add", address="eve@long.test", forward=targets)
+    got = r.ask("user.set", address="eve@long.test", vacation_text="x" * 9999)
+    ok(got[1] == "invalid" and "too large" in got[2],
+       "it is told, and not to try again: " + got[2])
+    ok("failed" not in got[2] and " store " not in r.log(),
+       "nothing has failed")
+
+
 with registryd.Registry() as r:
     domains(r)
     users(r)
@@ -331,6 +342,7 @@ with registryd.Registry() as r:
     commands(r)
     hostile(r)
     long_change(r)
+    too_large(r)
     eq(r.stop(), 0, "it ends with 0")
     eq(r.violations(), [], "without leaving its role")
 malle.done()
