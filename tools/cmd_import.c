@@ -4,10 +4,11 @@
 /*
  * Order: the file is read whole; each line is judged by the registry, which is
  * asked to make it and not to (check=yes); what the lines come to together is
- * compared with the limits; then the good ones are made, one request each. The
- * report is in the order of the lines, after what is said of the whole file.
+ * compared with the limits; then the good ones are made, many in one request
+ * and each as if alone (import_ask.c). The report is in the order of the lines,
+ * after what is said of the whole file.
  * With --dry-run nothing is made, with --all-or-nothing only if all are good.
- * Limits: FILE_MAX bytes, LINES_MAX lines.
+ * Limits: FILE_MAX bytes, IMPORT_LINES_MAX lines.
  */
 
 #include <errno.h>
@@ -82,24 +83,6 @@ ask(struct import *i, const char *operation, struct registry_fields *f,
 	return false;
 }
 
-static struct slice
-cell(const struct import *i, const struct csv_row *row, const char *field)
-{
-	for (size_t c = 0; c < i->n_columns && c < row->n; c++)
-		if (slice_eq(i->columns[c], slice_of(field)))
-			return row->cells[c];
-	return SLICE_EMPTY;
-}
-
-static bool
-is_in_file(const struct import *i, const char *address)
-{
-	for (size_t l = 0; l < i->n; l++)
-		if (strcmp(i->lines[l].address, address) == 0)
-			return true;
-	return false;
-}
-
 static void
 keep_name(void *arg, const struct registry_fields *row)
 {
@@ -118,18 +101,21 @@ propose(struct import *i, const struct csv_row *row, struct slice domain,
 	char number[16];
 
 	why->verdict = REGISTRY_OK;
+	/* The lines before it have their addresses when they were judged. */
+	if (!import_finish(i))
+		return false;
 	for (unsigned n = 1; n < NAMESAKES; n++) {
 		struct registry_fields f = { .n = 0 };
 
 		snprintf(number, sizeof(number), "%u", n);
 		registry_add(&f, "name", domain);
-		registry_add(&f, "first", cell(i, row, "first"));
-		registry_add(&f, "last", cell(i, row, "last"));
+		registry_add(&f, "first", import_cell(i, row, "first"));
+		registry_add(&f, "last", import_cell(i, row, "last"));
 		registry_add(&f, "number", slice_of(number));
 		l->address[0] = '\0';
 		if (!ask(i, "user.propose", &f, keep_name, l, why))
 			return false;
-		if (why->verdict != REGISTRY_OK || !is_in_file(i, l->address))
+		if (why->verdict != REGISTRY_OK || !import_has(i, l->address))
 			return true;
 	}
 	return true;
@@ -140,15 +126,16 @@ static bool
 find_address(struct import *i, const struct csv_row *row,
     struct import_line *l, struct request_text *why)
 {
-	struct slice name = cell(i, row, "address");
-	struct slice domain = cell(i, row, "domain");
+	struct slice name = import_cell(i, row, "address");
+	struct slice domain = import_cell(i, row, "domain");
 
 	why->verdict = REGISTRY_OK;
 	if (domain.len == 0 && i->domain != NULL)
 		domain = slice_of(i->domain);
 	if (name.len == 0)
-		name = cell(i, row, "login");
-	if (name.len == 0 && domain.len > 0 && cell(i, row, "last").len > 0)
+		name = import_cell(i, row, "login");
+	if (name.len == 0 && domain.len > 0 &&
+	    import_cell(i, row, "last").len > 0)
 		return propose(i, row, domain, l, why);
 	if (name.len > 0 && memchr(name.p, '@', name.len) == NULL &&
 	    domain.len > 0)
@@ -164,76 +151,8 @@ find_address(struct import *i, const struct csv_row *row,
 		    "and last, with a domain.", "Il n'y a pas d'adresse : une "
 		    "colonne adresse, ou identifiant, ou prénom et nom, avec "
 		    "un domaine."));
-	} else if (is_in_file(i, l->address)) {
-		why->verdict = REGISTRY_EXISTS;
-		snprintf(why->text, sizeof(why->text), tr(i->m,
-		    "%s is in the file twice.", "%s est deux fois dans le "
-		    "fichier."), l->address);
 	}
 	return true;
-}
-
-/* The columns that are no attributes, or have their own way. */
-static bool
-is_special(struct slice field)
-{
-	static const char *const names[] = { "address", "login", "domain",
-		"first", "last", "password", "hash", NULL };
-
-	for (size_t i = 0; names[i] != NULL; i++)
-		if (slice_eq(field, slice_of(names[i])))
-			return true;
-	return false;
-}
-
-static void
-add_secret(const struct import *i, const struct csv_row *row,
-    const struct import_line *l, struct registry_fields *f)
-{
-	if (cell(i, row, "password").len > 0)
-		registry_add(f, "password", cell(i, row, "password"));
-	else if (cell(i, row, "hash").len > 0)
-		registry_add(f, "hash", cell(i, row, "hash"));
-	else if (l->password[0] != '\0')
-		registry_add(f, "password", slice_of(l->password));
-	else
-		registry_add(f, "hash", SLICE("!"));
-}
-
-static void
-fill_request(const struct import *i, const struct csv_row *row,
-    struct import_line *l, struct registry_fields *f)
-{
-	struct slice first = cell(i, row, "first"), last = cell(i, row, "last");
-
-	registry_add(f, "address", slice_of(l->address));
-	for (size_t c = 0; c < i->n_columns && c < row->n; c++)
-		if (!is_special(i->columns[c]) && row->cells[c].len > 0 &&
-		    f->n < REGISTRY_FIELDS_MAX / 2)
-			f->v[f->n++] = (struct registry_field){ i->columns[c],
-				row->cells[c] };
-	if (cell(i, row, "full-name").len == 0 && last.len > 0) {
-		snprintf(l->full_name, sizeof(l->full_name), "%.*s%s%.*s",
-		    SLICE_FMT(first), first.len > 0 ? " " : "",
-		    SLICE_FMT(last));
-		registry_add(f, "full-name", slice_of(l->full_name));
-	}
-	if (i->must_change)
-		registry_add(f, "must-change", SLICE("yes"));
-	if (i->force)
-		registry_add(f, "force", SLICE("yes"));
-	add_secret(i, row, l, f);
-}
-
-static void
-keep_row(void *arg, const struct registry_fields *row)
-{
-	struct import_line *l = arg;
-	struct slice quota = registry_field(row, "quota-bytes");
-
-	keep_name(arg, row);
-	if (quota.p == NULL || num_parse(quota, 0, UINT64_MAX, &l->quota) == -1)
-		l->quota = 0;
 }
 
 static void
@@ -246,14 +165,30 @@ put_json(const char *name, struct slice value, bool is_first)
 	json_put_string(stdout, value);
 }
 
-void
-import_report(const struct import *i, unsigned line, const char *result,
-    const struct import_line *l, const char *text)
+/* The word for what became of a line. */
+static const char *
+result_word(const struct import *i, const char *result)
 {
-	char number[16];
-	bool show = strcmp(result, "made") == 0 && l->password[0] != '\0';
+	static const struct {
+		const char *english, *french;
+	} words[] = { { "bad", "erreur" }, { "made", "créée" },
+		{ "unknown", "incertaine" } };
 
-	snprintf(number, sizeof(number), "%u", line);
+	for (size_t n = 0; i->m->french && n < sizeof(words) / sizeof(*words);
+	    n++)
+		if (strcmp(words[n].english, result) == 0)
+			return words[n].french;
+	return result;
+}
+
+void
+import_report(const struct import *i, const struct import_line *l,
+    const char *result, const char *text)
+{
+	bool show = l->is_good && !i->judging && l->password[0] != '\0';
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", l->line);
 	if (i->m->json) {
 		putchar('{');
 		put_json("line", slice_of(number), true);
@@ -265,9 +200,7 @@ import_report(const struct import *i, unsigned line, const char *result,
 		puts("}");
 		return;
 	}
-	printf("%s\t%s\t", number, i->m->french && strcmp(result, "bad") == 0 ?
-	    "erreur" : i->m->french && strcmp(result, "made") == 0 ? "créée" :
-	    result);
+	printf("%s\t%s\t", number, result_word(i, result));
 	text_put_escaped(stdout, slice_of(l->address[0] != '\0' ? l->address :
 	    "-"));
 	printf("\t");
@@ -275,40 +208,36 @@ import_report(const struct import *i, unsigned line, const char *result,
 	putchar('\n');
 }
 
-/* Judges one line, or makes it. False: no use in going on. */
+/* A row with more cells than columns has a separator too many. */
 static bool
-do_line(struct import *i, const struct csv_row *row, struct import_line *l,
-    bool judge)
+is_too_wide(const struct import *i, const struct csv_row *row)
 {
-	struct registry_fields f = { .n = 0 };
+	for (size_t c = i->n_columns; c < row->n; c++)
+		if (row->cells[c].len > 0)
+			return true;
+	return false;
+}
+
+static bool
+judge_line(struct import *i, const struct csv_row *row,
+    struct import_line *l)
+{
 	struct request_text why;
 
-	if (judge && !find_address(i, row, l, &why))
+	if (is_too_wide(i, row))
+		return import_refuse(i, l, tr(i->m, "More cells than columns.",
+		    "Plus de cases que de colonnes."));
+	if (!find_address(i, row, l, &why))
 		return false;
-	if (!judge || why.verdict == REGISTRY_OK) {
-		if (judge && i->random && cell(i, row, "password").len == 0 &&
-		    cell(i, row, "hash").len == 0 &&
-		    secret_random(l->address, l->password) == -1)
-			return false;
-		fill_request(i, row, l, &f);
-		if (judge)
-			registry_add(&f, "check", SLICE("yes"));
-		if (!ask(i, "user.add", &f, keep_row, l, &why))
-			return false;
+	if (why.verdict != REGISTRY_OK)
+		return import_refuse(i, l, why.text);
+	if (i->random && import_cell(i, row, "password").len == 0 &&
+	    import_cell(i, row, "hash").len == 0 &&
+	    secret_random(l->address, l->password) == -1) {
+		i->status = EX_OSERR;
+		return false;
 	}
-	l->is_good = why.verdict == REGISTRY_OK;
-	if (!l->is_good) {
-		i->bad++;
-		if (!judge)
-			import_report(i, l->line, "bad", l, why.text);
-		else if ((l->reason = strdup(why.text)) == NULL)
-			return false;
-	} else if (!judge) {
-		i->made++;
-		import_report(i, l->line, "made", l, "");
-		welcome_send(i->m, &i->welcome, l->address);
-	}
-	return true;
+	return import_send(i, row, l);
 }
 
 /* The first line: what the columns are. */
@@ -340,34 +269,15 @@ take_header(struct import *i, struct csv *c)
 static struct import_line *
 new_line(struct import *i, const struct csv_row *row)
 {
-	struct import_line *p;
+	struct import_line *l = &i->lines[i->n];
 
-	if (i->n == i->cap) {
-		size_t cap = i->cap * 2 + 64;
-
-		if (i->n >= IMPORT_LINES_MAX || (p = calloc(cap,
-		    sizeof(*p))) == NULL)
-			return NULL;
-		if (i->n > 0)
-			memcpy(p, i->lines, i->n * sizeof(*p));
-		import_forget(i);
-		i->lines = p;
-		i->cap = cap;
+	if (i->n == IMPORT_LINES_MAX) {
+		i->status = EX_SOFTWARE;
+		return NULL;
 	}
-	p = &i->lines[i->n];
-	memset(p, 0, sizeof(*p));
-	p->line = row->line;
-	return p;
-}
-
-/* A row with more cells than columns has a separator too many. */
-static bool
-is_too_wide(const struct import *i, const struct csv_row *row)
-{
-	for (size_t c = i->n_columns; c < row->n; c++)
-		if (row->cells[c].len > 0)
-			return true;
-	return false;
+	i->n++;
+	l->line = row->line;
+	return l;
 }
 
 static bool
@@ -377,44 +287,32 @@ judge_all(struct import *i, struct csv *c)
 	struct csv_row row;
 	int r;
 
-	while ((r = csv_next(c, &row)) == 1) {
-		if ((l = new_line(i, &row)) == NULL) {
-			i->status = EX_SOFTWARE;
+	while ((r = csv_next(c, &row)) == 1)
+		if ((l = new_line(i, &row)) == NULL || !judge_line(i, &row, l))
 			return false;
-		}
-		if (is_too_wide(i, &row)) {
-			i->bad++;
-			l->reason = strdup(tr(i->m, "More cells than columns.",
-			    "Plus de cases que de colonnes."));
-			if (l->reason == NULL)
-				return false;
-		} else if (!do_line(i, &row, l, true)) {
-			return false;
-		}
-		i->n++;
+	if (r == -1) {
+		i->bad++;
+		i->cut_short = row.line;
 	}
-	if (r == 0)
-		return true;
-	i->bad++;
-	i->cut_short = row.line;
-	return true;
+	return import_finish(i);
 }
 
 static void
-report_judged(const struct import *i, const struct import_line *l)
+report_judged(const struct import *i)
 {
-	if (l->is_good)
-		import_report(i, l->line, "ok", l, "");
-	else if (l->reason != NULL)
-		import_report(i, l->line, "bad", l, l->reason);
+	for (size_t n = 0; n < i->n; n++)
+		import_report(i, &i->lines[n],
+		    i->lines[n].is_good ? "ok" : "bad",
+		    import_reason(&i->lines[n]));
 }
 
 static void
 report_cut_short(const struct import *i)
 {
 	if (i->cut_short != 0)
-		import_report(i, i->cut_short, "bad",
-		    &(struct import_line){ .line = 0 }, tr(i->m,
+		import_report(i,
+		    &(struct import_line){ .line = i->cut_short }, "bad",
+		    tr(i->m,
 		    "A quote is open, or closed too early: nothing after it "
 		    "was read.", "Un guillemet reste ouvert ou se ferme trop "
 		    "tôt : la suite n'est pas lue."));
@@ -423,14 +321,16 @@ report_cut_short(const struct import *i)
 static bool
 make_all(struct import *i, struct csv *c)
 {
+	struct import_line *l = i->lines;
 	struct csv_row row;
 
-	for (size_t l = 0; l < i->n && csv_next(c, &row) == 1; l++)
-		if (!i->lines[l].is_good)
-			report_judged(i, &i->lines[l]);
-		else if (!do_line(i, &row, &i->lines[l], false))
+	i->judging = false;
+	i->begin = i->end = 0;
+	for (; l < i->lines + i->n && csv_next(c, &row) == 1; l++)
+		if (!(l->is_good ? import_send(i, &row, l) :
+		    import_pass(i, l)))
 			return false;
-	return true;
+	return import_finish(i);
 }
 
 static void
@@ -443,13 +343,13 @@ import_bytes(struct import *i, struct slice bytes)
 		csv_close(&c);
 		return;
 	}
+	i->judging = true;
 	if (!judge_all(i, &c) || !import_room(i)) {
 		csv_close(&c);
 		return;
 	}
 	if (i->dry_run || (i->all_or_nothing && i->bad > 0)) {
-		for (size_t l = 0; l < i->n; l++)
-			report_judged(i, &i->lines[l]);
+		report_judged(i);
 		report_cut_short(i);
 		csv_close(&c);
 		return;
@@ -493,20 +393,25 @@ import_file(struct import *i, const char *path)
 	char *bytes;
 	size_t len;
 
+	/* Only what is used takes memory. */
+	if ((i->lines = calloc(IMPORT_LINES_MAX, sizeof(*i->lines))) == NULL) {
+		fprintf(stderr, "malle: %s\n", strerror(errno));
+		return EX_OSERR;
+	}
 	if (read_all(path, &bytes, &len) == -1) {
 		fprintf(stderr, "malle: %s: %s\n", path, strerror(errno));
+		import_forget(i);
 		return EX_NOINPUT;
 	}
 	if ((i->fd = malle_connect(i->m, "registry.sock")) == -1) {
 		i->status = EX_UNAVAILABLE;
 	} else {
 		import_bytes(i, slice_make(bytes, len));
-		close(i->fd);
+		if (i->fd != -1)
+			close(i->fd);
 	}
 	explicit_bzero(bytes, len);
 	free(bytes);
-	for (size_t l = 0; l < i->n; l++)
-		free(i->lines[l].reason);
 	import_forget(i);
 	if (i->status != EX_OK)
 		return i->status;

@@ -95,7 +95,7 @@ compare(struct import *i, const struct owner *o)
 		    "%" PRIu64 " sur %" PRIu64 "."), o->boxes, o->used_boxes,
 		    o->max_boxes);
 		i->bad++;
-		import_report(i, 0, "bad", &none, text);
+		import_report(i, &none, "bad", text);
 	}
 	if (o->max_bytes > 0 && o->used_bytes + o->bytes > o->max_bytes) {
 		snprintf(text, sizeof(text), tr(i->m,
@@ -105,7 +105,7 @@ compare(struct import *i, const struct owner *o)
 		    PRIu64 " sur %" PRIu64 " sont déjà donnés."), o->bytes,
 		    o->used_bytes, o->max_bytes);
 		i->bad++;
-		import_report(i, 0, "bad", &none, text);
+		import_report(i, &none, "bad", text);
 	}
 }
 
@@ -156,13 +156,4 @@ import_room(struct import *i)
 	free(domains.v);
 	free(clients.v);
 	return ok;
-}
-
-void
-import_forget(struct import *i)
-{
-	if (i->lines != NULL)
-		explicit_bzero(i->lines, i->cap * sizeof(*i->lines));
-	free(i->lines);
-	i->lines = NULL;
 }

@@ -4,7 +4,7 @@ PROGS += malle
 malle_SRC := tools/malle.c tools/cmd_trace.c tools/trace.c tools/trace_tell.c tools/cmd_check.c \
 	tools/check_cert.c tools/json.c
 malle_SRC += tools/account.c tools/place.c tools/secret.c tools/cmd_domain.c tools/cmd_user.c tools/cmd_app.c tools/cmd_alias.c \
-	tools/cmd_import.c tools/import_room.c tools/csv.c \
+	tools/cmd_import.c tools/import_ask.c tools/import_room.c tools/csv.c $(AUTH_PASSWORD_SRC) \
 	tools/cmd_relay.c tools/cmd_client.c tools/cmd_suffix.c tools/cmd_robot.c tools/password.c tools/cmd_dump.c tools/cmd_journal.c
 malle_SRC += tools/cmd_queue.c queue/filter.c
 malle_SRC += tools/welcome.c tools/sheet.c
@@ -14,7 +14,7 @@ malle_SRC += tools/cmd_mailbox.c tools/box.c tools/backup.c tools/restore.c tool
 	mailbox/headers.c
 malle_SRC += tools/cmd_migrate.c tools/migrate_old.c tools/migrate_parse.c tools/migrate_vpopmail.c \
 	tools/migrate_passwd.c tools/migrate_account.c tools/migrate_limits.c tools/migrate_list.c
-malle_LIBS := -lcrypto -larchive
+malle_LIBS := -lcrypto -lcrypt -larchive
 
 # malle-inject: sendmail(8) for local programs, with its names.
 PROGS += malle-inject

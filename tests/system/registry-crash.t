@@ -169,6 +169,70 @@ def one(r, i, change, call, n):
     return bool(died), bad
 
 
+def lines(i):
+    """Of one request: two that are good, in two domains, one that is not."""
+    return [{"address": a, "hash": h} for a, h in (("l%d@a.test" % i, HASH), ("l%d@a.test" % i, HASH),
+                                                   ("bad%d@a.test" % i, "bad"), ("l%d@b.test" % i, "!"))]
+
+
+def one_import(r, i, call, n):
+    """Kills at call number n of an import; what is wrong afterwards, and after the same import once more."""
+    p, _ = strace(r, "-e", "trace=" + call, "-e", "inject=%s:signal=KILL:when=%d" % (call, n))
+    answer = r.attempt("user.import", lines(i))
+    p.kill()
+    p.wait()
+    died = answer is None or r.attempt("domain.list") is None
+    if died:
+        r.stop(signal.SIGKILL)
+        r.start()
+    bad = faults(r)
+    good = {("user", "l%d@a.test" % i), ("user", "l%d@b.test" % i)}
+    there = good & set(parse_dump(r.malle("dump").stdout))
+    if answer is not None and (registryd.verdicts(answer[0]) != ["ok", "exists", "invalid", "ok"] or there != good):
+        bad.append("acknowledged, and lost: %r" % (there,))
+    again = registryd.verdicts(r.ask_long("user.import", lines(i))[0])
+    objects = set(parse_dump(r.malle("dump").stdout))
+    if not good <= objects or ("user", "bad%d@a.test" % i) in objects or "invalid" != again[2]:
+        bad.append("not finished by a second time: %r" % (again,))
+    return bool(died), bad + faults(r)
+
+
+def enumerate_import(r):
+    r.ask("domain.add", name="b.test")
+    p, out = strace(r)
+    malle.eq(registryd.verdicts(r.ask_long("user.import", lines(4000))[0]), ["ok", "exists", "invalid", "ok"],
+             "an import: once, whole")
+    p.terminate()
+    p.wait()
+    deaths, bad = 0, []
+    for k, (call, n) in enumerate(places(calls(out))):
+        died, wrong = one_import(r, 4001 + k, call, n)
+        deaths += died
+        bad += ["%s #%d: %s" % (call, n, w) for w in wrong]
+    malle.note("an import: %d deaths" % deaths)
+    malle.ok(deaths > 0, "an import: the kills hit")
+    malle.ok(not bad, "an import: each line whole or absent at each call, and a second time finishes it")
+    for line in bad[:10]:
+        malle.note(line[:300])
+
+
+def passwords_of_an_import(r):
+    """Killed when the mailboxes are durable and nobody has been told: the passwords, which nobody else has, are."""
+    p, _ = strace(r, "-e", "trace=renameat", "-e", "inject=renameat:signal=KILL:when=3")
+    got = r.malle("user", "import", "-", "--random", input="address\nk1@a.test\nk..2@a.test\nk3@a.test\n")
+    p.kill()
+    p.wait()
+    r.stop(signal.SIGKILL)
+    r.start()
+    rows = [l.split("\t") for l in got.stdout.splitlines()]
+    malle.eq((got.returncode, [x[:3] for x in rows]),
+             (69, [["2", "unknown", "k1@a.test"], ["3", "bad", "k..2@a.test"], ["4", "unknown", "k3@a.test"]]),
+             "an import whose connection is lost: what is not known, and what is: " + got.stderr.strip())
+    for x in rows[0], rows[2]:
+        malle.eq(r.ask("user.show", address=x[2], current=x[3], **{"as": x[2]})[1], "ok", "the password of %s is not lost" % x[2])
+    malle.eq(faults(r), [], "and the tables are made good")
+
+
 def enumerate_change(r, change, first):
     operation, fields = change[1](r, first)
     p, out = strace(r)
@@ -238,5 +302,7 @@ with registryd.Registry() as r:
     malle.eq(faults(r), [], "the tables equal the registry at the beginning")
     for k, change in enumerate(CHANGES):
         enumerate_change(r, change, 1000 * (k + 1))
+    enumerate_import(r)
+    passwords_of_an_import(r)
     enumerate_start(r)
 malle.done()

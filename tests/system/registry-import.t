@@ -128,6 +128,107 @@ def managers(r):
     eq(got, [["ok", "x1@a.test"], ["bad", "x1@l.test"]], "bulk: a manager's own domains only: " + p.stderr.strip())
 
 
+HASH = "$6$saltsalt$" + "a" * 86
+TABLE = ("public", "tables", "domains", "m.test.cdb")
+MANY = 1001  # lines, of which one is bad: two full requests
+
+
+def many(r):
+    """A large file: a table for many lines, and each line for itself all the same."""
+    r.ask("domain.add", name="m.test")
+    text = "address,hash\n" + "".join("u%d@m.test,%s\n" % (i, "bad" if i == 700 else HASH) for i in range(MANY))
+    before = r.generation(*TABLE)
+    status, rows, err = run(r, text, "--dry-run")
+    eq((status, [x[1] for x in rows].count("ok")), (65, MANY - 1), "many: judged")
+    eq(r.generation(*TABLE), before, "many: without a table")
+    status, rows, err = run(r, text)
+    eq([(x[0], x[1]) for x in rows], [(str(i + 2), "bad" if i == 700 else "made") for i in range(MANY)],
+       "many: each is told in its place, one is bad")
+    eq(len(r.addresses("m.test")), MANY + 1, "many: the table has them (and postmaster, abuse)")
+    eq(r.generation(*TABLE) - before, 2, "many: compiled once for each request, not for each line")
+    entries = [x for x in r.ask("journal", name="m.test")[0] if x["operation"] == "user.add"]
+    eq((len(entries), {x["id"] == x["request"] for x in entries}), (MANY - 1, {True}), "many: each in the journal for itself")
+    eq(r.malle("undo", entries[3]["id"]).returncode, 0, "many: one is undone")
+    eq(len(names(r, "m.test")), MANY - 1, "many: and no other")
+    status, rows, err = run(r, text)
+    eq((status, [x[1] for x in rows].count("bad")), (65, MANY), "many: a second time they exist")
+    eq(r.ask("check")[0], [], "many: the tables as the registry")
+    status, rows, err = run(r, "address,hash\nU0@m.test,!\nNew@m.test,!\nnew@M.test,!\n")
+    long = "address,vacation-text\n" + "".join("v%d@m.test,%s\n" % (i, "x" * 9000) for i in range(60))
+    eq([x[1] for x in run(r, long)[1]], ["made"] * 60, "many: of long lines fewer go in a request")
+    eq([x[1] for x in run(r, "address\nwebmaster@m.test\n")[1] + run(r, "address\nwebmaster@m.test\n", "--force")[1]], ["bad", "made"],
+       "many: with --force a name that is no person's")
+    eq([x[1] for x in rows], ["bad", "made", "bad"], "many: twice is twice however it is written: " + rows[2][3])
+
+
+def full(r):
+    """A limit that is reached in the middle stops its own domain only."""
+    r.ask("domain.add", name="f.test", max_mailboxes="3")
+    status, rows, err = run(r, "address\n" + "".join("f%d@%s\n" % (i, d) for i in range(4) for d in ("f.test", "m.test")))
+    eq([x[1] for x in rows if "@m." in x[2]], ["made"] * 4, "many: beside a domain that is full")
+    eq([x[1] for x in rows if "@f." in x[2]], ["made", "made", "bad", "bad"], "many: as many as it may have")
+
+
+def protocol(r):
+    """user.import itself: what a line may not say of itself, and how long a request may be."""
+    def line(name, **fields):
+        return dict({"address": name + "@m.test", "hash": "!"}, **fields)
+
+    rows, verdict, text = r.ask_long("user.import", [line("p1", check="yes", force="yes"), line("info", force="yes"),
+                                                     line("p2", **{"from": "\n\n", "as": "chief", "current": "x"})])
+    eq((verdict, registryd.verdicts(rows)), ("ok", ["ok", "invalid", "ok"]), "lines: what all share no line says otherwise")
+    entry = r.ask("journal", name="p2@m.test")[0][0]
+    eq((entry["account"], entry.get("from")), ("", None), "lines: nor who asks, and from where")
+    eq([x["name"] for x in rows if "name" in x], ["p1@m.test", "p2@m.test"], "lines: what was made is shown")
+    rows, verdict, text = r.ask_long("user.import", [line("p3", password=PASSWORD), {"hash": "!"}, line("p4", quota_bytes="1"), line("p5")])
+    eq((verdict, registryd.verdicts(rows)), ("ok", ["invalid"] * 3 + ["ok"]), "lines: a password is not hashed there, an address is needed")
+    ok("p3" not in names(r, "m.test"), "lines: no mailbox whose password was not taken")
+    rows, verdict, text = r.ask_long("user.import", [line("p6", password=PASSWORD), line("p7", password="short"), line("p7")], check="yes")
+    eq(registryd.verdicts(rows), ["ok", "invalid", "ok"], "lines: but judged")
+    ok(not {"p6", "p7"} & set(names(r, "m.test")), "lines: and nothing is made")
+    for what, lines in (("too many", [line("q%d" % i) for i in range(501)]),
+                        ("too large", [line("q%d" % i, note="x" * 59000) for i in range(5)])):
+        eq(r.ask_long("user.import", lines)[:2], ([], "invalid"), "lines: %s for one request" % what)
+    ok("q0" not in names(r, "m.test"), "lines: none of those is made")
+    rows, verdict, text = r.ask_long("user.import", [line("r%d" % i) for i in range(500)])
+    eq(registryd.verdicts(rows), ["ok"] * 500, "lines: just as many as may be")
+    eq(r.ask_long("user.import", [])[:2], ([], "ok"), "lines: and none")
+    with r.connect() as s:
+        s.send(registryd.request("user.import", []))
+        s.send(registryd.more(line("s1")))
+        eq(r.ask("user.add", address="s2@m.test", hash="!")[1], "ok", "lines: nobody waits for a request that is not whole")
+    with r.connect() as s:
+        s.send(registryd.request("user.import", []))
+        s.send(b"\2\0\xff\xff")
+        s.send(registryd.more(line("s3")))
+        s.send(b"\3\0")
+        eq(registryd.verdicts(registryd.answer(s)[0]), ["invalid", "ok"], "lines: one that is malformed")
+    ok("s1" not in names(r, "m.test"), "lines: what did not end is not made")
+
+
+def asker(r):
+    """Who asks is proved once, before a line is taken; each line is then theirs or not."""
+    r.ask("manager.add", name="maker", password=PASSWORD, domains="m.test", create="user")
+    r.ask("manager.add", name="seer", password=PASSWORD, domains="m.test", create="alias")
+    r.ask("manager.add", name="gone", password=PASSWORD, domains="m.test", create="user", state="suspended")
+    r.ask("user.add", address="own@m.test", password=PASSWORD)
+    lines = [{"address": a, "hash": "!"} for a in ("t1@m.test", "t2@a.test", "t3@m.test")]
+    rows, verdict, text = r.ask_long("user.import", lines, current=PASSWORD, **{"as": "maker"})
+    eq((verdict, registryd.verdicts(rows)), ("ok", ["ok", "refused", "ok"]), "asker: a manager's own domains only")
+    eq(r.ask("journal", name="t3@m.test")[0][0]["account"], "maker", "asker: in the manager's name")
+    for name, password in (("seer", PASSWORD), ("gone", PASSWORD), ("own@m.test", PASSWORD), ("maker", "wrong"), ("nobody", "wrong")):
+        got = r.ask_long("user.import", [{"address": "no@m.test", "hash": "!"}], current=password, **{"as": name})
+        eq(got[:2], ([], "refused"), "asker: %s may not: %s" % (name, got[2][:60]))
+    got = r.ask_long("user.import", [{"address": "no@m.test", "hash": "!"}] * 501, current=PASSWORD, **{"as": "own@m.test"})
+    eq(got[:2], ([], "refused"), "asker: and of whom it is refused no line is taken")
+    p = r.malle("--as", "maker", "user", "import", "-", "--random", input=PASSWORD + "\naddress\nt4@m.test\nt4@a.test\n")
+    got = [l.split("\t") for l in p.stdout.splitlines()]
+    eq([x[1] for x in got], ["made", "bad"], "asker: malle user import --as: " + p.stderr.strip())
+    eq(r.ask("user.show", address="t4@m.test", current=got[0][3], **{"as": "t4@m.test"})[1], "ok", "asker: with the password shown")
+    ok("\tscram=SCRAM-SHA-256$" in r.malle("dump").stdout.split("user t4@m.test\n")[1].split("\nuser ")[0], "asker: and its keys")
+    ok("no" not in names(r, "m.test"), "asker: nothing was made of what was refused")
+
+
 def person(r):
     p = r.malle("user", "add", "--first", "Pierre", "--last", "Martin", "a.test", "--locked")
     eq((p.returncode, p.stdout), (0, "login: pmartin@a.test\n"), "3-07: the login is shown, then made")
@@ -152,6 +253,10 @@ with registryd.Registry() as r:
     files(r)
     room(r)
     managers(r)
+    many(r)
+    full(r)
+    protocol(r)
+    asker(r)
     person(r)
     eq(r.ask("check")[0], [], "tables as the registry")
     eq(r.violations(), [], "without leaving its role")
