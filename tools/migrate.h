@@ -66,6 +66,10 @@ void routing_take(struct routing *r, const struct old_delivery *d,
     const char *domain);
 /* The message that an answer is made of: its subject, its body. */
 void routing_answer(struct routing *r, struct slice message);
+/* True, and told, when it is more than an address can have: a part of it is not
+ * what was meant. */
+bool routing_too_long(struct migration *g, const char *kind, const char *name,
+    const struct routing *r);
 /* Names what is not done of it. */
 void routing_left_out(struct migration *g, const char *name,
     const struct routing *r);

@@ -203,6 +203,19 @@ routing_answer(struct routing *r, struct slice message)
 	r->answers = r->text.len > 0;
 }
 
+bool
+routing_too_long(struct migration *g, const char *kind, const char *name,
+    const struct routing *r)
+{
+	if (str_ok(&r->targets) && str_ok(&r->subject) && str_ok(&r->text))
+		return false;
+	migrate_report(g, FAILED, kind, name, tr(g->m,
+	    "its targets, or its answer, are too long: nothing is taken of it",
+	    "ses destinations, ou sa réponse, sont trop longues : rien n'en "
+	    "est repris"));
+	return true;
+}
+
 void
 routing_left_out(struct migration *g, const char *name,
     const struct routing *r)
@@ -219,6 +232,8 @@ migrate_routing(struct migration *g, const char *address, struct routing *r)
 	struct seen seen;
 
 	routing_left_out(g, address, r);
+	if (routing_too_long(g, "routing", address, r))
+		return;
 	registry_add(&f, "address", slice_of(address));
 	if (r->targets.len > 0) {
 		registry_add(&f, "forward", str_slice(&r->targets));
@@ -255,6 +270,8 @@ migrate_alias(struct migration *g, const char *address, struct routing *r,
 	}
 	/* LIST-subscribe and its kind: told with the list. */
 	if (r->is_list_part)
+		return true;
+	if (routing_too_long(g, r->answers ? "robot" : "alias", address, r))
 		return true;
 	if (r->answers) {
 		registry_add(&f, "subject", r->subject.len > 0 ?

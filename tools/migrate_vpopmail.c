@@ -199,7 +199,8 @@ take_default(struct source *s, struct slice goes, const struct routing *r)
 	registry_add(&f, "name", slice_of(s->domain));
 	registry_add(&f, "catch-all", str_slice(&folder.targets));
 	routing_left_out(s->g, s->domain, r);
-	if (folder.targets.len > 0)
+	if (!routing_too_long(s->g, "catch-all", s->domain,
+	    goes.len == 0 ? r : &folder) && folder.targets.len > 0)
 		migrate_change(s->g, "domain.set", &f, "catch-all", s->domain,
 		    str_c(&folder.targets));
 	routing_free(&folder);

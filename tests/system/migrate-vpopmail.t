@@ -64,6 +64,7 @@ class Tree:
                   "|/usr/local/bin/trieur\n&anne@c.test\n")
         self.file("etc/vlimits.default", "quota 700\ndisable_pop\n")
         self.lists()
+        self.long()
         self.file("domains/a.test/.qmail-robot",
                   "|/usr/bin/autorespond 10000 5 /home/vpopmail/domains/a.test/ROBOT/message /home/vpopmail/domains/a.test/ROBOT\n&bob@a.test\n")
         self.file("domains/a.test/ROBOT/message",
@@ -107,6 +108,8 @@ class Tree:
             f.write("+b.test-:a.test:89:89:/home/vpopmail/domains/a.test:-::\n"
                     "+a.test-:a.test:89:89:/home/vpopmail/domains/a.test:-::\n"
                     "+c.test-:c.test:89:89:/home/vpopmail/domains/c.test:-::\n"
+                    "+d.test-:d.test:89:89:/home/vpopmail/domains/d.test:-::\n"
+                    "+e.test-:e.test:89:89:/home/vpopmail/domains/e.test:-::\n"
                     "garbage\n.\n")
         for where, _, files in os.walk(os.path.join(top, "domains")):
             os.lchown(where, VPOPMAIL, VPOPMAIL)
@@ -114,6 +117,23 @@ class Tree:
             for name in files:
                 if not name.startswith("4.hard"):
                     os.lchown(os.path.join(where, name), VPOPMAIL, VPOPMAIL)
+
+    def long(self):
+        """Where more is said than an address can have."""
+        for domain in ("d.test", "e.test"):
+            self.file("domains/%s/vpasswd" % domain, "eva:%s:0:0:Eva:"
+                      "/home/vpopmail/domains/%s/eva:1000000S\n" % (HASH, domain))
+        self.file("domains/d.test/.qmail-default",
+                  "&%s@out.test\n" % ("x" * 60000))
+        self.file("domains/e.test/.qmail-default",
+                  "| /home/vpopmail/bin/vdelivermail '' %s@out.test\n" % ("x" * 70))
+        many = "".join("&%050d@out.test\n" % i for i in range(900))
+        self.file("domains/a.test/.qmail-foule", many)
+        self.file("domains/a.test/des/.qmail", many)
+        self.file("domains/a.test/.qmail-bavard",
+                  "|/usr/bin/autorespond 10000 5 /home/vpopmail/domains/a.test/BAVARD/message /home/vpopmail/domains/a.test/BAVARD\n")
+        self.file("domains/a.test/BAVARD/message",
+                  "Subject: Tout\n\n" + "Et encore. " * 1000 + "\n")
 
     def lists(self):
         """As ezmlm-make leaves them, and as nobody should."""
@@ -260,6 +280,21 @@ def test_routing(m, rows):
     eq(show(m, "domain", "b.test")["alias-of"], "a.test", "a domain alias")
 
 
+def test_long(m, rows):
+    """Nothing is cut: a part of it is not what was meant."""
+    for name, note in (("d.test", "too long"), ("e.test", "must be")):
+        eq((outcome(rows, "catch-all", name), show(m, "domain", name)["catch-all"]),
+           (["FAILED"], "refuse"), "a catch-all that is too long is told: " + name)
+        ok(note in notes(rows, "catch-all", name)[0],
+           notes(rows, "catch-all", name)[0])
+    for kind, name in (("alias", "foule"), ("robot", "bavard")):
+        eq((outcome(rows, kind, name + "@a.test"), show(m, kind, name + "@a.test")),
+           (["FAILED"], None), "so is an alias, or a robot: " + name)
+    eq((outcome(rows, "routing", "des@a.test"),
+        "forward" in show(m, "user", "des@a.test")), (["FAILED"], False),
+       "and a forward")
+
+
 def notes(rows, kind, name):
     return [x.get("note", "") for x in rows
             if x["kind"] == kind and x["name"] == name]
@@ -379,6 +414,7 @@ with malle.Instance() as m:
     eq(result.returncode, 65, "what failed shows in the exit status")
     test_accounts(m, rows)
     test_routing(m, rows)
+    test_long(m, rows)
     test_limits(m, rows)
     test_lists(m, rows, lists)
     eq([show(m, "domain", x).get(y) for x in ("a.test", "b.test")
