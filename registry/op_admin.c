@@ -20,6 +20,7 @@ struct reading {
 	struct slice name;	/* only entries of this object; .p NULL: all */
 	uint64_t left;
 	uint64_t skip;		/* entries before those that are shown */
+	int64_t since;		/* when the manager who asks was made */
 };
 
 /* "attribute: before -> after" for each that differs, LF between. */
@@ -54,13 +55,13 @@ describe(const struct journal_entry *e, struct str *out)
 }
 
 /* True for what a manager has done itself to a domain or an address: it can be
- * undone though nobody's domain is there any more. */
+ * undone though it is nobody's any more. Not what one of the same name did. */
 static bool
-is_own(const struct request *q, const struct journal_entry *e,
+is_own(const struct reading *d, const struct journal_entry *e,
     const struct object *o)
 {
-	return q->role == ROLE_MANAGER &&
-	    slice_eq(e->account, slice_of(q->account)) &&
+	return d->q->role == ROLE_MANAGER && e->time > d->since &&
+	    slice_eq(e->account, slice_of(d->q->account)) &&
 	    (o->kind == &kind_domain || strcmp(o->kind->space, "address") == 0);
 }
 
@@ -73,7 +74,7 @@ is_wanted(struct reading *d, const struct journal_entry *e)
 	if (d->name.p != NULL && !slice_eq(d->name, slice_of(o->name)) &&
 	    !slice_eq(d->name, slice_of(address_domain(o->name))))
 		return 0;
-	return is_own(d->q, e, o) ? 1 : rights_see(d->q, o->kind, o->name);
+	return is_own(d, e, o) ? 1 : rights_see(d->q, o->kind, o->name);
 }
 
 static int
@@ -132,6 +133,27 @@ row_entry(void *arg, const struct journal_entry *e)
 	return --d->left == 0 ? 1 : 0;
 }
 
+/* When the manager who asks was made, for is_own(). */
+static enum registry_result
+find_since(struct reading *d)
+{
+	struct str bytes = STR_INIT(STORE_VALUE_MAX);
+	enum registry_result result;
+	struct slice created;
+	struct object me;
+
+	if (d->q->role != ROLE_MANAGER)
+		return REGISTRY_OK;
+	result = fetch(d->q, &kind_manager, d->q->account, &bytes, &me);
+	if (result == REGISTRY_OK) {
+		created = object_get(&me, "created");
+		d->since = created.p != NULL ? time_of_text(created) :
+		    INT64_MAX;
+	}
+	str_wipe(&bytes);
+	return result;
+}
+
 enum registry_result
 op_journal(struct request *q)
 {
@@ -139,7 +161,9 @@ op_journal(struct request *q)
 	enum registry_result result;
 	uint64_t after, limit;
 
-	result = field_number(q, "limit", UINT64_MAX, &limit);
+	result = find_since(&d);
+	if (result == REGISTRY_OK)
+		result = field_number(q, "limit", UINT64_MAX, &limit);
 	if (result == REGISTRY_OK)
 		result = field_number(q, "after", 0, &after);
 	if (result != REGISTRY_OK || limit == 0)
