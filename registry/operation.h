@@ -60,7 +60,7 @@ struct request {
 	uid_t uid;
 	char account[ADDR_TEXT_MAX];	/* whose password was given, or "" */
 	bool proving;			/* that password is to be verified */
-	bool is_shut;			/* and proves nothing: see shut */
+	bool is_shut;			/* it or its domain is not active, or over */
 	char shut_since[40];		/* the end of the rights, or "" */
 	unsigned granted;		/* GRANT_ that an owner makes use of */
 	bool french;

@@ -73,7 +73,7 @@ bool valid_word(struct slice in, const char *const *words, struct str *out);
 /* The next address of such a list, quotes understood; .p NULL at the end. */
 struct slice target_next(struct slice *rest);
 
-/* What valid_time has accepted, as seconds; day_end: the end of that day. */
+/* What valid_time has accepted, as seconds; a day alone is its last one. */
 int64_t time_of_text(struct slice text);
 
 /* True for well-formed UTF-8 without control characters. */
