@@ -162,6 +162,9 @@ static const struct setting settings[] = {
 	  "how long a verified password is remembered, as a keyed hash" },
 	{ "password_min", TYPE_COUNT, AT(password_min), 6, 128, "12",
 	  "characters that a new password must have" },
+	{ "catch_all_days", TYPE_COUNT, AT(catch_all_days), 0, 3650, "0",
+	  "days that mail which came by a catch-all alone stays in an inbox, then "
+	  "removed with a week's notice; 0: for ever" },
 };
 /* clang-format on */
 #define NSETTINGS (sizeof(settings) / sizeof(settings[0]))

@@ -81,6 +81,7 @@ struct conf {
 	uint64_t hook_time;			/* that one of them may take */
 	uint64_t password_cache;
 	uint64_t password_min;			/* characters */
+	uint64_t catch_all_days;		/* its mail is kept; 0: for ever */
 };
 
 /*

@@ -7,6 +7,7 @@
 #include "registry/notice.h"
 #include "registry/operation.h"
 #include "registry/purge.h"
+#include "registry/strays.h"
 
 #define CONNS_MAX 128
 
@@ -44,6 +45,7 @@ struct service {
 	struct registry *r;
 	struct hasher *hasher;
 	struct purge purge;
+	struct strays strays;
 	struct notices notices;
 	struct conn conns[CONNS_MAX];
 	uint64_t next_id;

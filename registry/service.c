@@ -31,7 +31,7 @@
 #define WRONG_MS 2000		/* what a wrong password costs */
 #define STOP_MS 4000		/* for answers, once told to end */
 #define ABSENCE_RETRY 60	/* seconds */
-#define OTHERS 4		/* descriptors that are no connections */
+#define OTHERS 5		/* descriptors that are no connections */
 
 static volatile sig_atomic_t told_to_stop, told_to_reload;
 
@@ -191,6 +191,7 @@ reload(struct service *s)
 	switch (conf_receive(s->r->conf_fd, &conf, NULL)) {
 	case 1:
 		s->r->conf = conf;
+		s->strays.next = 0;
 		break;
 	case -1:
 		log_error(NULL, "reload", "what=conf error=%s",
@@ -258,8 +259,11 @@ prepare_poll(struct service *s, struct pollfd *p)
 	p[1] = (struct pollfd){ .fd = hasher_fd(s->hasher), .events = POLLIN };
 	p[2] = (struct pollfd){ .fd = s->purge.fd, .events = POLLIN };
 	p[3] = (struct pollfd){ .fd = s->notices.fd, .events = POLLIN };
+	p[4] = (struct pollfd){ .fd = s->strays.fd, .events = POLLIN };
 	if (s->purge.fd == -1 && s->purge.next - now < wait)
 		wait = s->purge.next < now ? 0 : s->purge.next - now;
+	if (s->strays.fd == -1 && s->strays.next - now < wait)
+		wait = s->strays.next < now ? 0 : s->strays.next - now;
 	if (s->notices.fd == -1 && s->notices.next != INT64_MAX &&
 	    s->notices.next - now < wait)
 		wait = s->notices.next < now ? 0 : s->notices.next - now;
@@ -316,6 +320,7 @@ turn(struct service *s, const sigset_t *unblocked)
 	run_group(s);
 	end_absences(s);
 	purge_turn(&s->purge, s->r, p[2].revents != 0);
+	strays_turn(&s->strays, s->r, p[4].revents != 0);
 	notice_turn(&s->notices, s->r, p[3].revents != 0);
 	now = clock_ms();
 	for (size_t i = 0; i < CONNS_MAX; i++) {
@@ -377,6 +382,7 @@ service_run(struct registry *r, const struct service_fds *fds)
 
 	s.r = r;
 	s.purge = PURGE_INIT;
+	s.strays = STRAYS_INIT;
 	s.notices = (struct notices){ .fd = -1 };
 	s.listen_fd = fds->listening;
 	s.etc_fd = fds->etc;

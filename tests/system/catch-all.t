@@ -3,12 +3,13 @@
 import os
 import smtplib
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import eq, ok, until
 
-BOB, EVE = "bob@exemple.test", "eve@exemple.test"
+BOB, EVE, ZOE, CAROL = "bob@exemple.test", "eve@exemple.test", "zoe@exemple.test", "carol@autre.test"
 
 
 def send(m, subject, *to):
@@ -64,16 +65,50 @@ def test_restart(m):
     ok(names(m, BOB)["late"].endswith(",C=1"), "and marked by it: " + names(m, BOB)["late"])
 
 
+def letters(m, address):
+    return [p for p in m.messages(address) if ".catchall." in p]
+
+
+def test_rounds(m):
+    """malle-registryd has the mailboxes looked at that are catch-alls now."""
+    rows = [("exemple.test", EVE, EVE), ("exemple.test", BOB, BOB), ("autre.test", CAROL, CAROL),
+            ("chaine.test", "zoe@alias.test", ZOE)]
+    for domain, to, address in rows:
+        m.malle("domain", "set", domain, "catch-all=" + to)
+        n = len(m.messages(address))
+        send(m, "stray", "nobody@" + domain)
+        ok(until(lambda: len(m.messages(address)) > n), "%s gets the mail of nobody in %s" % (address, domain))
+    m.malle("user", "set", CAROL, "state=suspended")
+    eq([a for a in (BOB, EVE, ZOE, CAROL) if letters(m, a)], [], "nobody is told by default")
+    newest = max(os.stat(p).st_ctime for a in (BOB, EVE, ZOE, CAROL) for p in m.messages(a))
+    until(lambda: int(time.time()) > int(newest))
+    m.reload()
+    ok(until(lambda: m.log().count(" reload administrators=") == 1), "0: the registry has looked at its settings")
+    m.write_conf(catch_all_days="3")
+    m.reload()
+    # The domains have their turns by their names.
+    ok(until(lambda: letters(m, BOB)), "whose mailbox is a catch-all is told")
+    eq(len(letters(m, ZOE)), 1, "by another name of the domain too, and once")
+    eq(letters(m, CAROL), [], "not who cannot read it")
+    eq(letters(m, EVE), [], "nor whose mailbox is none any more")
+    eq([l for l in m.log().splitlines() if "catch-all-failed" in l or " asker " in l], [], "0 asks for nothing")
+    ok(until(lambda: "catch-all-notice mailbox=%s messages=6 days=3" % BOB in m.log()), "0-41: of six messages")
+
+
 with malle.Instance({}) as m:
     m.domain("exemple.test")
     m.malle("domain", "add", "alias.test", "--alias-of", "exemple.test")
     m.domain("chaine.test")
     m.user(BOB)
     m.user(EVE)
+    m.user(ZOE)
+    m.domain("autre.test")
+    m.user(CAROL)
     m.malle("alias", "add", "info@exemple.test", BOB)
     m.malle("domain", "set", "exemple.test", "catch-all=" + BOB)
     m.malle("domain", "set", "chaine.test", "catch-all=@exemple.test")
     test_marks(m)
     test_restart(m)
+    test_rounds(m)
     eq(m.violations(), [], "no call outside a role")
 malle.done()
