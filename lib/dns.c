@@ -235,6 +235,7 @@ dns_mx(struct dns *d, const char *domain, struct dns_mx *out)
 {
 	char host[ADDR_DOMAIN_MAX + 1];
 	enum dns_status status;
+	bool has_mx = false;
 	struct answer a;
 	ns_rr rr;
 
@@ -249,12 +250,14 @@ dns_mx(struct dns *d, const char *domain, struct dns_mx *out)
 		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
 			return DNS_TEMPORARY;
 		shorten(&out->ttl, &rr);
-		if (ns_rr_type(rr) != ns_t_mx || ns_rr_rdlen(rr) < 3 ||
-		    expand(&a, ns_rr_rdata(rr) + 2, host) == -1)
+		if (ns_rr_type(rr) != ns_t_mx)
 			continue;
-		insert_mx(out, ns_get16(ns_rr_rdata(rr)), host);
+		has_mx = true;
+		if (ns_rr_rdlen(rr) >= 3 &&
+		    expand(&a, ns_rr_rdata(rr) + 2, host) == 0)
+			insert_mx(out, ns_get16(ns_rr_rdata(rr)), host);
 	}
-	if (out->n > 0)
+	if (has_mx)
 		return DNS_OK;
 	out->ttl = a.negative_ttl;
 	return DNS_NO_DATA;

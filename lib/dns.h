@@ -45,9 +45,10 @@ struct dns_mx {
 
 /*
  * The MX records of domain, best first, order within a preference as the
- * resolver gave it. More than DNS_MX_MAX: the best ones. Of a negative answer
- * out has the ttl, as its SOA says (RFC 2308 5), three hours at most; 0: there
- * was none.
+ * resolver gave it. More than DNS_MX_MAX: the best ones. DNS_OK with n = 0: there
+ * are some, but none names a host; then the domain's own address must not serve
+ * (RFC 5321 5.1). Of a negative answer out has the ttl, as its SOA says (RFC 2308
+ * 5), three hours at most; 0: there was none.
  */
 enum dns_status dns_mx(struct dns *d, const char *domain, struct dns_mx *out);
 

@@ -205,7 +205,12 @@ judge_mx(struct dns_check *k, const struct dns_mx *mx)
 		first_here |= whose == OURS &&
 		    mx->v[i].preference == mx->v[0].preference;
 	}
-	if (is_null) /* RFC 7505 */
+	if (mx->n == 0)
+		publish_mx(k, dns_check_add(k, "mx", DNS_CHECK_WRONG,
+		    T(k, "no MX record of %s names a server: it gets no mail",
+		    "aucun enregistrement MX de %s ne nomme un serveur : il ne "
+		    "reçoit pas de courrier"), k->domain));
+	else if (is_null) /* RFC 7505 */
 		publish_mx(k, dns_check_add(k, "mx", DNS_CHECK_WRONG,
 		    T(k, "\"MX 0 .\" says that %s takes no mail: remove it",
 		    "« MX 0 . » dit que %s ne prend pas de courrier : "

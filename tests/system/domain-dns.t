@@ -120,6 +120,8 @@ def mail(m, dns):
             ("nom.test", [(10, "other.bon.test")], ["fine"], "comes to"),
             ("cname.test", [(10, "alias.bon.test")], ["fine", "wrong"],
              "CNAME"),
+            ("faux.test", [(10, "no host.test")], ["wrong"],
+             "names a server"),
             ("perdu.test", [(10, "nowhere.test")], ["todo", "wrong"],
              "no address")):
         dns.names.add(name)

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import internet
 import malle
 import remotelab
-from internet import DNS, Authority, Drop, Server
+from internet import DNS, Authority, Drop, Server, wire_name
 from malle import eq, ok
 from remotelab import (STS_ENFORCE, STS_TESTING, TLS_ENCRYPT, TLS_MAY,
                        TLS_NONE, TLS_VERIFY)
@@ -22,6 +22,8 @@ def test_lookups(remote, dns):
     dns.cname("alias.org", "exemple.org")
     dns.cname("alias2.org", "direct.org")
     dns.add("null.org", "MX", b"\0\0\0")
+    dns.add("wrong.org", "MX", b"\0\x0a" + wire_name("mx 1.wrong.org"))
+    dns.a("wrong.org", "127.0.0.2")
     dns.txt("text.org", "no address here")
     dns.broken.add("broken.org")
     for i in range(60):
@@ -42,6 +44,8 @@ def test_lookups(remote, dns):
        "a CNAME to a domain with MX")
     eq(look("alias2.org")[0], "ok", "a CNAME to a domain without")
     eq(look("null.org"), ("no_mail", [], False), "null MX (RFC 7505)")
+    eq(look("wrong.org")[:2], ("no_domain", []),
+       "an MX that names no host: not the domain's address (RFC 5321 5.1)")
     eq(look("none.org")[0], "no_domain", "no such domain")
     eq(look("text.org")[0], "no_domain", "neither MX nor address")
     eq(look("broken.org")[0], "temporary", "SERVFAIL")
