@@ -225,9 +225,9 @@ matches(const char *phrase, const char *hash, bool usable,
 	    data, sizeof(*data));
 	size_t len = strlen(hash);
 
-	/* It says EINVAL where it had no memory. */
-	if (result == NULL)
-		errno = ENOMEM;
+	/* It says EINVAL where it had no memory, and leaves ENOMEM where it
+	 * was refused huge pages and has taken others. */
+	errno = result == NULL ? ENOMEM : 0;
 	return result != NULL && usable && strlen(result) == len &&
 	    CRYPTO_memcmp(result, hash, len) == 0;
 }
@@ -247,7 +247,7 @@ password_verify(struct slice password, struct slice hash)
 	    slice_to_cstr(hash, stored, sizeof(stored)) == 0;
 	canonical(password, phrase);
 	right = matches(phrase, stored, usable, data);
-	if (!right && !slice_eq(slice_of(phrase), password)) {
+	if (!right && errno == 0 && !slice_eq(slice_of(phrase), password)) {
 		/* Hashes that came from elsewhere are of the raw bytes. */
 		memcpy(phrase, password.p, password.len);
 		phrase[password.len] = '\0';

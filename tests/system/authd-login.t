@@ -23,6 +23,8 @@ accounts = {
     "climber": secret_record(md5("pw"), folder="../bob"),
     "sha": secret_record(crypt.crypt("pw", "$6$saltsalt")),
     "bcrypt": secret_record(crypt.crypt("pw", "$2y$04$" + "a" * 22)),
+    # so much memory that huge pages are tried first, and mostly not to be had
+    "large": secret_record(crypt.crypt("pw", "$y$jAT$abcdefghijklmnopqrstu0")),
     "empty": secret_record(""),
     "star": secret_record("*"),
     "locked": secret_record("!" + md5("pw")),
@@ -88,7 +90,7 @@ for name in ("alice@other.test", "alice@domains", "alicf", "alice@", "@", "a/b",
     ok(plain(name, "secret") == NOBODY, "no such name " + name[:40])
 
 # hashes
-for name in ("bob", "sha", "bcrypt", "des"):
+for name in ("bob", "sha", "bcrypt", "large", "des"):
     ok(plain(name, "pw") == (OK, name.encode() + b"@exemple.test"),
        "right password of " + name)
     ok(plain(name, "pW") == NOBODY, "wrong password of " + name)
