@@ -117,6 +117,9 @@ for message, text in ((b"", "empty"), (b"a", "one part"), (b"a\0b", "two"),
 for authzid in ("bob", "bob@exemple.test", "bob@alias.test"):
     ok(plain("bob", "pw", authzid=authzid)[0] == OK, "authzid " + authzid)
 ok(plain("bob", "pw", authzid="alice") == NOBODY, "as somebody else")
+ok(plain("ghost", "pw", authzid="Ghost@alias.test") == NOBODY and
+   "account=ghost service=smtp mechanism=PLAIN reason=unknown-account" in
+   d.log(), "who does not exist is himself, too: it counts as any guess")
 s = d.login()
 ok(s.answer() == (CONTINUE, b"") and
    s.respond(b"\0bob\0pw") == (OK, b"bob@exemple.test"),

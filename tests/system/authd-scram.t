@@ -78,6 +78,11 @@ d.stop()
 d.start()
 ok(salt("nobody")[0] == before, "the same after a restart")
 
+s = d.login(mechanism="SCRAM-SHA-256",
+            initial="n,a=NOBODY@exemple.test,n=nobody,r=abc")
+ok(s.answer()[0] == CONTINUE, "an unknown name is itself in any spelling")
+s.close()
+
 # the order of messages
 s = d.login(mechanism="SCRAM-SHA-256")
 ok(s.answer() == (CONTINUE, b""), "without an initial response")
