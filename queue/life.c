@@ -565,10 +565,11 @@ settle(struct manager *q, struct active *a)
 			life_save(q, a);
 		return;
 	}
-	if (!a->m->is_held && notice_is_due(q, a)) {
+	/* Of what is held nobody is told before it is released. */
+	if (notice_is_due(q, a)) {
 		life_save(q, a);
-		if (!q->is_stopping && !a->is_backing_off &&
-		    notice_begin(q, a))
+		if (!a->m->is_held && !q->is_stopping &&
+		    !a->is_backing_off && notice_begin(q, a))
 			return;
 	} else if (is_final(a)) {
 		life_end(q, a->m);
