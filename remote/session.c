@@ -291,18 +291,30 @@ secure(struct session *s, const char *host, const struct tls_wish *w,
 	return -1;
 }
 
-/* RFC 5321 5.1: an MX record that leads back here makes mail go in circles. */
+/* A smarthost of the same name has a port or a password of its own. */
 static bool
-is_ourselves(const struct session *s, uint16_t port,
-    const struct reply_parser *r)
+is_our_name(const struct session *s, struct slice name, uint16_t port)
 {
-	struct slice rest = slice_of(r->text), name;
-
-	slice_cut(&rest, ' ');
-	name = slice_cut(&rest, ' ');
-	/* A smarthost of the same name has a port or a password of its own. */
 	return s->route.user[0] == '\0' && port == s->remote->port &&
 	    slice_eq_nocase(name, slice_of(s->route.helo));
+}
+
+static bool
+is_our_greeting(const struct session *s, uint16_t port,
+    const struct reply_parser *r)
+{
+	struct slice rest = slice_of(r->text);
+
+	slice_cut(&rest, ' ');
+	return is_our_name(s, slice_cut(&rest, ' '), port);
+}
+
+static void
+say_circle(const struct session *s, const char *host, struct remote_reply *why)
+{
+	session_says(s, QUEUE_PERMANENT, CAUSE_DNS, "5.4.6", why,
+	    "the DNS sends this mail back to this server (%s), which does not "
+	    "know the domain", host);
 }
 
 static int
@@ -321,10 +333,9 @@ greet(struct session *s, const char *host, uint16_t port,
 			why->result = QUEUE_TEMPORARY;
 		return -1;
 	}
-	if (is_ourselves(s, port, &r)) {
-		session_says(s, QUEUE_PERMANENT, CAUSE_DNS, "5.4.6", why,
-		    "the DNS sends this mail back to this server (%s), which "
-		    "does not know the domain", host);
+	if (is_our_greeting(s, port, &r)) {
+		s->is_circle = true;
+		say_circle(s, host, why);
 		return -1;
 	}
 	if (say_hello(s, why) == -1 ||
@@ -480,21 +491,43 @@ shuffle(struct remote_host *h, uint16_t n)
 	}
 }
 
+/* RFC 5321 5.1: with this server in the list, it and what is no better than it
+ * is left out, or mail would go in circles. */
+static uint16_t
+hosts_before_us(const struct session *s)
+{
+	const struct remote_host *h = s->route.hosts;
+	uint16_t i = 0;
+
+	while (i < s->route.n &&
+	    !is_our_name(s, slice_of(h[i].name), h[i].port))
+		i++;
+	while (i > 0 && i < s->route.n &&
+	    h[i - 1].preference == h[i].preference)
+		i--;
+	return i;
+}
+
 int
 session_open(struct session *s, struct remote_reply *why)
 {
 	unsigned attempts = 0;
-	uint16_t i;
+	uint16_t n = hosts_before_us(s);
 
 	memset(&s->how, 0, sizeof(s->how));
 	if (s->route.timeout_connect < 1 || s->route.timeout_connect > 600)
 		s->route.timeout_connect = 30;
 	s->stream.fd = -1;
 	s->stream.ssl = NULL;
-	session_says(s, QUEUE_TEMPORARY, CAUSE_DNS, "4.4.4", why,
-	    "there is no server to try");
-	shuffle(s->route.hosts, s->route.n);
-	for (i = 0; i < s->route.n && attempts < ATTEMPTS_MAX; i++) {
+	if (n < s->route.n)
+		say_circle(s, s->route.helo, why);
+	else
+		session_says(s, QUEUE_TEMPORARY, CAUSE_DNS, "4.4.4", why,
+		    "there is no server to try");
+	shuffle(s->route.hosts, n);
+	s->is_circle = false;
+	for (uint16_t i = 0; i < n && attempts < ATTEMPTS_MAX &&
+	    !s->is_circle; i++) {
 		struct remote_reply one;
 
 		if (try_host(s, &s->route.hosts[i], &attempts, &one) == 0)

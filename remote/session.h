@@ -35,6 +35,7 @@ struct session {
 	struct remote_reply how;	/* host, ip, tls of this connection */
 	unsigned connect_time;		/* s for the address that is tried */
 	bool tls_verified;		/* the host is the one that was meant */
+	bool is_circle;			/* a host of the route is this server */
 };
 
 /*

@@ -132,6 +132,40 @@ def test_room(remote, dns):
     with_six.close()
 
 
+def test_ourselves(remote, dns):
+    """A list with this server: what is behind it would send the mail back."""
+    port = free_port()
+    dns.a("self.test", "127.0.0.1")
+    dns.a("named.test", "127.0.0.1")
+    dns.a("mail.exemple.test", "127.0.0.1")
+    greeting = "220 mail.exemple.test ESMTP"
+    us = Server("127.0.0.1", port, hooks={"CONNECT": greeting})
+    other = Server("127.0.0.2", port)
+    dns.a("other.test", "127.0.0.2")
+    dns.a("none.test", "127.0.0.3")
+
+    def what(*names):
+        c = remote.carrier()
+        got, reply = c.route([(10 * i, n, port) for i, n in enumerate(names)])
+        c.close()
+        return got, reply["result"], reply["enhanced"]
+    circle = ("failed", "permanent", "5.4.6")
+    # Its port must be that of MX records: others are smarthosts'.
+    with remotelab.Remote(dict(resolver=dns.address,
+                               remote_port=port)) as remote:
+        eq(what("other.test", "self.test"), ("ready", "ok", ""),
+           "a better one is sent to")
+        eq((what("self.test", "other.test"), len(other.sessions)),
+           (circle, 1), "a worse one is not (RFC 5321 5.1)")
+        eq(what("none.test", "self.test", "other.test"),
+           ("failed", "temporary", "4.4.1"), "a better one may be back")
+        us.close()
+        eq((what("mail.exemple.test", "other.test"), len(other.sessions)),
+           (circle, 1), "known by its name, too, though nobody answers")
+        eq(remote.broken(), [], "no child has broken")
+    other.close()
+
+
 # zone, (time of the SOA, what it says of negative answers), what counts
 NEGATIVES = (
     ("minimum", (3600, 120), 120), ("own-time", (90, 3600), 90),
@@ -261,7 +295,8 @@ def main():
         malle.skip_all("no IPv6 here")
     dns = DNS()
     with remotelab.Remote(dict(resolver=dns.address)) as remote:
-        remote.run((test_families, test_room, test_negative, test_lies), dns)
+        remote.run((test_families, test_room, test_ourselves, test_negative,
+                    test_lies), dns)
     dns.close()
     malle.done()
 
