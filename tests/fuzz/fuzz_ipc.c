@@ -108,12 +108,31 @@ try_registry(struct unpacker *u, struct packer *k)
 }
 
 static void
+try_strays(struct unpacker u, struct packer *k)
+{
+	struct box_strays s, again;
+	struct unpacker v;
+
+	if (box_strays_unpack(&u, &s) == -1)
+		return;
+	check_line(s.address);
+	check_line(s.hostname);
+	must(s.days != 0);
+	box_strays_pack(k, &s);
+	unpack_init(&v, pack_slice(k));
+	must(!k->bad && box_strays_unpack(&v, &again) == 0);
+	must(again.days == s.days && strcmp(again.zone, s.zone) == 0);
+}
+
+static void
 try_mailbox(struct unpacker *u, struct packer *k)
 {
+	struct packer own = *k;
 	struct box_message m, again;
 	struct box_headers h;
 	struct unpacker v;
 
+	try_strays(*u, &own);
 	if (box_message_unpack(u, &m) == -1)
 		return;
 	must(strchr(m.folder, '/') == NULL && strstr(m.folder, "..") == NULL);

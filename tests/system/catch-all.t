@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """catch-all - mail that came by a catch-all alone is known as such (inventory 0-41), in the running service."""
 import os
+import poplib
 import smtplib
 import sys
 import time
@@ -49,6 +50,30 @@ def test_marks(m):
         eq(got[subject].endswith(",C=1"), want, "%s: %s" % (text, got[subject]))
 
 
+def test_pop3(m):
+    """The mark is no part of what others know a message by."""
+    m.malle("user", "set", EVE, "quota-messages=9")
+    m.malle("domain", "set", "chaine.test", "catch-all=" + EVE)
+    for subject in ("fetched", "left"):
+        send(m, subject, "nobody@chaine.test")
+    ok(until(lambda: len(names(m, EVE)) == 2), "two strays in a mailbox with a quota")
+    name = names(m, EVE)["fetched"]
+    s = poplib.POP3("127.0.0.1", m.ports["pop3"], timeout=malle.PATIENCE)
+    s.user(EVE)
+    s.pass_(m.passwords[EVE])
+    uids = {u.split()[1].decode(): int(u.split()[0]) for u in s.uidl()[1]}
+    n = uids[name.split(",")[0]]
+    ok(name.endswith(",C=1"), "its UID is the name up to the sizes: " + name)
+    ok(b"Subject: fetched" in s.retr(n)[1], "it is fetched")
+    s.dele(n)
+    s.quit()
+    eq(list(names(m, EVE)), ["left"], "and deleted")
+    with open(os.path.join(m.maildir(EVE), "maildirsize")) as f:
+        eq(sum(int(l.split()[1]) for l in f.readlines()[1:]), 1, "and the quota knows")
+    os.unlink(m.messages(EVE)[0])
+    m.malle("domain", "set", "chaine.test", "catch-all=@exemple.test")
+
+
 def test_restart(m):
     """What malle-queued had in mind only would be lost."""
     new = os.path.join(m.maildir(BOB), "new")
@@ -95,7 +120,7 @@ def test_rounds(m):
     ok(until(lambda: "catch-all-notice mailbox=%s messages=6 days=3" % BOB in m.log()), "0-41: of six messages")
 
 
-with malle.Instance({}) as m:
+with malle.Instance({"auth_clear_on_loopback": "yes"}) as m:
     m.domain("exemple.test")
     m.malle("domain", "add", "alias.test", "--alias-of", "exemple.test")
     m.domain("chaine.test")
@@ -109,6 +134,7 @@ with malle.Instance({}) as m:
     m.malle("domain", "set", "chaine.test", "catch-all=@exemple.test")
     test_marks(m)
     test_restart(m)
+    test_pop3(m)
     test_rounds(m)
     eq(m.violations(), [], "no call outside a role")
 malle.done()
