@@ -371,15 +371,16 @@ try_address(struct session *s, const char *host, const struct ip *ip,
 /* Opportunistic TLS that breaks is left out at the second try (RFC 7435). */
 static int
 try_tls_then_clear(struct session *s, const char *host, const struct ip *ip,
-    uint16_t port, struct tls_wish *w, struct remote_reply *why)
+    uint16_t port, const struct tls_wish *w, struct remote_reply *why)
 {
+	static const struct tls_wish clear = { .need = NEED_NONE };
+
 	if (try_address(s, host, ip, port, w, why) == 0)
 		return 0;
 	if (w->need != NEED_MAY || why->cause != CAUSE_TLS ||
 	    s->route.implicit_tls)
 		return -1;
-	w->need = NEED_NONE;
-	if (try_address(s, host, ip, port, w, why) == -1)
+	if (try_address(s, host, ip, port, &clear, why) == -1)
 		return -1;
 	s->how.tls_failed = true;
 	return 0;

@@ -158,6 +158,25 @@ def test_broken(remote, good):
     s.close()
 
 
+def test_next_address(remote, dns, good):
+    """TLS that is broken at one address says nothing of the next one."""
+    def drop(session, line):
+        raise Drop()
+
+    def once(session, line):
+        if len(bad.sessions) > 1:
+            raise Drop()
+    dns.a("two.exemple.org", "127.0.0.2", "127.0.0.3")
+    bad = Server("127.0.0.2", remote.port, tls=good,
+                 hooks={"STARTTLS": drop, "CONNECT": once})
+    s = Server("127.0.0.3", remote.port, tls=good)
+    r, m = send(remote, s, "two.exemple.org")
+    eq((r["result"], len(bad.sessions), m and m["tls"]), ("ok", 2, "TLSv1.3"),
+       "broken TLS at one address, nothing in the clear: TLS at the next")
+    bad.close()
+    s.close()
+
+
 def test_verify(remote, good, wrong, stranger):
     host = "mx1.exemple.org"
     for name, cert, want in (("good", good, "ok"), ("wrong name", wrong,
@@ -364,6 +383,7 @@ def main():
             dns.authentic.clear()
             test_opportunistic(remote, good, wrong)
             test_broken(remote, good)
+            test_next_address(remote, dns, good)
             test_verify(remote, good, wrong, stranger)
             test_dane(remote, dns, ca, good, wrong, stranger)
             test_resumption(remote, dns, ca, good, wrong)
