@@ -342,6 +342,7 @@ static enum registry_result
 warn_catch_all(struct request *q, const struct object *d)
 {
 	struct slice to = object_get(d, "catch-all");
+	unsigned days = (unsigned)q->r->conf.catch_all_days;
 
 	if (to.p == NULL || slice_eq(to, SLICE("refuse")))
 		return REGISTRY_OK;
@@ -350,6 +351,17 @@ warn_catch_all(struct request *q, const struct object *d)
 		    "address of %s will never know: \"refuse\" tells him.",
 		    SAY_ATTENTION "qui se trompe d'adresse dans %s n'en "
 		    "saura rien : « refuse » le lui dit.", d->name);
+	if (days != 0 && to.len > 0 && to.p[0] != '@')
+		return say(q, REGISTRY_OK, SAY_WARNING "all the spam to "
+		    "invented names of %s comes too: see to it that this is "
+		    "read and emptied, or come back to \"refuse\". What stays "
+		    "in the inbox is removed when it is %u days old, a week "
+		    "after a notice.", SAY_ATTENTION "tout le courrier "
+		    "indésirable aux noms inventés de %s arrivera aussi : "
+		    "faites-le relever et vider régulièrement, ou revenez à "
+		    "« refuse ». Ce qui reste dans la boîte de réception est "
+		    "supprimé au bout de %u jours, une semaine après un avis.",
+		    d->name, days);
 	return say(q, REGISTRY_OK, SAY_WARNING "all the spam to invented names "
 	    "of %s comes too: see to it that this is read and emptied, or come "
 	    "back to \"refuse\".", SAY_ATTENTION "tout le courrier "

@@ -111,6 +111,8 @@ def test_rounds(m):
     ok(until(lambda: m.log().count(" reload administrators=") == 1), "0: the registry has looked at its settings")
     m.write_conf(catch_all_days="3")
     m.reload()
+    ok(until(lambda: "removed when it is 3 days old, a week after a notice" in
+             m.malle("domain", "set", "exemple.test", "catch-all=" + BOB).stderr), "who sets one is told so")
     # The domains have their turns by their names.
     ok(until(lambda: letters(m, BOB)), "whose mailbox is a catch-all is told")
     eq(len(letters(m, ZOE)), 1, "by another name of the domain too, and once")
