@@ -363,6 +363,23 @@ dns_addresses(struct dns *d, const char *host, struct dns_addresses *out)
 	    DNS_NO_DATA;
 }
 
+/* One that cannot be used stays in the list: it asks for TLS all the same
+ * (RFC 7672 2.2). */
+static void
+take_tlsa(struct dns_tlsa *out, const unsigned char *p, size_t len)
+{
+	size_t i = out->n++;
+
+	memset(&out->v[i], 0, sizeof(out->v[i]));
+	if (len < 4 || len - 3 > DNS_TLSA_DATA_MAX)
+		return;
+	out->v[i].usage = p[0];
+	out->v[i].selector = p[1];
+	out->v[i].matching = p[2];
+	memcpy(out->v[i].data, p + 3, len - 3);
+	out->v[i].len = len - 3;
+}
+
 enum dns_status
 dns_tlsa(struct dns *d, const char *host, uint16_t port, struct dns_tlsa *out)
 {
@@ -379,22 +396,11 @@ dns_tlsa(struct dns *d, const char *host, uint16_t port, struct dns_tlsa *out)
 	out->authentic = a.authentic;
 	for (int i = 0; i < ns_msg_count(a.msg, ns_s_an) &&
 	    out->n < DNS_TLSA_MAX; i++) {
-		const unsigned char *p;
-		size_t len;
-
 		if (ns_parserr(&a.msg, ns_s_an, i, &rr) == -1)
 			return DNS_TEMPORARY;
 		shorten(&out->ttl, &rr);
-		p = ns_rr_rdata(rr);
-		len = ns_rr_rdlen(rr);
-		if (ns_rr_type(rr) != ns_t_tlsa || len < 4 ||
-		    len - 3 > sizeof(out->v[0].data))
-			continue;
-		out->v[out->n].usage = p[0];
-		out->v[out->n].selector = p[1];
-		out->v[out->n].matching = p[2];
-		memcpy(out->v[out->n].data, p + 3, len - 3);
-		out->v[out->n++].len = len - 3;
+		if (ns_rr_type(rr) == ns_t_tlsa)
+			take_tlsa(out, ns_rr_rdata(rr), ns_rr_rdlen(rr));
 	}
 	return out->n > 0 ? DNS_OK : DNS_NO_DATA;
 }

@@ -70,11 +70,12 @@ enum dns_status dns_addresses(struct dns *d, const char *host,
     struct dns_addresses *out);
 
 #define DNS_TLSA_MAX 16
+#define DNS_TLSA_DATA_MAX 4096	/* a whole certificate (matching type 0) */
 struct dns_tlsa {
 	struct {
 		uint8_t usage, selector, matching;
-		uint8_t data[512];
-		size_t len;
+		uint8_t data[DNS_TLSA_DATA_MAX];
+		size_t len;	/* 0: none, or more than that; of no use */
 	} v[DNS_TLSA_MAX];
 	size_t n;
 	uint32_t ttl;

@@ -2,6 +2,7 @@
 """malle-remote: the DNS, TLS as it comes, DANE, MTA-STS, the policy."""
 import hashlib
 import os
+import ssl
 import sys
 import time
 
@@ -202,6 +203,7 @@ def test_verify(remote, good, wrong, stranger):
 
 def test_dane(remote, dns, ca, good, wrong, stranger):
     host, port = "mx1.exemple.org", remote.port
+    big = ca.certificate(host, rsa=True)
 
     def records(*rows):
         dns.forget("_%d._tcp.%s" % (port, host), "TLSA")
@@ -242,8 +244,14 @@ def test_dane(remote, dns, ca, good, wrong, stranger):
     records((3, 1, 2, hashlib.sha512(b"x").digest()), ee)
     eq(attempt(wrong)[0]["result"], "temporary",
        "but of two digests the stronger counts (RFC 7671 9)")
+    whole = ssl.PEM_cert_to_DER_cert(open(big[0]).read().partition(
+        "-----END")[0] + "-----END CERTIFICATE-----\n")
+    records((3, 0, 0, whole))
+    eq((len(whole) > 512, attempt(big)[0]["result"], attempt(
+        wrong)[0]["result"]), (True, "ok", "temporary"), "3 0 0: all of it")
     for rows in (((1, 1, 1, b"x" * 32),), ((3, 1, 9, b"x" * 32),),
-                 ((3, 7, 1, b"x" * 32),)):
+                 ((3, 7, 1, b"x" * 32),), ((3, 0, 0, b"x" * 5000),),
+                 ((3, 1, 1, b""),)):
         records(*rows)
         r, m = attempt(wrong)
         eq((r["result"], m and m["tls"]), ("ok", "TLSv1.3"),
@@ -352,7 +360,6 @@ def test_idle(remote, good):
 def test_implicit(remote, good):
     s = Server("127.0.0.2", remote.port, login=("u", "p"),
                extensions=("AUTH PLAIN", "PIPELINING"))
-    import ssl
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*good)
 
