@@ -459,7 +459,7 @@ try_host(struct session *s, const struct remote_host *h, unsigned *attempts,
 		    "cannot be looked up now");
 		return -1;
 	}
-	if (tls_wish(s, h->name, h->port, a.authentic, &w, why) == -1)
+	if (tls_wish(s, h->name, h->port, &a, &w, why) == -1)
 		return -1;
 	for (size_t i = 0; i < a.n && *attempts < ATTEMPTS_MAX; i++) {
 		struct remote_reply one;

@@ -80,22 +80,23 @@ is_usable(const struct dns_tlsa *t, size_t i)
 	    t->v[i].selector <= 1 && t->v[i].matching <= 2;
 }
 
-/* 1: TLSA records decide; 0: there are none; -1: not now. */
+/* 1: the TLSA records of base decide; 0: there are none; -1: not now. */
 static int
-look_for_tlsa(struct session *s, const char *host, uint16_t port,
-    struct tls_wish *w, struct remote_reply *why)
+look_at_base(struct session *s, const char *base, struct tls_wish *w,
+    struct remote_reply *why)
 {
-	enum dns_status status = dns_tlsa(&s->remote->dns, host, port,
+	enum dns_status status = dns_tlsa(&s->remote->dns, base, w->port,
 	    &w->tlsa);
 
 	if (status == DNS_TEMPORARY) {
 		session_says(s, QUEUE_TEMPORARY, CAUSE_DNS, "4.7.5", why,
-		    "the TLSA records of %s cannot be looked up now", host);
+		    "the TLSA records of %s cannot be looked up now", base);
 		return -1;
 	}
 	if (status != DNS_OK || !w->tlsa.authentic)
 		return 0;
 	w->by = "dane";
+	snprintf(w->base, sizeof(w->base), "%s", base);
 	for (size_t i = 0; i < w->tlsa.n; i++)
 		if (is_usable(&w->tlsa, i))
 			w->need = NEED_DANE;
@@ -105,9 +106,21 @@ look_for_tlsa(struct session *s, const char *host, uint16_t port,
 	return 1;
 }
 
+/* Of an alias the name where it leads comes first (RFC 7672 2.2.2). */
+static int
+look_for_tlsa(struct session *s, const char *host, const char *canonical,
+    struct tls_wish *w, struct remote_reply *why)
+{
+	int r = strcmp(canonical, host) == 0 ? 0 :
+	    look_at_base(s, canonical, w, why);
+
+	return r != 0 ? r : look_at_base(s, host, w, why);
+}
+
 int
-tls_wish(struct session *s, const char *host, uint16_t port, bool authentic,
-    struct tls_wish *out, struct remote_reply *why)
+tls_wish(struct session *s, const char *host, uint16_t port,
+    const struct dns_addresses *addresses, struct tls_wish *out,
+    struct remote_reply *why)
 {
 	static const enum tls_need of_policy[] = {
 		[TLS_NONE] = NEED_NONE, [TLS_MAY] = NEED_MAY,
@@ -118,11 +131,12 @@ tls_wish(struct session *s, const char *host, uint16_t port, bool authentic,
 	out->need = of_policy[s->route.tls];
 	out->by = "policy";
 	out->port = port;
+	out->base[0] = '\0';
 	out->tlsa.n = 0;
 	if (s->route.tls == TLS_NONE)
 		return 0;
-	if (s->route.authentic && authentic) {
-		r = look_for_tlsa(s, host, port, out, why);
+	if (s->route.authentic && addresses->authentic) {
+		r = look_for_tlsa(s, host, addresses->canonical, out, why);
 		if (r == -1 || out->need == NEED_DANE)
 			return r == -1 ? -1 : 0;
 	}
@@ -143,15 +157,15 @@ tls_wish(struct session *s, const char *host, uint16_t port, bool authentic,
 	return 0;
 }
 
-/* Names that a certificate may have: the host's and, where an authority of the
- * domain vouches (usage 2), the domain's (RFC 7672 3.2.2). */
+/* Names that a certificate may have: that of the records and, where an authority
+ * of the domain vouches (usage 2), the domain's (RFC 7672 3.2.2). */
 static int
-add_tlsa(SSL *ssl, const struct session *s, const char *host,
-    const struct dns_tlsa *t)
+add_tlsa(SSL *ssl, const struct session *s, const struct tls_wish *w)
 {
+	const struct dns_tlsa *t = &w->tlsa;
 	int usable = 0;
 
-	if (SSL_dane_enable(ssl, host) <= 0 ||
+	if (SSL_dane_enable(ssl, w->base) <= 0 ||
 	    (s->route.domain[0] != '\0' &&
 	    SSL_add1_host(ssl, s->route.domain) != 1))
 		return -1;
@@ -179,10 +193,12 @@ prepare(SSL *ssl, const struct session *s, const char *host,
     const struct tls_wish *w)
 {
 	/* RFC 7672 8.1: SNI is the base domain of the TLSA records. */
-	if (host[0] != '[' && SSL_set_tlsext_host_name(ssl, host) != 1)
+	const char *sni = w->need == NEED_DANE ? w->base : host;
+
+	if (sni[0] != '[' && SSL_set_tlsext_host_name(ssl, sni) != 1)
 		return -1;
 	if (w->need == NEED_DANE) {
-		if (add_tlsa(ssl, s, host, &w->tlsa) == -1)
+		if (add_tlsa(ssl, s, w) == -1)
 			return -1;
 	} else if (add_name(ssl, s, host) != 1)
 		return -1;

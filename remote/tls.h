@@ -17,6 +17,7 @@ struct tls_wish {
 	enum tls_need need;
 	const char *by;		/* what asks for it, for the log: "dane" ... */
 	uint16_t port;
+	char base[ADDR_DOMAIN_MAX + 1];	/* whose records they are, or "" */
 	struct dns_tlsa tlsa;
 };
 
@@ -25,12 +26,13 @@ struct tls_wish {
 SSL_CTX *tls_context(const char *authorities);
 
 /*
- * What this host is to be spoken to with. 0, or -1 with *why when the host must
+	char base[ADDR_DOMAIN_MAX + 1];	/* whose records, or "" */
  * be left alone: its TLSA records cannot be had now (RFC 7672 2.1.1), or the
  * MTA-STS policy does not name it (RFC 8461 4.1).
  */
 int tls_wish(struct session *s, const char *host, uint16_t port,
-    bool authentic, struct tls_wish *out, struct remote_reply *why)
+    const struct dns_addresses *addresses, struct tls_wish *out,
+    struct remote_reply *why)
     __attribute__((warn_unused_result));
 
 /* The handshake. 0 with s->how.tls and s->tls_verified, or -1 with *why. */

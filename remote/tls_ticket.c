@@ -88,6 +88,7 @@ purpose_of(const struct session *s, const char *host, const struct tls_wish *w,
 	    add(d, host, strlen(host)) == 0 &&
 	    add(d, s->route.domain, strlen(s->route.domain)) == 0 &&
 	    add(d, w->by, strlen(w->by)) == 0 &&
+	    add(d, w->base, strlen(w->base)) == 0 &&
 	    add_tlsa(d, &w->tlsa) == 0 &&
 	    EVP_DigestFinal_ex(d, out, NULL) == 1)
 		r = 0;

@@ -203,16 +203,17 @@ def test_verify(remote, good, wrong, stranger):
 
 def test_dane(remote, dns, ca, good, wrong, stranger):
     host, port = "mx1.exemple.org", remote.port
-    big = ca.certificate(host, rsa=True)
+    alias, big = "alias.exemple.org", ca.certificate(host, rsa=True)
+    dns.cname(alias, host)
 
     def records(*rows):
         dns.forget("_%d._tcp.%s" % (port, host), "TLSA")
         for row in rows:
             dns.tlsa(host, port, *row)
 
-    def attempt(cert, authentic=True, **more):
+    def attempt(cert, authentic=True, to=host, **more):
         s = Server("127.0.0.2", port, tls=cert)
-        r, m = send(remote, s, host, authentic=authentic, **more)
+        r, m = send(remote, s, to, authentic=authentic, **more)
         s.close()
         return r, m
     dns.authentic.add("*")
@@ -260,6 +261,19 @@ def test_dane(remote, dns, ca, good, wrong, stranger):
     records((3, 1, 1, b"short"))
     r, m = attempt(wrong)
     eq((r["result"], r["cause"]), ("temporary", "tls"), "a damaged record")
+    records(ee)
+    r, m = attempt(wrong, to=alias)
+    eq((r["result"], r["tls"].endswith("verified=dane"), m and
+        m["session"].sni), ("ok", True, host),
+       "an MX that is an alias: the records of where it leads")
+    eq(attempt(good, to=alias)[0]["result"], "temporary", "are obeyed")
+    dns.tlsa(alias, port, 3, 1, 1, ca.digest(good[0], 1))
+    eq((attempt(wrong, to=alias)[0]["result"], attempt(good, to=alias)[0][
+        "result"]), ("ok", "temporary"), "before its own (RFC 7672 2.2.2)")
+    records()
+    r, m = attempt(good, to=alias)
+    eq((r["result"], r["tls"].endswith("verified=dane"), m and
+        m["session"].sni), ("ok", True, alias), "which count without them")
     dns.authentic.clear()
     records((3, 1, 1, b"x" * 32))
     eq(attempt(good)[0]["result"], "ok", "nothing without the AD bit")
