@@ -26,9 +26,9 @@ struct tls_wish {
 SSL_CTX *tls_context(const char *authorities);
 
 /*
-	char base[ADDR_DOMAIN_MAX + 1];	/* whose records, or "" */
- * be left alone: its TLSA records cannot be had now (RFC 7672 2.1.1), or the
- * MTA-STS policy does not name it (RFC 8461 4.1).
+ * What this host, which has addresses, is to be spoken to with. 0, or -1 with
+ * *why when the host must be left alone: its TLSA records cannot be had now
+ * (RFC 7672 2.1.1), or the MTA-STS policy does not name it (RFC 8461 4.1).
  */
 int tls_wish(struct session *s, const char *host, uint16_t port,
     const struct dns_addresses *addresses, struct tls_wish *out,
