@@ -120,8 +120,10 @@ leave_out(struct walk *w, const struct addr *target, enum route_verdict why)
 {
 	struct destination d = { .kind = DEST_LEFT_OUT, .why = why };
 
+	/* Who sends by an alias waits for nobody whom it leads to besides. */
 	if (why != ROUTE_UNKNOWN && why != ROUTE_DISABLED &&
-	    why != ROUTE_NOT_ALLOWED)
+	    why != ROUTE_NOT_ALLOWED &&
+	    !(w->is_sending && why == ROUTE_SUSPENDED))
 		return why;
 	if (w->left_out == ROUTE_OK || why == ROUTE_NOT_ALLOWED)
 		w->left_out = why;
@@ -469,7 +471,7 @@ is_wanted(void *arg, const struct destination *d)
 	return true;
 }
 
-bool
+enum route_verdict
 route_may_send_as(struct tables *t, const char *account_local,
     const char *account_domain, const struct addr *sender)
 {
@@ -478,10 +480,22 @@ route_may_send_as(struct tables *t, const char *account_local,
 		.tables = t, .default_domain = "", .is_sending = true,
 		.found = is_wanted, .arg = &wanted
 	};
+	struct addr account = { .local = "" };
+	struct destination own;
+	enum route_verdict v;
+	bool is_mailbox;
 
+	snprintf(account.local, sizeof(account.local), "%s", account_local);
+	snprintf(account.domain, sizeof(account.domain), "%s", account_domain);
+	v = route_check(t, &account, "", &own, &is_mailbox);
+	if (v != ROUTE_OK || sender->local[0] == '\0')
+		return v;
 	if (sender->domain[0] == '\0')
-		return false;
-	return walk_all(&w, sender) == ROUTE_OK && wanted.found;
+		return ROUTE_NOT_ALLOWED;
+	v = walk_all(&w, sender);
+	if (v == ROUTE_OK && wanted.found)
+		return ROUTE_OK;
+	return v == ROUTE_TEMPORARY ? v : ROUTE_NOT_ALLOWED;
 }
 
 int

@@ -85,11 +85,17 @@ enum route_verdict route_expand(struct tables *t, const struct addr *rcpt,
     const char *default_domain, const struct route_sender *sender,
     bool (*found)(void *arg, const struct destination *d), void *arg);
 
-/* True when an account may send as addr: its own address in any spelling that
- * reaches it (case, +detail, domain alias), or an alias or robot whose mail
- * comes to it. What others forward to it, and a catch-all, give no such right. */
-bool route_may_send_as(struct tables *t, const char *account_local,
-    const char *account_domain, const struct addr *sender);
+/*
+ * ROUTE_OK when an account may send as addr: its own address in any spelling
+ * that reaches it (case, +detail, domain alias), or an alias or robot whose mail
+ * comes to it; and as the null sender. What others forward to it, and a
+ * catch-all, give no such right: ROUTE_NOT_ALLOWED. ROUTE_TEMPORARY when a table
+ * cannot be read; any other verdict is that of the account itself, which sends
+ * nothing then.
+ */
+enum route_verdict route_may_send_as(struct tables *t,
+    const char *account_local, const char *account_domain,
+    const struct addr *sender);
 
 /* SMTP reply code, enhanced code and a sentence for a verdict; rcpt is put
  * into the sentence. Static texts in text[cap]. Returns the code (250, 550 ...). */

@@ -204,7 +204,8 @@ add_own_sender(struct manager *q, const struct envelope *e,
 	struct addr a;
 
 	if (addr_parse(e->sender, &a) != ADDR_OK ||
-	    !route_may_send_as(&q->tables, as->account, as->name, &a))
+	    route_may_send_as(&q->tables, as->account, as->name, &a) !=
+	    ROUTE_OK)
 		return;
 	str_putc(list, '\n');
 	str_put(list, e->sender);

@@ -169,12 +169,47 @@ mail_check(void *session, struct slice arg)
 	return (int)params_mail(arg, &s->arg.mail);
 }
 
+/* True when who has logged in may use this sender; else it has been refused. */
+static bool
+account_allowed(struct session *s, const struct addr *sender)
+{
+	char text[ADDR_TEXT_MAX];
+
+	/* The null sender is for the receipts that mail programs send
+	 * (RFC 8098 2.1); who has sent them is known all the same. */
+	switch (route_may_send_as(s->tables, s->account_local,
+	    s->account_domain, sender)) {
+	case ROUTE_OK:
+		return true;
+	case ROUTE_TEMPORARY:
+		refuse(s, "mail", "", "451 4.3.0", "the addresses of your "
+		    "account cannot be looked up now, try again later");
+		return false;
+	case ROUTE_NOT_ALLOWED:
+		refuse(s, "mail", "", "553 5.7.1",
+		    "%s is not an address of the account %s@%s",
+		    addr_text(sender, text, sizeof(text)), s->account_local,
+		    s->account_domain);
+		return false;
+	case ROUTE_NOT_OURS:
+	case ROUTE_UNKNOWN:
+	case ROUTE_DISABLED:
+	case ROUTE_SUSPENDED:
+	case ROUTE_LOOP:
+	case ROUTE_TOO_MANY:
+		break;
+	}
+	/* It was deleted, disabled or suspended after its login. */
+	refuse(s, "mail", "", "550 5.7.1",
+	    "the account %s@%s may no longer send mail", s->account_local,
+	    s->account_domain);
+	return false;
+}
+
 /* True when a submitter may use this sender; else it has been refused. */
 static bool
 sender_allowed(struct session *s, const struct addr *sender)
 {
-	char text[ADDR_TEXT_MAX];
-
 	if (!session_is_submission(s))
 		return true;
 	if (!session_has_login(s)) {
@@ -183,18 +218,7 @@ sender_allowed(struct session *s, const struct addr *sender)
 		    "STARTTLS first, then log in: AUTH");
 		return false;
 	}
-	/* The null sender is for the receipts that mail programs send
-	 * (RFC 8098 2.1); who has sent them is known all the same. */
-	if (sender->local[0] == '\0')
-		return true;
-	if (route_may_send_as(s->tables, s->account_local, s->account_domain,
-	    sender))
-		return true;
-	refuse(s, "mail", "", "553 5.7.1",
-	    "%s is not an address of the account %s@%s",
-	    addr_text(sender, text, sizeof(text)), s->account_local,
-	    s->account_domain);
-	return false;
+	return account_allowed(s, sender);
 }
 
 static bool

@@ -5,7 +5,8 @@ import os
 import re
 import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from smtpd_peers import Tap, Smtpd, code
+import malle
+from smtpd_peers import ADDRESSES, Tap, Smtpd, alias, code, mailbox
 
 
 def b64(text):
@@ -13,7 +14,7 @@ def b64(text):
 
 
 t = Tap()
-d = Smtpd("errors_max = 1000\n")
+d = Smtpd("errors_max = 10000\ncommands_idle_max = 1000000\n")
 PLAIN = b64("\0alice@exemple.test\0secret")
 WRONG = b64("\0alice@exemple.test\0wrong")
 
@@ -69,6 +70,35 @@ for sender, want in [("alice@exemple.test", "250 2.1.0"),
                      ("x@elsewhere.test", "553 5.7.1"), ("", "250 2.1.0")]:
     t.eq(code(c.say("MAIL FROM:<%s>" % sender)), want, "from <%s>" % sender)
     c.say("RSET")
+
+e = d.sender()
+
+
+def sending(sender):
+    """What a session that is logged in already hears."""
+    answer = code(e.say("MAIL FROM:<%s>" % sender))
+    e.say("RSET")
+    return answer
+
+
+def sends(tables, sender, want, text):
+    """Tables are looked at again from time to time, not for each command."""
+    d.write_tables(addresses={**ADDRESSES, **tables})
+    malle.until(lambda: sending(sender) == want)
+    t.eq(sending(sender), want, text)
+
+
+TEAM = {"team": alias("resting@exemple.test\nalice@exemple.test")}
+sends(TEAM, "team@exemple.test", "250 2.1.0",
+      "an alias that leads to a suspended account besides")
+sends({"team": alias("no address")}, "team@exemple.test", "451 4.3.0",
+      "an alias that cannot be read: later")
+for state, text in (1, "suspended"), (2, "disabled"):
+    sends({"alice": mailbox(state=state)}, "alice@exemple.test", "550 5.7.1",
+          "an account that was %s since its login" % text)
+    t.eq(sending(""), "550 5.7.1", "not as the null sender either")
+    sends({}, "alice@exemple.test", "250 2.1.0", "until it is not any more")
+e.close()
 t.eq(c.codes("MAIL FROM:<alice@exemple.test>", "RCPT TO:<x@elsewhere.test>",
              "RCPT TO:<nobody@exemple.test>", "DATA"),
      ["250 2.1.0", "250 2.1.5", "550 5.1.1", "354"],

@@ -42,6 +42,7 @@ static const struct {
 		{ "selfbob", ACCOUNT_ACTIVE, "selfbob@exemple.test\nbob@exemple.test" },
 		{ "bad", ACCOUNT_ACTIVE, "no address" },
 		{ "wait", ACCOUNT_ACTIVE, "bob@exemple.test\nasleep@exemple.test" },
+		{ "await", ACCOUNT_ACTIVE, "asleep@exemple.test\nbob@exemple.test" },
 		{ NULL, ACCOUNT_ACTIVE, NULL } } },
 	{ "alias.test", { .state = ACCOUNT_ACTIVE, .uid = 70000, .language = "fr",
 	    .alias_of = "exemple.test" },
@@ -104,14 +105,29 @@ static const struct {
 };
 
 static const struct {
-	const char *sender;
-	bool may;
-} senders[] = { /* of bob@exemple.test */
-	{ "bob@exemple.test", true }, { "Bob+x@alias.test", true },
-	{ "postmaster@exemple.test", true }, { "both@exemple.test", true },
-	{ "alice@exemple.test", false }, { "bob@ailleurs.test", false },
-	{ "nobody@exemple.test", false }, { "self@exemple.test", false },
-	{ "bob@shut.test", false },
+	const char *account, *sender;	/* "": the null sender */
+	enum route_verdict verdict;
+} senders[] = { /* accounts of exemple.test */
+	{ "bob", "bob@exemple.test", ROUTE_OK },
+	{ "bob", "Bob+x@alias.test", ROUTE_OK },
+	{ "bob", "postmaster@exemple.test", ROUTE_OK },
+	{ "bob", "both@exemple.test", ROUTE_OK },
+	{ "bob", "", ROUTE_OK },
+	{ "bob", "alice@exemple.test", ROUTE_NOT_ALLOWED },
+	{ "bob", "bob@ailleurs.test", ROUTE_NOT_ALLOWED },
+	{ "bob", "nobody@exemple.test", ROUTE_NOT_ALLOWED },
+	{ "bob", "self@exemple.test", ROUTE_NOT_ALLOWED },
+	{ "bob", "bob@shut.test", ROUTE_NOT_ALLOWED },
+	{ "bob", "asleep@exemple.test", ROUTE_NOT_ALLOWED },
+	/* that another of its people is suspended is no matter */
+	{ "bob", "wait@exemple.test", ROUTE_OK },
+	{ "bob", "await@exemple.test", ROUTE_OK },
+	{ "bob", "bad@exemple.test", ROUTE_TEMPORARY },
+	{ "asleep", "asleep@exemple.test", ROUTE_SUSPENDED },
+	{ "asleep", "", ROUTE_SUSPENDED },
+	{ "gone", "gone@exemple.test", ROUTE_DISABLED },
+	{ "gone", "", ROUTE_DISABLED },
+	{ "never", "bob@exemple.test", ROUTE_UNKNOWN },
 };
 /* clang-format on */
 
@@ -242,8 +258,9 @@ test_rows(struct tables *t)
 	    "a caller that cannot take it makes it temporary");
 	for (size_t i = 0; i < sizeof(senders) / sizeof(*senders); i++) {
 		a = parsed(senders[i].sender);
-		ok(route_may_send_as(t, "bob", "exemple.test", &a) ==
-		    senders[i].may, "bob as %s", senders[i].sender);
+		ok(route_may_send_as(t, senders[i].account, "exemple.test",
+		    &a) == senders[i].verdict, "%s as %s", senders[i].account,
+		    senders[i].sender);
 	}
 }
 

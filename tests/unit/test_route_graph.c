@@ -283,33 +283,35 @@ try_one(struct tables *t, const struct graph *g, int root, unsigned s)
 
 /* May the mailbox n5 send as each address? Along aliases and robots alone. */
 static bool
-leads_by_names(const struct graph *g, int i, int box, bool seen[NODES],
-    bool *waits)
+leads_by_names(const struct graph *g, int i, int box, bool seen[NODES])
 {
 	const struct node *n = &g->nodes[i];
-	bool found = i == box && n->state == ACCOUNT_ACTIVE;
+	bool found = i == box;
 
 	if (seen[i])
 		return false;
 	seen[i] = true;
-	*waits |= i < INNER + LEAVES && n->state == ACCOUNT_SUSPENDED;
 	if ((n->kind == ALIAS || n->kind == ROBOT) &&
 	    n->state == ACCOUNT_ACTIVE)
 		for (int e = 0; e < n->n_edges; e++)
-			found |= leads_by_names(g, n->edges[e], box, seen,
-			    waits);
+			found |= leads_by_names(g, n->edges[e], box, seen);
 	return found;
 }
 
 static bool
 try_sending(struct tables *t, const struct graph *g, int i)
 {
-	bool seen[NODES] = { false }, waits = false, want, got;
+	bool seen[NODES] = { false };
+	enum route_verdict want = ROUTE_NOT_ALLOWED, got;
 	const struct node *box = &g->nodes[INNER];
 	struct addr as;
 	char text[60];
 
-	want = leads_by_names(g, i, INNER, seen, &waits) && !waits;
+	if (box->state != ACCOUNT_ACTIVE)
+		want = box->state == ACCOUNT_SUSPENDED ? ROUTE_SUSPENDED :
+		    ROUTE_DISABLED;
+	else if (leads_by_names(g, i, INNER, seen))
+		want = ROUTE_OK;
 	if (addr_parse(slice_of(written(&g->nodes[i], text, sizeof(text))),
 	    &as) != ADDR_OK)
 		errx(1, "%s", text);
