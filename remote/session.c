@@ -62,12 +62,11 @@ session_told(const struct session *s, const struct reply_parser *r,
 	memcpy(out->text, r->text, sizeof(out->text));
 }
 
-/* The administrator may be less patient than RFC 5321 4.5.3.2. */
-static unsigned
-patience(const struct session *s, unsigned seconds)
+void
+session_allow(struct session *s, unsigned seconds)
 {
-	return seconds < s->remote->reply_timeout ? seconds :
-	    s->remote->reply_timeout;
+	stream_allow(&s->stream, seconds < s->remote->reply_timeout ? seconds :
+	    s->remote->reply_timeout);
 }
 
 /* A reply; the lines of one to EHLO tell ext what the server can do. */
@@ -84,7 +83,7 @@ read_lines(struct session *s, const char *what, unsigned seconds,
 	struct slice line;
 	enum stream_line got;
 
-	stream_allow(&s->stream, patience(s, seconds));
+	session_allow(s, seconds);
 	reply_begin(r);
 	while (!r->done) {
 		got = stream_getline(&s->stream, REPLY_LINE_MAX, &line);

@@ -49,6 +49,10 @@ int session_open(struct session *s, struct remote_reply *why)
 /* Sends QUIT, does not wait for long, closes. */
 void session_close(struct session *s);
 
+/* What is done next may take so many seconds (RFC 5321 4.5.3.2), or less if the
+ * administrator is less patient. */
+void session_allow(struct session *s, unsigned seconds);
+
 /*
  * Reads one whole reply. 0 with *r, or -1 with *why filled (CAUSE_LOST, or
  * nonsense from the other side); what names the command waited for, seconds

@@ -247,6 +247,8 @@ transaction_begin(struct carrier *c, struct transaction *t)
 
 	if (!c->session.ext.pipelining)
 		return;
+	/* A long one goes out in pieces, and the last reply may be long ago. */
+	session_allow(&c->session, TIME_MAIL);
 	if (c->wants_reset)
 		str_puts(&s, "RSET\r\n");
 	put_mail(&s, c, t);

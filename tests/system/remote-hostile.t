@@ -17,6 +17,7 @@ from malle import eq, note, ok
 from remotelab import end, exchange
 
 OK, TEMP, PERM = "ok", "temporary", "permanent"
+PAUSE = 10      # s; the time for a reply, so that a slow machine keeps it
 
 
 def test_lost(remote):
@@ -147,6 +148,29 @@ def test_idle(remote):
     end(c, s)
 
 
+def test_after_a_pause(remote):
+    """An envelope that does not fit into the connection at once is not late
+    because the message before is long ago."""
+    goes_on = threading.Event()
+
+    def second(session, line):
+        if session.messages:
+            goes_on.wait(malle.PATIENCE)
+    s = Server(hooks={"MAIL": second})
+    s.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    s.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    c, _ = remote.connect(s)
+    c.wait(c.job(["bob@exemple.org"]))
+    time.sleep(PAUSE + 0.1)
+    tag = c.job([("b%d@exemple.org" % i, 0, "rfc822;" + "+" * 490)
+                 for i in range(100)])
+    time.sleep(0.3)
+    goes_on.set()
+    c.wait(tag)
+    eq(c.of(tag), {i: [(OK, 250)] for i in range(100)}, "all are told")
+    end(c, s)
+
+
 def test_one_by_one(remote):
     """A job that comes while the carrier looks for one, which strace makes
     slow, and finds none."""
@@ -199,7 +223,8 @@ def main():
     for conf, tests in (
             ({}, (test_lost, test_replies, test_idle, test_one_by_one,
                   test_gone)),
-            ({"reply_timeout": "4s"}, (test_endless,))):
+            ({"reply_timeout": "4s"}, (test_endless,)),
+            ({"reply_timeout": "%ds" % PAUSE}, (test_after_a_pause,))):
         with remotelab.Remote(conf) as remote:
             remote.run(tests)
     malle.done()
