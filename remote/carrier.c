@@ -358,10 +358,16 @@ send_ticket(struct line *l)
 static void
 say_closed(struct line *l, struct remote_reply *why)
 {
+	struct session *s = &l->carrier.session;
 	struct reply_parser r;
 
-	if (session_reply(&l->carrier.session, "while idle", 1, &r, why) == 0)
-		session_told(&l->carrier.session, &r, CAUSE_GREETING, why);
+	if (session_reply(s, "while idle", 1, &r, why) == -1)
+		return;
+	session_told(s, &r, CAUSE_GREETING, why);
+	if (why->result == QUEUE_OK)
+		session_says(s, QUEUE_TEMPORARY, CAUSE_LOST, "4.5.0", why,
+		    "%s while idle: the reply %u does not belong there",
+		    s->how.host, r.code);
 }
 
 static void

@@ -146,6 +146,12 @@ def test_idle(remote):
     got = c.receive()
     eq((got[0], got[1]["cause"]), ("closed", "lost"), "closed while idle")
     end(c, s)
+    c, s, (tag,) = exchange(remote)
+    s.sessions[0].say("250 2.0.0 Kept")
+    got = c.receive()
+    eq((got[0], got[1]["result"], got[1]["cause"]), ("closed", TEMP, "lost"),
+       "praise that nobody has asked for is no success")
+    end(c, s)
 
 
 def test_after_a_pause(remote):
