@@ -60,6 +60,7 @@ active_new(struct manager *q, const struct submission *s)
 	}
 	a->m->arrival = q->wall;
 	a->m->born = q->now / 1000;
+	a->m->is_coming = true;
 	a->m->is_verified = true;
 	a->m->notice = s->h.notice;
 	a->m->size = (uint32_t)(s->h.content_length / 1024);
@@ -180,6 +181,7 @@ accept_commit(struct manager *q, struct commit *k)
 	struct message *m = k->a->m;
 	const char *id = m->id;
 
+	m->is_coming = false;
 	q->accepted++;
 	log_info(id, "accepted", "session=%s from=%s size=%ju "
 	    "recipients=%u account=%s client=%s lane=%d",

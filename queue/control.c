@@ -144,7 +144,7 @@ static bool
 is_wanted(const struct manager *q, const struct control *k,
     const struct message *m)
 {
-	if (m->active != NULL && m->active->is_doomed)
+	if (m->is_coming || (m->active != NULL && m->active->is_doomed))
 		return false;
 	if (k->f.id[0] != '\0' && strcmp(k->f.id, m->id) != 0)
 		return false;

@@ -191,7 +191,7 @@ hold_tell(struct manager *q, struct message *m)
 {
 	struct active *a;
 
-	if (!m->owes_notice || m->is_telling)
+	if (!m->owes_notice || m->is_telling || m->is_coming)
 		return;
 	/* Released meanwhile, and perhaps on its way: too late. */
 	if (!m->is_held || m->active != NULL) {

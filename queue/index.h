@@ -26,6 +26,7 @@ struct message {
 	uint8_t lane, notice;
 	uint8_t kills;		/* workers that died of it alone */
 	bool is_used, is_held;
+	bool is_coming;		/* not durable yet: nobody may touch it */
 	bool owes_notice;	/* held, and its account is to be told: hold.c */
 	bool is_telling;	/* that notice is on its way */
 	bool is_verified;	/* its content's checksum was seen to be right */

@@ -4,13 +4,15 @@ is with a worker: nothing is lost, nothing is sent twice."""
 # SPDX-License-Identifier: ISC
 
 import os
+import shutil
 import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
-from malle import done, eq, ok
-from queuelab import Lab, OK, PERMANENT, Q_HOLD, Q_LIST, Q_RELEASE
+from malle import done, eq, ok, skip
+from queuelab import (Lab, OK, PERMANENT, Q_COMMIT, Q_DELETE, Q_HOLD, Q_LIST,
+                      Q_RELEASE, Q_RETRY)
 
 NO = (PERMANENT, "5.2.2", "the mailbox is full")
 YES = (OK, "2.0.0", "delivered")
@@ -49,5 +51,51 @@ with Lab() as lab:
     c.control(Q_RELEASE, id=id)
     ok(lab.wait_log(id + " done"), "once it is released it ends")
     eq([n.id for n in lab.bouncer.notices], [id], "and its sender is told")
+
+# A sync that takes long: the message is in the queue, but not accepted yet.
+strace = shutil.which("strace")
+
+
+def ask_meanwhile(lab, kind):
+    """All messages are asked for while one is being synced. Its answer, and how
+    many that was; again, should it have been durable before we could ask."""
+    for _ in range(5):
+        slowly(lab)
+        c, other = lab.client(), lab.client()
+        c.mail()
+        c.rcpt("bob@exemple.test")
+        c.send(Q_COMMIT, b"Subject: x\n\nhello\n")
+        malle.until(lab.files)
+        touched = other.control(kind)[1]
+        answer = c.answer()
+        if touched == 0:
+            break
+    return answer, touched
+
+
+def slowly(lab):
+    lab.stop()
+    for path in lab.files():
+        os.unlink(path)
+    lab.start(wrap=[strace, "-f", "-qq", "-o", "/dev/null", "-e",
+                    "trace=fsync", "-e",
+                    "inject=fsync:delay_enter=2000000:when=1"])
+
+
+def changed(kind, name):
+    with Lab(start=False) as lab:
+        answer, touched = ask_meanwhile(lab, kind)
+        eq((answer.result, touched), (OK, 0), name + " of all does not concern "
+           "what is not accepted yet")
+        ok(lab.wait_log(answer.id + " done"), "it is accepted, and delivered")
+        eq([j.id for j in lab.workers.delivered].count(answer.id), 1, "once")
+
+
+if strace is None or malle.SANITIZED:
+    skip("a slow sync needs strace")
+else:
+    changed(Q_RETRY, "retry")
+    changed(Q_DELETE, "delete")
+    changed(Q_HOLD, "hold")
 
 done()
