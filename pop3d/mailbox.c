@@ -369,7 +369,7 @@ next_line(struct session *s)
 	struct slice line = { NULL, 0 };
 
 	/* RFC 2449 6.8: behind a pipelined command nobody waits. */
-	if (memchr(s->in.in + s->in.start, '\n', s->in.len) == NULL &&
+	if (memmem(s->in.in + s->in.start, s->in.len, "\r\n", 2) == NULL &&
 	    reply_flush(&s->out) == -1) {
 		s->end = errno == ETIMEDOUT ? "timeout" : "lost";
 		return line;

@@ -378,6 +378,10 @@ def test_pipelining():
     ok(got == b"+OK\r\n2 27\r\n3 27\r\n.\r\n+OK\r\n", "a command cut in two; nothing after QUIT", got)
     s.end()
     ok(len(files(path)) == 2, "deleted")
+    s = Session(path)
+    s.send(b"STAT\r\nNO\nOP")
+    ok(s.line().startswith(b"+OK 2 "), "a bare LF does not hold the answer before it back")
+    s.end()
 
 
 def test_deletion():
