@@ -109,6 +109,13 @@ helo_act(void *session)
 	buf_printf(&s->io, "250 %s\r\n", s->conf->hostname);
 }
 
+/* A number of LIMITS: six digits at most (RFC 9422 4.1, 4.2). */
+static unsigned
+limit(uint64_t max)
+{
+	return max > 999999 ? 999999 : (unsigned)max;
+}
+
 static void
 ehlo_act(void *session)
 {
@@ -135,9 +142,9 @@ ehlo_act(void *session)
 	/* RFC 9422 */
 	if (session_has_login(s) || s->may_relay)
 		buf_puts(&s->io, "250-XVERP\r\n");
-	buf_printf(&s->io, "250 LIMITS MAILMAX=%llu RCPTMAX=%llu\r\n",
-	    (unsigned long long)s->conf->messages_per_session,
-	    (unsigned long long)s->conf->recipients_max);
+	buf_printf(&s->io, "250 LIMITS MAILMAX=%u RCPTMAX=%u\r\n",
+	    limit(s->conf->messages_per_session),
+	    limit(s->conf->recipients_max));
 }
 
 static void

@@ -19,6 +19,12 @@ t.eq(c.say("EHLO client.test").split("\n"), [
     "250 LIMITS MAILMAX=3 RCPTMAX=100"], "what EHLO offers on port 25")
 t.eq(c.say("HELO client.test"), "250 mail.exemple.test", "HELO")
 c.close()
+wide = Smtpd("messages_per_session = 1000000\nrecipients_max = 1000000\n")
+c = wide.client()
+t.ok(c.say("EHLO client.test").endswith(
+    "\n250 LIMITS MAILMAX=999999 RCPTMAX=999999"), "six digits are the most")
+c.close()
+wide.stop()
 
 # Each row: what is said (on a fresh session after EHLO), the last answer.
 LONG = "a" * 65 + "@b.test"
