@@ -251,7 +251,8 @@ is_idle(const struct session *s, const struct cmd *c, enum cmd_status status)
 	if (status != CMD_OK)
 		return true;
 	return !(c->act == rcpt_act && t->refused < t->count) &&
-	    !(c->act == bdat_act && s->state == ST_CHUNKS);
+	    !(c->act == bdat_act && s->state == ST_CHUNKS &&
+	    s->arg.bdat.size > 0);
 }
 
 /* What is answered to a command that is not obeyed. */

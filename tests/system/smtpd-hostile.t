@@ -88,6 +88,13 @@ t.eq(code(c.reply()), "421 4.7.0", "commands_idle_max")
 c.close()
 c = d.client()
 c.say("EHLO c.test")
+got = c.codes("MAIL FROM:<a@b.test>", "RCPT TO:<alice@exemple.test>",
+              *["BDAT 0"] * 101)
+t.ok(got[2] == "250 2.0.0" and "421 4.7.0" in got,
+     "chunks of nothing bring no message forward")
+c.close()
+c = d.client()
+c.say("EHLO c.test")
 c.say("MAIL FROM:<a@b.test>")
 got = c.codes(*["RCPT TO:<x%d@exemple.test>" % i for i in range(21)])
 t.eq((got[0], got[19]), ("550 5.1.1", "550 5.1.1"), "names tried out")
