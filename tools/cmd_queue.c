@@ -415,13 +415,22 @@ call(struct call *c, const struct queue_filter *filter)
 	}
 }
 
-/* An address or pattern of a filter. 0, or -1 with the reason told. */
+/* An id, or an address or pattern of a filter. Nothing at all, as a script's
+ * variable without a value, would stand for every message. 0, or -1 with the
+ * reason told. */
 static int
-take_text(const char *value, char *out, size_t cap)
+take_text(const struct malle *m, const char *value, char *out, size_t cap)
 {
-	if (slice_to_cstr(slice_of(value), out, cap) == 0)
+	if (*value == '\0')
+		fputs(T(m, "malle queue: an empty argument names no message; "
+		    "--all means all of them\n", "malle queue : un argument "
+		    "vide n'indique aucun message ; --all les indique tous\n"),
+		    stderr);
+	else if (slice_to_cstr(slice_of(value), out, cap) == -1)
+		fprintf(stderr, T(m, "malle queue: \"%s\" is too long\n",
+		    "malle queue : « %s » est trop long\n"), value);
+	else
 		return 0;
-	fprintf(stderr, "malle queue: \"%s\" is too long\n", value);
 	return -1;
 }
 
@@ -450,13 +459,13 @@ parse_options(const struct malle *m, int argc, char **argv,
 	*status = EX_USAGE;
 	optind = 0;	/* malle's own options were read before */
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (c == 's' && take_text(optarg, s->filter.sender,
+		if (c == 's' && take_text(m, optarg, s->filter.sender,
 		    sizeof(s->filter.sender)) == -1)
 			return -1;
-		if (c == 'r' && take_text(optarg, s->filter.recipient,
+		if (c == 'r' && take_text(m, optarg, s->filter.recipient,
 		    sizeof(s->filter.recipient)) == -1)
 			return -1;
-		if (c == 'A' && take_text(optarg, s->filter.account,
+		if (c == 'A' && take_text(m, optarg, s->filter.account,
 		    sizeof(s->filter.account)) == -1)
 			return -1;
 		if (c == 'o' && num_parse_duration(slice_of(optarg), 0,
@@ -485,7 +494,7 @@ call_all(struct call *c, struct selection *s, int argc, char **argv)
 	if (argc == 0)
 		return call(c, &s->filter);
 	for (int i = 0; i < argc; i++) {
-		if (take_text(argv[i], s->filter.id,
+		if (take_text(c->m, argv[i], s->filter.id,
 		    sizeof(s->filter.id)) == -1)
 			return EX_USAGE;
 		if ((r = call(c, &s->filter)) == EX_NOPERM)

@@ -58,6 +58,11 @@ with Lab("retry_first = 1h\nretry_max = 1h\n") as lab:
        (3, "alice@exemple.test", "waiting", 1, "not now"), "show")
     eq(queue(lab, "show", "nothing")[0], os.EX_DATAERR, "show of nothing")
     eq(queue(lab, "hold")[0], os.EX_USAGE, "hold of nothing is refused")
+    # What a script's variable without a value comes to.
+    eq([queue(lab, "delete", *empty)[0] for empty in (
+        [""], ["--sender", ""], ["--recipient="], ["--account", ""])] +
+       [r["id"] for r in rows(lab, "list")], [os.EX_USAGE] * 4 + [a, b, d],
+       "what is empty does not stand for everything")
 
     eq(queue(lab, "hold", a)[1], "1 messages held\n", "hold")
     lab.workers.policy = lambda j: YES
