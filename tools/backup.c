@@ -11,6 +11,8 @@
 
 #include "tools/backup.h"
 
+#include <sys/stat.h>
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -203,6 +205,27 @@ cannot(const struct malle *m, const char *path)
 	return EX_CANTCREAT;
 }
 
+/* What an interrupted backup has left is begun anew. Who has laid something else
+ * there, in a folder that is not the caller's alone, would read the mail. The
+ * descriptor or -1. */
+static int
+open_part(const char *part)
+{
+	struct stat st;
+	int fd = open(part, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC, 0600);
+
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	    st.st_uid == geteuid() && (st.st_mode & 077) == 0 &&
+	    ftruncate(fd, 0) == 0)
+		return fd;
+	close(fd);
+	errno = EEXIST;
+	return -1;
+}
+
 /* FILE.part, then FILE. The exit status. */
 static int
 write_file(struct backup *b, struct box_link *l, const char *path)
@@ -221,9 +244,7 @@ write_file(struct backup *b, struct box_link *l, const char *path)
 		errno = ENAMETOOLONG;
 		return cannot(b->m, path);
 	}
-	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-	    0600);
-	if (fd == -1)
+	if ((fd = open_part(part)) == -1)
 		return cannot(b->m, part);
 	status = write_archive(b, l, fd, ends_in(path, ".gz"));
 	if (status == EX_OK && (fsync(fd) == -1 || renameat2(AT_FDCWD, part,

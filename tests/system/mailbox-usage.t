@@ -168,6 +168,24 @@ def test_backup(m):
        "scram" not in settings, "without the password's hash")
     r = owner(m, "mailbox", "backup", BOB, path, check=False)
     eq(r.returncode, 73, "what is there is not written over")
+    part = os.path.join(m.dir, "other.tar.part")
+    with open(part, "w") as f:
+        f.write("what is left of a backup that was cut short" * 1000)
+    os.chmod(part, 0o644)
+    r = owner(m, "mailbox", "backup", BOB, part[:-5], check=False)
+    eq((r.returncode, os.path.exists(part[:-5])), (73, False),
+       "nor is what others can read used")
+    os.chmod(part, 0o600)
+    owner(m, "mailbox", "backup", BOB, part[:-5])
+    with tarfile.open(part[:-5]) as t:
+        eq(len(t.getmembers()), 6, "one that was cut short is begun anew")
+    os.unlink(part[:-5])
+    if malle.ROOT:
+        os.close(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600))
+        os.chown(part, 65534, 65534)
+        r = owner(m, "mailbox", "backup", BOB, part[:-5], check=False)
+        eq((r.returncode, os.path.getsize(part)), (73, 0),
+           "nor what somebody else has laid there")
     return path
 
 
