@@ -437,15 +437,13 @@ maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
 	fd = openat(maildirfd, SIZEFILE, O_WRONLY | O_APPEND | O_NOFOLLOW |
 	    O_CLOEXEC | O_NONBLOCK);
 	if (fd == -1)
-		return errno == ENOENT ? 0 : -1;
+		return errno == ENOENT ? 0 : unlinkat(maildirfd, SIZEFILE, 0);
 	n = snprintf(line, sizeof(line), "%lld %lld\n", (long long)bytes,
 	    (long long)messages);
-	if (fstat(fd, &st) == 0 &&
-	    (!S_ISREG(st.st_mode) || st.st_size > SIZEFILE_MAX))
-		r = unlinkat(maildirfd, SIZEFILE, 0);
 	/* One write: lines of several programs do not mix. */
-	else if (write(fd, line, (size_t)n) != n)
-		r = -1;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_size > SIZEFILE_MAX || write(fd, line, (size_t)n) != n)
+		r = unlinkat(maildirfd, SIZEFILE, 0);
 	saved = errno;
 	close(fd);
 	errno = saved;

@@ -68,8 +68,9 @@ int maildir_recount(int maildirfd, uint64_t quota_bytes,
     uint64_t quota_messages, struct maildir_usage *out)
     __attribute__((warn_unused_result));
 
-/* Appends one change. A missing maildirsize is left missing; one over 5120
- * bytes is removed, so that the next question counts anew. 0 or -1. */
+/* Appends one change. A missing maildirsize is left missing; one that is over
+ * 5120 bytes, or that the change cannot be appended to, is removed, so that the
+ * next question counts anew. 0, or -1: it could not even be removed. */
 int maildir_usage_add(int maildirfd, int64_t bytes, int64_t messages)
     __attribute__((warn_unused_result));
 

@@ -64,8 +64,7 @@ box_remove(struct box *b, struct ipc_msg *request)
 		return box_failed(b);
 	if (!r.done)
 		return box_done(b, BOX_NOT_FOUND, "");
-	if (maildir_usage_add(b->maildir, -(int64_t)r.size, -1) == -1)
-		unlinkat(b->maildir, "maildirsize", 0);
+	(void)!maildir_usage_add(b->maildir, -(int64_t)r.size, -1);
 	return box_done(b, BOX_OK, "");
 }
 

@@ -388,7 +388,6 @@ box_sync(struct box *b, struct ipc_msg *request)
 		errno = saved;
 		return box_failed(b);
 	}
-	if (maildir_usage_add(b->maildir, (int64_t)bytes, (int64_t)n) == -1)
-		unlinkat(b->maildir, "maildirsize", 0);
+	(void)!maildir_usage_add(b->maildir, (int64_t)bytes, (int64_t)n);
 	return box_done(b, BOX_OK, "");
 }

@@ -96,9 +96,10 @@ update_maildir(struct maildrop *d, int maildirfd, struct update *out)
 		if ((d->messages[i].flags & (MESSAGE_MEASURED |
 		    MESSAGE_GONE)) == MESSAGE_MEASURED)
 			add_sizes(d, &d->messages[i]);
-	if (u.deleted > 0 && maildir_usage_add(maildirfd, -(int64_t)u.bytes,
-	    -(int64_t)u.deleted) == -1)
-		u.error = errno;
+	/* What is removed is removed, whether it can be accounted for or not. */
+	if (u.deleted > 0)
+		(void)!maildir_usage_add(maildirfd, -(int64_t)u.bytes,
+		    -(int64_t)u.deleted);
 	for (size_t i = 0; i < 2; i++)
 		if (touched[i] && fsx_sync_dir(d->folder[i]) == -1)
 			u.error = errno;

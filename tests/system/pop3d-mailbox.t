@@ -414,6 +414,12 @@ def test_deletion():
     with open(os.path.join(path, "maildirsize")) as f:
         text = f.read()
     ok(text == "1000000S,1000C\n65 3\n-42 -2\n", "the quota is lowered", text)
+    os.unlink(os.path.join(path, "maildirsize"))
+    os.mkdir(os.path.join(path, "maildirsize"))
+    s = Session(path)
+    s.ask(b"DELE 1")
+    ok(s.ask(b"QUIT") == b"+OK\r\n", "what cannot be accounted for is deleted all the same")
+    s.end()
 
 
 def test_failure():

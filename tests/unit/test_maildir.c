@@ -3,11 +3,13 @@
 
 #include "lib/maildir.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,13 +216,37 @@ test_links(void)
 	put("tmp/victim", "1000S,10C\n7 7\n");
 	if (symlinkat("tmp/victim", box, "maildirsize") == -1)
 		exit(1);
-	ok(maildir_usage_add(box, 1, 1) == -1 &&
-	    strcmp(get("tmp/victim"), "1000S,10C\n7 7\n") == 0,
-	    "a link is not appended to");
+	ok(maildir_usage_add(box, 1, 1) == 0 &&
+	    strcmp(get("tmp/victim"), "1000S,10C\n7 7\n") == 0 &&
+	    strcmp(get("maildirsize"), "(none)") == 0,
+	    "a link is not appended to, but removed");
+	if (symlinkat("tmp/victim", box, "maildirsize") == -1)
+		exit(1);
 	ok(maildir_usage(box, 1000, 10, &u) == 0 && u.bytes == 30 &&
 	    strcmp(get("tmp/victim"), "1000S,10C\n7 7\n") == 0 &&
 	    strcmp(get("maildirsize"), "1000S,10C\n30 2\n") == 0,
 	    "a link is not read, but replaced");
+}
+
+/* As on a full disk. */
+static void
+test_no_room(void)
+{
+	struct rlimit was, none;
+
+	put("maildirsize", "1000S,10C\n30 2\n");
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &was);
+	none = (struct rlimit){ 20, was.rlim_max };
+	setrlimit(RLIMIT_FSIZE, &none);
+	ok(maildir_usage_add(box, -5, -1) == 0 &&
+	    strcmp(get("maildirsize"), "(none)") == 0,
+	    "a change that cannot be noted, or half of it: it is removed");
+	setrlimit(RLIMIT_FSIZE, &was);
+	if (mkdirat(box, "maildirsize", 0700) == -1)
+		exit(1);
+	ok(maildir_usage_add(box, -5, -1) == -1, "a folder in its place");
+	unlinkat(box, "maildirsize", AT_REMOVEDIR);
 }
 
 static void
@@ -305,6 +331,7 @@ main(void)
 	test_sizefiles();
 	test_big_and_old();
 	test_links();
+	test_no_room();
 	test_folders();
 	test_clean();
 	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
