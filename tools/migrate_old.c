@@ -26,6 +26,7 @@
 
 #include "lib/fsx.h"
 #include "tools/backup.h"
+#include "tools/json.h"
 #include "tools/migrate.h"
 
 int
@@ -260,6 +261,21 @@ open_message(int dir, const char *folder, bool is_new, const char *name,
 	return fd;
 }
 
+/* A message, or all of a Maildir where name is "", that was not copied. Its owner
+ * has made up the names: no terminal may obey them. */
+static void
+complain(const struct reading *r, const char *folder, const char *name,
+    const char *why)
+{
+	fputs("malle: ", stderr);
+	text_put_escaped(stderr, slice_of(r->path));
+	if (*name != '\0') {
+		fprintf(stderr, "/%s/", folder);
+		text_put_escaped(stderr, slice_of(name));
+	}
+	fprintf(stderr, ": %s\n", why);
+}
+
 static int
 copy_message(struct reading *r, int dir, const char *folder, bool is_new,
     const char *name)
@@ -270,8 +286,7 @@ copy_message(struct reading *r, int dir, const char *folder, bool is_new,
 	if ((fd = open_message(dir, folder, is_new, name, &m)) == -1) {
 		if (errno == ENOENT)
 			return 0;
-		fprintf(stderr, "malle: %s/%s/%s: %s\n", r->path, folder, name,
-		    strerror(errno));
+		complain(r, folder, name, strerror(errno));
 		r->copied.failed++;
 		return 0;
 	}
@@ -281,8 +296,7 @@ copy_message(struct reading *r, int dir, const char *folder, bool is_new,
 	r->copied.there += result == BOX_EXISTS;
 	r->copied.failed += result != BOX_OK && result != BOX_EXISTS;
 	if (result != BOX_OK && result != BOX_EXISTS)
-		fprintf(stderr, "malle: %s/%s/%s: %s\n", r->path, folder, name,
-		    box_why(r->to, result));
+		complain(r, folder, name, box_why(r->to, result));
 	if (result == -1)
 		errno = EPIPE;
 	return result == -1 ? -1 : 0;
@@ -342,8 +356,7 @@ copy_act(struct reading *r)
 		return -1;
 	settled = box_settle(r->to);
 	if (settled != BOX_OK) {
-		fprintf(stderr, "malle: %s: %s\n", r->path,
-		    box_why(r->to, settled));
+		complain(r, "", "", box_why(r->to, settled));
 		errno = EIO;
 		return -1;
 	}

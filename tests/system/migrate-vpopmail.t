@@ -101,7 +101,7 @@ class Tree:
                    os.path.join(top, "domains/a.test/link/.qmail"))
         # A file that its owner has put there, which is not theirs.
         os.link(os.path.abspath(secret), os.path.join(
-            top, "domains/a.test/link/Maildir/cur/4.hard:2,S"))
+            top, "domains/a.test/link/Maildir/cur/4.hard\033[2J\n:2,S"))
         os.mkfifo(os.path.join(top, "domains/a.test/link/Maildir/cur/3.fifo:2,S"))
         self.assign = os.path.join(top, "..", "assign")
         with open(self.assign, "w") as f:
@@ -425,7 +425,7 @@ with malle.Instance() as m:
        "the journal says from where")
     test_mail(m)
     eq((outcome(rows, "mail", "link@a.test"), notes(rows, "mail", "link@a.test"),
-        "4.hard:2,S: Permission denied" in result.stderr),
+        "4.hard\\x1b[2J\\x0a:2,S: Permission denied" in result.stderr),
        (["FAILED"], ["1 copied, 0 there, 1 failed"], True),
        "a message that cannot be read is told")
     test_again(m, tree)
