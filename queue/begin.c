@@ -65,6 +65,16 @@ is_in_pass(const struct manager *q, const struct recipient *r)
 	    slice_skip(tail, tail.len - want.len), want);
 }
 
+/* A clock that has gone back behind the last attempt was wrong then, or is now:
+ * what it says of the next one may be years away. */
+static bool
+is_due(const struct manager *q, const struct active *a,
+    const struct recipient_state *s)
+{
+	return s->due <= q->wall || a->m->is_retry ||
+	    (s->last != 0 ? s->last : a->m->arrival) > q->wall;
+}
+
 /* Schedules the next recipients that are due; nobody waits long for those of
  * a huge mailing. */
 static void
@@ -80,7 +90,7 @@ begin_some(struct manager *q, struct active *a)
 		struct recipient *r = &a->e->recipients[a->begun];
 
 		if (r->state.status == RCPT_WAITING && is_in_pass(q, r) &&
-		    (r->state.due <= q->wall || m->is_retry))
+		    is_due(q, a, &r->state))
 			begin_recipient(q, a, r);
 	}
 	if (end == a->e->n_recipients) {

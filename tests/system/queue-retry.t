@@ -107,6 +107,27 @@ with Lab("retry_first = 1m\nretry_max = 2m\nqueue_lifetime = 1d\n"
        "the delay says until when: by the lane")
     eq(lab.logged(letter + " failed"), 0, "the others go on")
 
+for restart in False, True:
+    with Lab("retry_first = 1m\nretry_max = 2m\n", clock=True) as lab:
+        lab.workers.policy = lambda j: LATER
+        lab.clock.wrong(10 * 365 * 86400)
+        c = lab.client()
+        ids = [c.submit("bob@exemple.test").id]
+        lab.wait_log(ids[0] + " deferred")
+        lab.clock.wrong(0)
+        c = lab.client()
+        ids.append(c.submit("bob@exemple.test").id)
+        lab.wait_log(ids[1] + " deferred")
+        lab.clock.wrong(-10 * 365 * 86400)
+        if restart:
+            lab.stop()
+            lab.start()
+        for n in 2, 3:
+            lab.forward(300)
+            eq([lab.wait(lambda: lab.logged(id + " deferred") >= n)
+                for id in ids], [True, True], "a wall clock that was years too "
+               "far delays no attempt" + " after a restart" * restart)
+
 with Lab("retry_first = 1h\nretry_max = 1h\n") as lab:
     lab.workers.policy = lambda j: LATER
     c = lab.client()
