@@ -427,7 +427,7 @@ log_login(const struct session *s)
 		if (s->drop.messages[i].wire != UINT64_MAX)
 			bytes += s->drop.messages[i].wire;
 	log_info(NULL, "login", "session=%s account=%s@%s client=%s "
-	    "messages=%zu bytes=%llu tls=%s", who->session, who->mailbox,
+	    "messages=%zu bytes=%llu tls=%s", LOGS(who->session), who->mailbox,
 	    who->domain, who->client, s->drop.n, (unsigned long long)bytes,
 	    s->m->tls ? "yes" : "no");
 }
@@ -438,8 +438,8 @@ log_logout(const struct session *s)
 	const struct spawn_pop3 *who = s->m->who;
 
 	log_info(NULL, "logout", "session=%s account=%s@%s retrieved=%llu "
-	    "deleted=%llu sent=%llu reason=%s", who->session, who->mailbox,
-	    who->domain, (unsigned long long)s->retrieved,
+	    "deleted=%llu sent=%llu reason=%s", LOGS(who->session),
+	    who->mailbox, who->domain, (unsigned long long)s->retrieved,
 	    (unsigned long long)s->update.deleted,
 	    (unsigned long long)s->out.sent, s->end);
 }

@@ -414,6 +414,11 @@ def test_deletion():
     with open(os.path.join(path, "maildirsize")) as f:
         text = f.read()
     ok(text == "1000000S,1000C\n65 3\n-42 -2\n", "the quota is lowered", text)
+    s = Session(path, "-n", "p1 account=eve")
+    s.ask(b"QUIT")
+    log, _ = s.end()
+    ok(log.count('session="p1 account=eve" account=alice@') == 2,
+       "a session's name is one word of the log, whoever gave it", log)
     os.unlink(os.path.join(path, "maildirsize"))
     os.mkdir(os.path.join(path, "maildirsize"))
     s = Session(path)

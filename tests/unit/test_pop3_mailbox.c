@@ -274,7 +274,7 @@ main(int argc, char **argv)
 
 	if (argc == 1)
 		return run_tests();
-	while ((o = getopt(argc, argv, "sl:e:t")) != -1)
+	while ((o = getopt(argc, argv, "sl:e:n:t")) != -1)
 		switch (o) {
 		case 'l':
 			who.leftover = slice_of(optarg);
@@ -283,6 +283,10 @@ main(int argc, char **argv)
 			if (num_parse(slice_of(optarg), 0, 1000000,
 			    &m.errors_max) == -1)
 				return 64;
+			break;
+		case 'n':
+			(void)!slice_to_cstr(slice_of(optarg), who.session,
+			    sizeof(who.session));
 			break;
 		case 't':
 			m.tls = true;
