@@ -182,8 +182,12 @@ static int
 add_name(SSL *ssl, const struct session *s, const char *host)
 {
 	X509_VERIFY_PARAM *p = SSL_get0_param(ssl);
+	unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
 
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	/* RFC 8461 4.2: a common name is none there. */
+	if (s->route.sts == STS_ENFORCE)
+		flags |= X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+	SSL_set_hostflags(ssl, flags);
 	return host[0] == '[' ? X509_VERIFY_PARAM_set1_ip_asc(p, s->how.ip) :
 	    SSL_set1_host(ssl, host);
 }

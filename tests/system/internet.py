@@ -232,16 +232,18 @@ class Authority:
             else ["-algorithm", "EC", "-pkeyopt",
                   "ec_paramgen_curve:prime256v1"]))
 
-    def certificate(self, *names, rsa=False):
-        """(chain file, key file) for the names; IP addresses too."""
+    def certificate(self, *names, rsa=False, old=False):
+        """(chain file, key file) for the names; IP addresses too. An old one
+        has the first name as its common name only."""
         base = os.path.join(self.dir, names[0])
         self._key(base + ".key", rsa)
         self._run("req", "-new", "-key", base + ".key", "-subj",
                   "/CN=" + names[0], "-out", base + ".csr")
         with open(base + ".ext", "w") as f:
-            f.write("subjectAltName=" + ",".join(
-                ("IP:" if re.match(r"[0-9.]+$", n) else "DNS:") + n
-                for n in names))
+            if not old:
+                f.write("subjectAltName=" + ",".join(
+                    ("IP:" if re.match(r"[0-9.]+$", n) else "DNS:") + n
+                    for n in names))
         self._run("x509", "-req", "-in", base + ".csr", "-CA", self.ca,
                   "-CAkey", self.dir + "/ca.key", "-CAcreateserial", "-days",
                   "30", "-extfile", base + ".ext", "-out", base + ".pem")

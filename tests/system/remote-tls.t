@@ -178,8 +178,16 @@ def test_next_address(remote, dns, good):
     s.close()
 
 
-def test_verify(remote, good, wrong, stranger):
+def test_verify(remote, good, wrong, stranger, ca):
     host = "mx1.exemple.org"
+    named = "old.exemple.org"
+    s = Server("127.0.0.2", remote.port, tls=ca.certificate(named, old=True))
+    r, m = send(remote, s, named, sts=STS_ENFORCE, sts_mx=named)
+    eq((r["result"], m), ("temporary", None),
+       "MTA-STS: the common name is no name (RFC 8461 4.2)")
+    r, m = send(remote, s, named, tls=TLS_VERIFY)
+    eq(r["result"], "ok", "which is one for our own policy")
+    s.close()
     for name, cert, want in (("good", good, "ok"), ("wrong name", wrong,
                              "temporary"), ("unknown authority", stranger,
                                             "temporary")):
@@ -203,7 +211,8 @@ def test_verify(remote, good, wrong, stranger):
 
 def test_dane(remote, dns, ca, good, wrong, stranger):
     host, port = "mx1.exemple.org", remote.port
-    alias, big = "alias.exemple.org", ca.certificate(host, rsa=True)
+    alias = "alias.exemple.org"
+    big = ca.certificate("big.exemple.org", host, rsa=True)
     dns.cname(alias, host)
 
     def records(*rows):
@@ -395,6 +404,7 @@ def main():
         wrong = ca.certificate("wrong.exemple.org")
         stranger = other.certificate("mx1.exemple.org")
         dns.a("mx1.exemple.org", "127.0.0.2")
+        dns.a("old.exemple.org", "127.0.0.2")
         port = internet.shared_port(["127.0.0.2", "127.0.0.3"])
         with remotelab.Remote(dict(resolver=dns.address, authorities=ca.ca,
                                    remote_port=port,
@@ -405,7 +415,7 @@ def main():
             test_opportunistic(remote, good, wrong)
             test_broken(remote, good)
             test_next_address(remote, dns, good)
-            test_verify(remote, good, wrong, stranger)
+            test_verify(remote, good, wrong, stranger, ca)
             test_dane(remote, dns, ca, good, wrong, stranger)
             test_resumption(remote, dns, ca, good, wrong)
             test_idle(remote, good)
