@@ -35,7 +35,7 @@ enum line_result {
 /* clang-format off */
 static const struct {
 	const char *name;
-	bool needs_tls;
+	bool needs_binding;
 } mechanisms[] = {
 	{ "SCRAM-SHA-256-PLUS", true },
 	{ "SCRAM-SHA-256", false },
@@ -44,12 +44,20 @@ static const struct {
 };
 /* clang-format on */
 
+/* Is there something of the TLS connection that a login can be bound to? */
+static bool
+has_binding(const struct session *s)
+{
+	return s->has_tls &&
+	    (s->tls.exporter_len > 0 || s->tls.endpoint_len > 0);
+}
+
 const char *
 login_mechanisms(const struct session *s)
 {
 	if (!session_may_auth(s))
 		return "";
-	return s->has_tls ? "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN" :
+	return has_binding(s) ? "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN" :
 	    "SCRAM-SHA-256 PLAIN LOGIN";
 }
 
@@ -58,7 +66,7 @@ is_offered(const struct session *s, const char *name)
 {
 	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
 		if (strcmp(mechanisms[i].name, name) == 0)
-			return s->has_tls || !mechanisms[i].needs_tls;
+			return has_binding(s) || !mechanisms[i].needs_binding;
 	return false;
 }
 

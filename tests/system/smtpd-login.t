@@ -166,6 +166,13 @@ t.eq(c.say("AUTH SCRAM-SHA-256 " + b64("n,,n=alice")),
 t.eq(c.say(b64("proof")), "334 " + b64("v=final"), "the server's proof")
 t.eq(code(c.say("")), "235 2.7.0", "and success")
 c.close()
+d.tls.exporter = d.tls.endpoint = b""
+e = d.client("submissions")
+t.ok("AUTH SCRAM-SHA-256 PLAIN LOGIN" in e.say("EHLO c.test"),
+     "without anything to bind to there is no -PLUS")
+t.eq(code(e.say("AUTH SCRAM-SHA-256-PLUS")), "504 5.5.4", "nor is it taken")
+d.tls.exporter, d.tls.endpoint = b"e" * 32, b"p" * 32
+e.close()
 c = d.client("submissions")
 c.say("EHLO c.test")
 t.eq(c.say("AUTH SCRAM-SHA-256-PLUS"), "334 ", "without initial response")

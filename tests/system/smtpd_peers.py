@@ -262,6 +262,7 @@ class Tls(threading.Thread):
         super().__init__(daemon=True)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(cert)
+        self.exporter, self.endpoint = b"e" * 32, b"p" * 32
         self.listen = listen(path, socket.SOCK_STREAM)
         self.start()
 
@@ -286,7 +287,7 @@ class Tls(threading.Thread):
             c.close()
             return
         info = b"\1" + pack(client.version()) + pack(client.cipher()[0]) + \
-            pack("") + pack(b"e" * 32) + pack(b"p" * 32) + pack("")
+            pack("") + pack(self.exporter) + pack(self.endpoint) + pack("")
         c.sendall(struct.pack("<H", len(info)) + info)
         t = threading.Thread(target=self.pump, args=(client, c), daemon=True)
         t.start()
