@@ -402,6 +402,15 @@ envelope_failed(struct envelope *e, uint32_t recipient)
 	}
 }
 
+bool
+envelope_has_waiting(const struct envelope *e)
+{
+	for (uint32_t i = 0; i < e->n_recipients; i++)
+		if (e->recipients[i].state.status == RCPT_WAITING)
+			return true;
+	return false;
+}
+
 static void
 set_wants(struct envelope *e)
 {

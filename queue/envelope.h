@@ -106,6 +106,9 @@ uint32_t envelope_alsos(const struct envelope *e, uint32_t recipient);
  * the alias of several that it spoke for, whose success is still told. */
 void envelope_failed(struct envelope *e, uint32_t recipient);
 
+/* True when something is left to be done for somebody. */
+bool envelope_has_waiting(const struct envelope *e);
+
 struct remote_reply;
 
 #define REPLY_OF_MESSAGE UINT32_MAX	/* why the message is held */

@@ -208,15 +208,32 @@ forget_dirty(struct active *a)
 	a->is_dirty = false;
 }
 
-/* Replies first: a state must not point to what is not there. */
+/* Replies first: a state must not point to what is not there. A full disk has no
+ * room for them, but for the states: nobody gets twice what he has. */
+static void
+write_replies(struct active *a, int fd)
+{
+	if (fsx_pwrite_all(fd, a->replies.p, a->replies.len,
+	    (off_t)a->tail) == 0)
+		return;
+	log_error(a->m->id, "error", "what=reply error=%s",
+	    LOGS(strerror(errno)));
+	for (uint32_t i = a->dirty_from; a->is_dirty && i < a->dirty_to; i++)
+		if (a->e->recipients[i].state.reply >= a->tail)
+			a->e->recipients[i].state.reply = 0;
+	if (a->reason >= a->tail)
+		a->reason = 0;
+	str_clear(&a->replies);
+}
+
 void
 life_save(struct manager *q, struct active *a)
 {
 	int fd = store_file(&q->store, a->m->id, O_RDWR);
 
-	if (fd == -1 ||
-	    fsx_pwrite_all(fd, a->replies.p, a->replies.len,
-	    (off_t)a->tail) == -1 || write_states(q, a, fd) == -1)
+	if (fd != -1)
+		write_replies(a, fd);
+	if (fd == -1 || write_states(q, a, fd) == -1)
 		log_error(a->m->id, "error", "what=state error=%s",
 		    LOGS(strerror(errno)));
 	if (fd != -1)
@@ -521,16 +538,6 @@ life_postpone(struct manager *q, struct recipient *r, int64_t seconds)
 	life_touch(q, r->active);
 }
 
-/* True when nothing is left to be done for anybody. */
-static bool
-is_final(const struct active *a)
-{
-	for (uint32_t i = 0; i < a->e->n_recipients; i++)
-		if (a->e->recipients[i].state.status == RCPT_WAITING)
-			return false;
-	return true;
-}
-
 /* Out of memory again, until something is due. */
 static void
 park(struct manager *q, struct active *a)
@@ -571,7 +578,7 @@ settle(struct manager *q, struct active *a)
 		if (!a->m->is_held && !q->is_stopping &&
 		    !a->is_backing_off && notice_begin(q, a))
 			return;
-	} else if (is_final(a)) {
+	} else if (!envelope_has_waiting(a->e)) {
 		life_end(q, a->m);
 		return;
 	}

@@ -425,15 +425,6 @@ give_up(struct manager *q, struct active *a)
 	return true;
 }
 
-static bool
-has_waiting(const struct active *a)
-{
-	for (uint32_t i = 0; i < a->e->n_recipients; i++)
-		if (a->e->recipients[i].state.status == RCPT_WAITING)
-			return true;
-	return false;
-}
-
 static void
 later(struct manager *q, struct active *a)
 {
@@ -491,7 +482,7 @@ notice_begin(struct manager *q, struct active *a)
 	}
 	if (!set_address(q, a, &b)) {
 		/* With others still to be tried, it is too early to move. */
-		if (has_waiting(a) || !give_up(q, a)) {
+		if (envelope_has_waiting(a->e) || !give_up(q, a)) {
 			later(q, a);
 			return false;
 		}

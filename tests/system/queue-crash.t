@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import done, eq, ok, skip
-from queuelab import Lab, OK, TEMPORARY
+from queuelab import Lab, OK, Q_LIST, Q_RETRY, TEMPORARY
 
 SESSIONS, ROUNDS = 8, 10
 
@@ -88,4 +88,26 @@ else:
                         == kept, 10 if call == "openat" else malle.PATIENCE) or
                call == "openat",
                "what was kept, and only that, is delivered")
+
+    # The first pwrite of a message is its mark, the second a reply.
+    with Lab("retry_first = 1h\nretry_max = 1h\n", start=False) as lab:
+        lab.start(wrap=[strace, "-f", "-qq", "-o", "/dev/null", "-e",
+                        "trace=pwrite64", "-e",
+                        "inject=pwrite64:error=ENOSPC:when=2"],
+                  env={"MALLE_SANDBOX_DENY": "errno"})
+        lab.workers.policy = lambda j: (
+            (OK, "2.0.0", "delivered") if j.mailbox == "bob" else
+            (TEMPORARY, "4.2.0", "not now"))
+        id = lab.client().submit(["bob@exemple.test", "carol@exemple.test"]).id
+        ok(lab.wait_log(id + " error what="), "a full disk has no room "
+           "for a reply")
+        lab.client().control(Q_LIST)
+        lab.stop(signal.SIGKILL)
+        lab.start()
+        lab.workers.policy = lambda j: (OK, "2.0.0", "delivered")
+        lab.client().control(Q_RETRY)
+        ok(lab.wait_log(id + " done"), "after a crash the rest is delivered")
+        eq(sorted(j.mailbox for j in lab.workers.delivered), ["bob", "carol"],
+           "who had it has it once")
+
 done()
