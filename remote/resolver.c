@@ -116,8 +116,10 @@ answer(struct remote *r, int pair, int sts, struct ipc_msg *m)
 
 	f.tag = unpack_u64(&m->body);
 	unpack_cstr(&m->body, domain, sizeof(domain));
-	if (m->type != R_LOOKUP || !unpack_end(&m->body))
+	if (m->type != R_LOOKUP || !unpack_end(&m->body)) {
+		log_error(NULL, "request", "error=%s", "malformed");
 		return -1;
+	}
 	look_up(r, domain, &f);
 	if (f.outcome == LOOKUP_OK && domain[0] != '[' && sts != -1)
 		sts_find(r, sts, domain, &f);
@@ -134,9 +136,7 @@ resolver_run(struct remote *remote, int pair, int sts)
 
 	while (ipc_recv(pair, space, &m) == 1) {
 		ipc_close_fds(&m);
-		if (answer(remote, pair, sts, &m) == -1) {
-			log_error(NULL, "request", "error=%s", "malformed");
+		if (answer(remote, pair, sts, &m) == -1)
 			return;
-		}
 	}
 }

@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -290,13 +291,30 @@ def test_lies(remote, dns):
         pair.close()
 
 
+def test_nobody_waits(remote, dns):
+    """Who has asked has gone meanwhile: nobody has said anything wrong."""
+    before = len(malle.children(remote.process.pid))
+    pair = remote.resolver()
+    asked = len(dns.asked)
+    held = threading.Event()
+    dns.lies["gone.test"] = lambda right, limit: held.wait(
+        malle.PATIENCE) and right
+    pair.send(struct.pack("<HQ", remotelab.R_LOOKUP, 1) +
+              remotelab.pack_bytes("gone.test"))
+    malle.until(lambda: len(dns.asked) > asked)
+    pair.close()
+    held.set()
+    malle.until(lambda: len(malle.children(remote.process.pid)) <= before)
+    ok("malformed" not in remote.log(), "an answer that nobody takes")
+
+
 def main():
     if not has_six():
         malle.skip_all("no IPv6 here")
     dns = DNS()
     with remotelab.Remote(dict(resolver=dns.address)) as remote:
         remote.run((test_families, test_room, test_ourselves, test_negative,
-                    test_lies), dns)
+                    test_lies, test_nobody_waits), dns)
     dns.close()
     malle.done()
 
