@@ -170,7 +170,7 @@ verdict_for_waiting(struct manager *q, struct path *p,
 			continue;
 		}
 		/* Not all in the same second. */
-		if (pause > 0 && reply.retry_min < pause)
+		if (pause > 0 && j->retry_min < pause)
 			reply.retry_min = pause +
 			    arc4random_uniform((uint32_t)pause / 4 + 10);
 		life_result(q, job_recipient(job), &reply);

@@ -10,7 +10,7 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from malle import PATIENCE, done, eq, ok
-from queuelab import Lab, pb, receive
+from queuelab import Lab, Q_STAT, pb, receive
 from remotelab import (CARRIER, R_CLOSED, R_FAILED, R_FOUND, R_READY, R_RESULT)
 
 HOST = "mx.far.test"
@@ -201,5 +201,22 @@ with Lab("retry_first = 1s\nretry_max = 2s\n", remote=remote) as lab:
     i = c.submit("x@fails.test").id
     ok(lab.wait_log(i + " deferred") and not lab.logged(i + " failed"),
        "R_FAILED: a greeting of 554 is about us, and no bounce")
+
+    # All who wait for a connection hear that there is none.
+    gate.clear()
+
+    def none(s):
+        gate.wait(PATIENCE)
+        s.send(struct.pack("<H", R_FAILED) + reply(421, "no", 2))
+    remote.policy = none
+    ids = [c.submit("x@none.test").id for _ in range(40)]
+    lab.wait(lambda: any(r.get("destination") == "none.test" and
+                         r["waiting"] == "40" for r in c.control(Q_STAT)[0]))
+    gate.set()
+    lab.wait(lambda: all(lab.logged(i + " deferred") for i in ids))
+    when = {line.split(" next=")[1].split()[0] for line in lab.lines()
+            if " deferred " in line and line.split()[2] in ids}
+    ok(len(when) > 2, "those who wait for a server do not all come back in the "
+       "same second (%s)" % " ".join(sorted(when)))
     ok(lab.process.poll() is None, "malle-queued goes on")
 done()
