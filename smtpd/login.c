@@ -1,6 +1,7 @@
 /* login.c - AUTH: base64 and lines here, the mechanism in malle-authd. */
 /* SPDX-License-Identifier: ISC */
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -26,6 +27,7 @@ struct exchange {
 	char space[IPC_MAX];
 	char raw[BUF_IN];	/* a decoded response */
 	struct slice response;
+	bool given_up;		/* malle-authd has not waited for it */
 };
 
 enum line_result {
@@ -176,6 +178,7 @@ converse(struct session *s, int fd, struct exchange *x,
 			return r;
 		*lost = auth_respond(fd, x->response, SLICE_EMPTY, x->space,
 		    verdict) == -1;
+		x->given_up = *lost && errno == EPIPE;
 	}
 	return r;
 }
@@ -192,6 +195,17 @@ take_account(struct session *s, const char *account)
 	memcpy(s->account_local, a.local, sizeof(s->account_local));
 	memcpy(s->account_domain, a.domain, sizeof(s->account_domain));
 	return 0;
+}
+
+/* No verdict. That a client is slow is no fault of ours. */
+static void
+log_lost(const struct session *s, const struct exchange *x)
+{
+	log_event(x->given_up ? LOG_NOTICE_ : LOG_ERROR_, NULL, "auth",
+	    "session=%s client=%s result=no-service text=%s", s->id, s->client,
+	    LOGS(x->given_up ? "malle-authd has given up a login half-way: the "
+	    "client took too long, or malle-authd ends" :
+	    "malle-authd does not answer on " AUTH_SOCKET));
 }
 
 static void
@@ -274,6 +288,7 @@ login(struct session *s, struct exchange *x)
 	bool lost = true;
 	int fd = -1;
 
+	x->given_up = false;
 	fill_start(s, &s->arg.auth, &start);
 	r = first_response(s, x, &start);
 	if (r == GOT_RESPONSE) {
@@ -301,9 +316,7 @@ login(struct session *s, struct exchange *x)
 		break;
 	}
 	if (lost) {
-		log_error(NULL, "auth", "session=%s client=%s result=no-service "
-		    "text=%s", s->id, s->client,
-		    LOGS("malle-authd does not answer on " AUTH_SOCKET));
+		log_lost(s, x);
 		verdict = (struct auth_reply){ .type = AUTH_TAKEN };
 	}
 	settle(s, &verdict);

@@ -166,6 +166,14 @@ t.eq(c.say("AUTH SCRAM-SHA-256 " + b64("n,,n=alice")),
 t.eq(c.say(b64("proof")), "334 " + b64("v=final"), "the server's proof")
 t.eq(code(c.say("")), "235 2.7.0", "and success")
 c.close()
+c = d.client("submissions")
+c.say("EHLO c.test")
+c.say("AUTH SCRAM-SHA-256 " + b64("slow"))
+t.eq(code(c.say(b64("proof"))), "454 4.7.0", "malle-authd did not wait")
+t.ok(d.logged("result=no-service given up") and
+     "does not answer on auth.sock" not in d.log(),
+     "nobody says that it is not there")
+c.close()
 d.tls.exporter = d.tls.endpoint = b""
 e = d.client("submissions")
 t.ok("AUTH SCRAM-SHA-256 PLAIN LOGIN" in e.say("EHLO c.test"),

@@ -235,6 +235,8 @@ class Auth(threading.Thread):
             self.challenge(c, "")
             initial = self.response(c)
         self.challenge(c, b"first:" + initial)
+        if initial == b"slow":
+            return None
         if self.response(c) != b"proof":
             return self.no(c, 0, "bad")
         self.challenge(c, "v=final")
