@@ -73,8 +73,10 @@ utf8_length(const unsigned char *p, size_t left)
 	for (size_t i = 2; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	/* U+2028 to U+202E break lines and turn their direction. */
-	if (p[0] == 0xe2 && p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae)
+	/* U+2028 to U+202E and U+2066 to U+2069 break lines and turn their
+	 * direction. */
+	if (p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
+	    (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
 		return 0;
 	return n;
 }
