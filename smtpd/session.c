@@ -318,6 +318,13 @@ check_counters(struct session *s)
 		    "idle");
 }
 
+/* A message half-way, which may be between two chunks, is finished first. */
+static bool
+has_to_stop(const struct session *s)
+{
+	return session_stopping && s->state != ST_CHUNKS;
+}
+
 /* Waits for a command, ready to be told of the end of the service. */
 static enum buf_line
 next_line(struct session *s, struct slice *line)
@@ -325,8 +332,8 @@ next_line(struct session *s, struct slice *line)
 	enum buf_line r;
 
 	session_deadline(s, s->conf->smtp_timeout);
-	waiting_fd = s->io.fd;
-	r = session_stopping ? BUF_EOF :
+	waiting_fd = s->state == ST_CHUNKS ? -1 : s->io.fd;
+	r = has_to_stop(s) ? BUF_EOF :
 	    buf_getline(&s->io, COMMAND_LINE_MAX, line);
 	waiting_fd = -1;
 	return r;
@@ -338,7 +345,7 @@ step(struct session *s)
 	struct slice line = SLICE_EMPTY;
 	enum buf_line r = next_line(s, &line);
 
-	if (session_stopping) {
+	if (has_to_stop(s)) {
 		s->io.end = clock_ms() + LINGER * 1000;
 		shut_down(s, "421 4.3.2", "the service stops, try again later",
 		    "stop");

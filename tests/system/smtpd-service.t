@@ -99,6 +99,11 @@ victim.close()
 
 # SIGTERM: who waits is told, a message half-way is finished.
 half, data, tls = d.client(), d.client(), d.sender("submissions")
+chunks = d.client()
+chunks.begin()
+chunks.content("Subject: one\r\n\r\n.\r\n")
+chunks.codes("MAIL FROM:<a@b.test>", "RCPT TO:<alice@exemple.test>")
+t.eq(code(chunks.content("BDAT 3\r\na\r\n")), "250 2.0.0", "a first chunk")
 half.begin()
 half.send("Subject: half\r\n\r\n")
 data.begin()
@@ -114,6 +119,9 @@ except OSError:
     refused = True
 t.ok(refused, "nobody new is let in")
 t.ok(d.process.poll() is None, "it waits for the messages half-way")
+t.eq(code(chunks.content("BDAT 3 LAST\r\nb\r\n")), "250 2.0.0",
+     "between two chunks, too")
+t.eq(code(chunks.reply()), "421 4.3.2", "and is told then")
 t.eq(code(half.content("rest\r\n.\r\n")), "250 2.0.0", "which are accepted")
 t.eq(code(half.reply()), "421 4.3.2", "before their session ends")
 t.eq(code(data.content("rest\r\n.\r\n")), "250 2.0.0", "every one")
