@@ -34,6 +34,7 @@ struct notice {
 	uint32_t *numbers;	/* the recipients that it tells of */
 	uint32_t n;
 	char about[ID_LEN + 1];
+	char to[ADDR_TEXT_MAX];
 };
 
 /* Whether a recipient's state is to be told of, and as what. */
@@ -89,6 +90,20 @@ const char *
 notice_about(const struct conn *c)
 {
 	return c->notice->about;
+}
+
+bool
+notice_may_begin(const struct conn *c, const char *sender)
+{
+	return (c->roles & PEER_BOUNCE) == 0 ||
+	    (c->notice != NULL && c->pending == 0 && sender[0] == '\0');
+}
+
+bool
+notice_may_go_to(const struct conn *c, const char *to, uint32_t others)
+{
+	return (c->roles & PEER_BOUNCE) == 0 ||
+	    (others == 0 && strcmp(to, c->notice->to) == 0);
 }
 
 enum bounce_kind
@@ -448,7 +463,7 @@ first_kind(struct manager *q, const struct active *a)
 }
 
 static struct notice *
-notice_new(struct manager *q, struct active *a, bool is_double)
+notice_new(struct manager *q, struct active *a, const struct bounce_notice *b)
 {
 	struct notice *n = calloc(1, sizeof(*n));
 
@@ -459,7 +474,8 @@ notice_new(struct manager *q, struct active *a, bool is_double)
 	}
 	n->a = a;
 	n->kind = first_kind(q, a);
-	n->is_double = is_double;
+	n->is_double = b->is_double;
+	memcpy(n->to, b->to, sizeof(n->to));
 	memcpy(n->about, a->m->id, sizeof(n->about));
 	q->n_notices++;
 	return n;
@@ -491,7 +507,7 @@ notice_begin(struct manager *q, struct active *a)
 	}
 	pack_init(&k, space, sizeof(space) - 2);
 	fd = store_file(&q->store, a->m->id, O_RDONLY);
-	if (fd == -1 || (n = notice_new(q, a, b.is_double)) == NULL)
+	if (fd == -1 || (n = notice_new(q, a, &b)) == NULL)
 		goto out;
 	fill_notice(q, a, &b);
 	b.kind = n->kind;

@@ -14,10 +14,11 @@
  *   0  a connection, made for this notice, on which malle-bounce submits it
  *      with the functions of lib/proto_queue.h: queue_mail() with the null
  *      sender, LANE_TRANSACTIONAL and QM_NO_TRACE, one queue_rcpt() to
- *      notice.to with QN_NEVER, queue_data(), queue_commit(). malle-queued
- *      knows which message the connection belongs to: when the commit is
- *      durable, the recipients in the request are notified. A connection that
- *      is closed without a commit is asked for again later.
+ *      notice.to with QN_NEVER, queue_data(), queue_commit(). Another sender,
+ *      address or message ends the connection. malle-queued knows which
+ *      message the connection belongs to: when the commit is durable, the
+ *      recipients in the request are notified. A connection that is closed
+ *      without a commit is asked for again later.
  *   1  the queue file of the message, read-only; the content is at
  *      [content_offset, content_offset + content_length), LF line ends.
  *

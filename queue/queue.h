@@ -303,6 +303,10 @@ const char *notice_about(const struct conn *c);
 /* Who is told in the place of a sender. False: nobody is named. */
 bool notice_postmaster(const struct manager *q, char out[ADDR_TEXT_MAX]);
 enum bounce_kind notice_kind(const struct conn *c);
+/* Whoever takes malle-bounce over can write to those whom we tell, from nobody,
+ * and to nobody else: false for what no notice says on its connection. */
+bool notice_may_begin(const struct conn *c, const char *sender);
+bool notice_may_go_to(const struct conn *c, const char *to, uint32_t others);
 /* The recipients that it tells of, ascending; how many they are. */
 uint32_t notice_numbers(const struct conn *c, const uint32_t **out);
 /* Marks a recipient as told; nothing changes when it was, or is not of kind. */

@@ -223,7 +223,8 @@ submit_mail(struct manager *q, struct conn *c, struct ipc_msg *m)
 	if (s == NULL)
 		return -1;
 	abandon(q, s);
-	if (queue_mail_unpack(&m->body, &s->mail) == -1)
+	if (queue_mail_unpack(&m->body, &s->mail) == -1 ||
+	    !notice_may_begin(c, s->mail.sender))
 		return -1;
 	draft_clear(&s->draft);
 	s->is_open = true;

@@ -127,7 +127,8 @@ submit_rcpt(struct manager *q, struct conn *c, struct ipc_msg *m)
 	struct addr a;
 
 	if (!unpack_end(&m->body) || !submit_is_open(c) || s->fd != -1 ||
-	    slice_to_cstr(address, text, sizeof(text)) == -1)
+	    slice_to_cstr(address, text, sizeof(text)) == -1 ||
+	    !notice_may_go_to(c, text, s->draft.n_originals))
 		return -1;
 	if (s->draft.n_originals >= q->conf.recipients_max)
 		submission_refuse(s, QUEUE_PERMANENT, "5.5.3",

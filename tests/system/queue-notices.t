@@ -12,7 +12,8 @@ import zlib
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import done, eq, ok, skip
-from queuelab import FAILURE, Lab, OK, PERMANENT, SUCCESS, TEMPORARY
+from queuelab import (FAILURE, Lab, NEVER, OK, PERMANENT, QM_NO_TRACE, SUCCESS,
+                      TEMPORARY)
 
 DELIVERED, EXPANDED = 2, 4
 SETTINGS = "retry_first = 1h\nretry_max = 1h\n"
@@ -189,6 +190,45 @@ def test_expanded_late():
            "the other one stands for it")
 
 
+def notice(job, to, sender="", also=None):
+    job.mail(sender=sender, lane=1, flags=QM_NO_TRACE, trace="", protocol="",
+             client="")
+    job.rcpt(to, NEVER)
+    if also:
+        job.rcpt(also, NEVER)
+    return job.commit(b"Subject: x\n\nnot from here\n")
+
+
+def test_lies():
+    """A malle-bounce that somebody has taken over writes to nobody else."""
+    lies = (
+        ("from somebody", lambda n, job: notice(job, n.to, "bob@exemple.test")),
+        ("to somebody else", lambda n, job: notice(job, "bob@exemple.test")),
+        ("to one more", lambda n, job: notice(job, n.to,
+                                              also="bob@exemple.test")),
+        ("a second one", lambda n, job: (notice(job, n.to),
+                                         notice(job, n.to))))
+    for name, lie in lies:
+        with Lab(SETTINGS) as lab:
+            said = []
+
+            def tell(n, job):
+                try:
+                    said.append(lie(n, job))
+                except (OSError, EOFError):
+                    said.append(None)
+            lab.bouncer.lie = tell
+            lab.workers.policy = lambda j: (PERMANENT, "5.2.1", "no") \
+                if j.sender else (OK, "2.0.0", "delivered")
+            lab.client().submit("alice@exemple.test",
+                                sender="carol@exemple.test")
+            lab.wait(lambda: said)
+            eq(said, [None], "a notice " + name + ": malle-bounce is cut off")
+            eq([j.mailbox for j in lab.workers.delivered if j.mailbox == "bob"],
+               [], "and nothing leaves")
+            ok(lab.process.poll() is None, "malle-queued goes on")
+
+
 if strace is None or malle.SANITIZED:
     skip("killing at system calls needs strace")
 else:
@@ -196,4 +236,5 @@ else:
 test_power_cut()
 test_expanded()
 test_expanded_late()
+test_lies()
 done()

@@ -240,6 +240,7 @@ class Bouncer(threading.Thread):
                                                    socket.SOCK_SEQPACKET)
         self.notices = []
         self.refuse = False
+        self.lie = None         # what is said in the place of a notice
         self.start()
 
     def run(self):
@@ -271,7 +272,9 @@ class Bouncer(threading.Thread):
             # Whoever finds the queue empty looks at these next.
             n.answer = None
             self.notices.append(n)
-            if not self.refuse:
+            if self.lie:
+                self.lie(n, job)
+            elif not self.refuse:
                 job.mail(sender="", lane=1, flags=QM_NO_TRACE, trace="",
                          protocol="", client="")
                 job.rcpt(n.to, NEVER)
