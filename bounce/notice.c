@@ -354,9 +354,6 @@ put_about(const struct compose *c, struct str *text)
 		encode_clean(str_slice(&decoded), false, shown, sizeof(shown));
 		put_line(text, 2, "%s%s", c->words->fact_subject, shown);
 	}
-	if (c->notice->is_double && c->notice->sender[0] != '\0')
-		put_line(text, 2, "%s%s", c->words->fact_sender,
-		    c->notice->sender);
 	put_when(c, text, 2, "%s%s", c->words->fact_date, c->notice->arrival);
 	put_line(text, 2, "%s%s", c->words->fact_id, c->notice->id);
 	str_putc(text, '\n');

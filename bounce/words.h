@@ -31,7 +31,7 @@ struct words {
 	const char *retry_until;	/* date */
 	const char *relayed, *delivered, *expanded;	/* a recipient's fate */
 	const char *your_message;	/* heading of the facts */
-	const char *fact_subject, *fact_date, *fact_sender, *fact_id;
+	const char *fact_subject, *fact_date, *fact_id;
 	const char *original_full, *original_header;
 	const char *signature;		/* host name */
 	const char *date_format;	/* strftime */

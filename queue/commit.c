@@ -68,7 +68,7 @@ active_new(struct manager *q, const struct submission *s)
 	    UINT16_MAX);
 	a->m->is_held = s->sending.is_held;
 	a->m->owes_notice = s->sending.is_first_held;
-	a->is_new = a->is_fresh = true;
+	a->is_fresh = true;
 	return a;
 }
 

@@ -241,7 +241,6 @@ life_save(struct manager *q, struct active *a)
 	a->tail += a->replies.len;
 	str_clear(&a->replies);
 	forget_dirty(a);
-	a->is_new = false;
 }
 
 void

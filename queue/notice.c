@@ -22,7 +22,6 @@
 #include "lib/log.h"
 
 #define RETRY 60000		/* ms until a notice is asked for again */
-#define RETRY_MAX 3600000
 #define NOTICE_ROOM (IPC_MAX - 8192)	/* bytes of recipients in one request */
 #define LIST_ROOM (NOTICE_ROOM / 2)	/* the rest is for their other addresses */
 
@@ -441,13 +440,9 @@ give_up(struct manager *q, struct active *a)
 }
 
 static void
-later(struct manager *q, struct active *a)
+later(const struct manager *q, struct active *a)
 {
-	int64_t wait = (int64_t)RETRY << (a->notice_failures < 6 ?
-	    a->notice_failures : 6);
-
-	a->notice_failures++;
-	a->retry_at = q->now + (wait < RETRY_MAX ? wait : RETRY_MAX);
+	a->retry_at = q->now + RETRY;
 }
 
 /* The kind of the first recipient that is to be told of. */
@@ -539,7 +534,6 @@ notice_done(struct manager *q, struct conn *c, const char *id)
 	    n->is_double ? "double" : names[n->kind], n->n);
 	for (uint32_t i = 0; i < n->n; i++)
 		notice_mark(a, n->numbers[i], n->kind);
-	a->notice_failures = 0;
 	c->notice = NULL;
 	notice_free(q, n);
 	life_touch(q, a);

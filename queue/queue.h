@@ -53,8 +53,7 @@ struct active {
 	uint64_t *dirty;	/* which of them, a bit each; NULL: all of them */
 	int64_t retry_at;	/* boottime ms: a retry sooner than by the rules */
 	struct notice *notice;	/* being written, or NULL */
-	unsigned notice_failures;
-	bool is_touched, is_dirty, is_new, is_doomed, is_beginning;
+	bool is_touched, is_dirty, is_doomed, is_beginning;
 	bool is_fresh;		/* just accepted: its recipients are to be logged */
 	bool is_backing_off;	/* no notice before retry_at */
 	bool is_urgent;		/* somebody has asked for it to be tried now */
