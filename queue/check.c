@@ -81,7 +81,7 @@ answer_usage(struct manager *q, struct conn *c, const struct destination *d,
 {
 	/* Room can be made in a mailbox, but no more than its quota. */
 	if (d->quota_bytes > 0 && size > d->quota_bytes)
-		answer(q, c, QUEUE_PERMANENT, "5.2.2",
+		answer(q, c, QUEUE_PERMANENT, "5.2.3",
 		    "The message is bigger than this mailbox may ever be");
 	else if ((d->quota_bytes > 0 && (bytes > d->quota_bytes ||
 	    size > d->quota_bytes - bytes)) ||

@@ -324,11 +324,12 @@ has_room(struct session *s, const struct destination *d, const char *to)
 	}
 	if (answer.result == QUEUE_OK)
 		return true;
-	/* Room can be made in a mailbox, but no more than its quota. */
+	/* Room can be made in a mailbox, but no more than its quota (RFC 3463
+	 * 3.3). */
 	if (d->quota_bytes > 0 && s->transaction.mail.size > d->quota_bytes) {
 		(void)snprintf(text, sizeof(text), "the message is bigger than "
 		    "the mailbox %s may ever be", to);
-		refuse_recipient(s, "552 5.2.2", text, to);
+		refuse_recipient(s, "552 5.2.3", text, to);
 	} else {
 		(void)snprintf(text, sizeof(text), "the mailbox %s is full: "
 		    "its owner must make room, try again later", to);

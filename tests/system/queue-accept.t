@@ -116,7 +116,7 @@ with Lab() as lab:
        "room: 900 + 50 of 1000")
     eq(check("small@exemple.test", 101), (Q_CHECKED, TEMPORARY, "4.2.2"),
        "room: 900 + 101 of 1000")
-    eq(check("small@exemple.test", 1001), (Q_CHECKED, PERMANENT, "5.2.2"),
+    eq(check("small@exemple.test", 1001), (Q_CHECKED, PERMANENT, "5.2.3"),
        "a message bigger than the mailbox may ever be")
     eq(lab.workers.started, ["exemple.test"], "one worker was asked, once")
 

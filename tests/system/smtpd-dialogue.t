@@ -107,7 +107,7 @@ for to, want in [("alice@exemple.test", "250 2.1.5"),
                  ("alice%exemple.test@elsewhere.test", "550 5.7.1")]:
     ROWS.append((["MAIL FROM:<a@b.test>", "RCPT TO:<%s>" % to], want))
 ROWS.append((["MAIL FROM:<a@b.test> SIZE=2000", "RCPT TO:<full@exemple.test>"],
-             "552 5.2.2"))
+             "552 5.2.3"))
 for said, want in ROWS:
     c = d.client()
     c.say("EHLO client.test")
