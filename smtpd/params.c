@@ -286,9 +286,9 @@ take_path(struct slice *arg, struct slice keyword, bool null_ok,
 	case ADDR_OK:
 		return PARAMS_OK;
 	case ADDR_TOO_LONG:
-		return PARAMS_ADDRESS_LONG;
+		return null_ok ? PARAMS_SENDER_LONG : PARAMS_RECIPIENT_LONG;
 	case ADDR_BAD_UTF8:
-		return PARAMS_ADDRESS_UTF8;
+		return null_ok ? PARAMS_SENDER_UTF8 : PARAMS_RECIPIENT_UTF8;
 	case ADDR_BAD_SYNTAX:
 		break;
 	}

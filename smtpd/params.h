@@ -11,9 +11,11 @@ enum params_status {
 	PARAMS_OK,
 	PARAMS_SYNTAX,		/* not the form of that command */
 	PARAMS_SENDER,		/* no address, or not in brackets */
+	PARAMS_SENDER_LONG,
+	PARAMS_SENDER_UTF8,	/* bytes that are not UTF-8 */
 	PARAMS_RECIPIENT,
-	PARAMS_ADDRESS_LONG,
-	PARAMS_ADDRESS_UTF8,	/* bytes that are not UTF-8 */
+	PARAMS_RECIPIENT_LONG,
+	PARAMS_RECIPIENT_UTF8,
 	PARAMS_NEEDS_SMTPUTF8,
 	PARAMS_UNKNOWN,		/* a parameter that we never offered */
 	PARAMS_VALUE,		/* a parameter's value is wrong or missing */

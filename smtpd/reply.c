@@ -53,6 +53,10 @@ refuse(struct session *s, const char *stage, const char *to, const char *code,
 	buf_printf(&s->io, "%s %s\r\n", code, text);
 }
 
+#define TOO_LONG "the address is too long: 64 bytes before the @, 254 in all"
+#define NOT_UTF8 "the address has bytes that are not UTF-8"
+
+/* RFC 3463 3.2: X.1.3 is of a recipient, X.1.7 of a sender. */
 /* clang-format off */
 static const struct {
 	const char *code, *text;
@@ -62,12 +66,12 @@ static const struct {
 	    "the argument does not have the form that this command needs" },
 	[PARAMS_SENDER] = { "501 5.1.7",
 	    "this is no sender address: write MAIL FROM:<name@domain>" },
+	[PARAMS_SENDER_LONG] = { "501 5.1.7", TOO_LONG },
+	[PARAMS_SENDER_UTF8] = { "501 5.1.7", NOT_UTF8 },
 	[PARAMS_RECIPIENT] = { "501 5.1.3",
 	    "this is no recipient address: write RCPT TO:<name@domain>" },
-	[PARAMS_ADDRESS_LONG] = { "501 5.1.3",
-	    "the address is too long: 64 bytes before the @, 254 in all" },
-	[PARAMS_ADDRESS_UTF8] = { "501 5.1.3",
-	    "the address has bytes that are not UTF-8" },
+	[PARAMS_RECIPIENT_LONG] = { "501 5.1.3", TOO_LONG },
+	[PARAMS_RECIPIENT_UTF8] = { "501 5.1.3", NOT_UTF8 },
 	[PARAMS_NEEDS_SMTPUTF8] = { "553 5.6.7",
 	    "an address that is not ASCII needs SMTPUTF8 in MAIL" },
 	[PARAMS_UNKNOWN] = { "555 5.5.4",

@@ -29,7 +29,7 @@ static const struct {
 	{ "FROM:<a@b.test> AUTH=e+3Dmc2@x.test", PARAMS_OK, "a@b.test", 0, 0, "" },
 	{ "FROM:<\303\251@b.test> SMTPUTF8", PARAMS_OK, "\303\251@b.test", 0, QM_UTF8, "" },
 	{ "FROM:<\303\251@b.test>", PARAMS_NEEDS_SMTPUTF8, "", 0, 0, "" },
-	{ "FROM:<\377@b.test> SMTPUTF8", PARAMS_ADDRESS_UTF8, "", 0, 0, "" },
+	{ "FROM:<\377@b.test> SMTPUTF8", PARAMS_SENDER_UTF8, "", 0, 0, "" },
 	{ "FROM:a@b.test", PARAMS_SENDER, "", 0, 0, "" },
 	{ "FROM:<a@b.test", PARAMS_SENDER, "", 0, 0, "" },
 	{ "FROM:<a>", PARAMS_SENDER, "", 0, 0, "" },
