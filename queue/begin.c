@@ -138,8 +138,8 @@ go_on_beginning(struct manager *q)
 		TAILQ_INSERT_TAIL(&q->beginning, a, beginning);
 }
 
-static bool
-has_room(const struct manager *q, uint8_t lane)
+bool
+life_has_room(const struct manager *q, uint8_t lane)
 {
 	return q->n_active[lane] < ACTIVE_MESSAGES &&
 	    (q->active_recipients < ACTIVE_RECIPIENTS ||
@@ -151,7 +151,7 @@ life_accept(struct manager *q, struct active *a)
 {
 	struct message *m = a->m;
 
-	if (has_room(q, m->lane) && !q->is_stopping && !m->is_held) {
+	if (life_has_room(q, m->lane) && !q->is_stopping && !m->is_held) {
 		begin(q, a);
 		return;
 	}
@@ -170,7 +170,7 @@ life_begin_due(struct manager *q)
 
 	go_on_beginning(q);
 	for (uint8_t lane = 0; lane < INDEX_LANES; lane++)
-		while (has_room(q, lane)) {
+		while (life_has_room(q, lane)) {
 			struct message *m = index_first(&q->index, lane);
 			struct active *a;
 

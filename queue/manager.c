@@ -182,8 +182,8 @@ wait_time(const struct manager *q)
 	for (uint8_t l = 0; l < INDEX_LANES; l++) {
 		const struct message *m = index_first(&q->index, l);
 
-		if (m != NULL && q->n_active[l] < ACTIVE_MESSAGES &&
-		    m->due - q->now < left)
+		/* For what has no room it is the end of another one. */
+		if (m != NULL && life_has_room(q, l) && m->due - q->now < left)
 			left = m->due - q->now;
 	}
 	return left > 0 ? (int)left : 0;

@@ -209,6 +209,8 @@ void control_synced(struct manager *q, struct sync_item *i);
 /* begin.c */
 /* Begins what was just accepted, or lets it wait for room; takes a over. */
 void life_accept(struct manager *q, struct active *a);
+/* Whether one more message of this lane may be worked on. */
+bool life_has_room(const struct manager *q, uint8_t lane);
 /* Begins what is due, and goes on with what was begun. */
 void life_begin_due(struct manager *q);
 
