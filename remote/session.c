@@ -62,6 +62,19 @@ session_told(const struct session *s, const struct reply_parser *r,
 	memcpy(out->text, r->text, sizeof(out->text));
 }
 
+/* A reply that is not the one that had to come: a 2yz is no success then. */
+static void
+refused(const struct session *s, const struct reply_parser *r,
+    enum remote_cause cause, struct remote_reply *out)
+{
+	session_told(s, r, cause, out);
+	out->cause = cause;
+	if (out->result != QUEUE_OK)
+		return;
+	out->result = QUEUE_TEMPORARY;
+	snprintf(out->enhanced, sizeof(out->enhanced), "4.5.0");
+}
+
 void
 session_allow(struct session *s, unsigned seconds)
 {
@@ -130,7 +143,7 @@ say_hello(struct session *s, struct remote_reply *why)
 		if (r.code == 250)
 			return 0;
 	}
-	session_told(s, &r, CAUSE_GREETING, why);
+	refused(s, &r, CAUSE_GREETING, why);
 	return -1;
 }
 
@@ -246,7 +259,7 @@ authenticate(struct session *s, struct remote_reply *why)
 	if (got == 0 && r.code == 235)
 		return 0;
 	if (got == 0) {
-		session_told(s, &r, CAUSE_GREETING, why);
+		refused(s, &r, CAUSE_GREETING, why);
 		why->result = QUEUE_TEMPORARY;
 	}
 	return -1;
@@ -274,7 +287,7 @@ secure(struct session *s, const char *host, const struct tls_wish *w,
 		return -1;
 	}
 	if (r.code != 220) {
-		session_told(s, &r, CAUSE_TLS, why);
+		refused(s, &r, CAUSE_TLS, why);
 		why->result = QUEUE_TEMPORARY;
 		s->how.tls_failed = true;
 		return w->need == NEED_MAY && r.code != 421 ? 0 : -1;
@@ -327,9 +340,7 @@ greet(struct session *s, const char *host, uint16_t port,
 	if (session_reply(s, "at its greeting", TIME_GREETING, &r, why) == -1)
 		return -1;
 	if (r.code != 220) {
-		session_told(s, &r, CAUSE_GREETING, why);
-		if (why->result == QUEUE_OK)
-			why->result = QUEUE_TEMPORARY;
+		refused(s, &r, CAUSE_GREETING, why);
 		return -1;
 	}
 	if (is_our_greeting(s, port, &r)) {

@@ -133,6 +133,16 @@ def test_replies(remote):
     eq((c.one(tag)["result"], c.one(tag)["cause"]), (TEMP, "lost"),
        "two codes in one reply")
     end(c, s)
+    for place, reply, route, cause in (
+            ("CONNECT", "250 Yes", {}, "greeting"),
+            ("EHLO", "221 Yes", {}, "greeting"),
+            ("STARTTLS", "250 Yes", {"tls": remotelab.TLS_ENCRYPT}, "tls")):
+        c, s, _ = exchange(remote, hooks={place: reply}, route=route,
+                           extensions=("STARTTLS",))
+        eq([c.failed[x] for x in ("result", "cause", "code", "enhanced")],
+           [TEMP, cause, int(reply[:3]), "4.5.0"],
+           "%s, %s: no success" % (place, reply))
+        end(c, s)
 
 
 def test_idle(remote):
