@@ -479,7 +479,9 @@ local_measure(struct manager *q, const struct destination *m, uint64_t tag)
 	pack_u64(&k, m->quota_messages);
 	if (ipc_send(w->watch.fd, L_MEASURE, &k, NULL, 0) == -1)
 		return -1;
+	/* Who owes an answer is not given more time by another question. */
+	if (w->running == 0 && w->measures == 0)
+		w->last = q->now;
 	w->measures++;
-	w->last = q->now;
 	return 0;
 }

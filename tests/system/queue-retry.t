@@ -5,13 +5,14 @@
 import os
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import done, eq, ok
-from queuelab import (DELAY, Lab, NEVER, OK, PERMANENT, SUCCESS,
-                      TEMPORARY)
+from queuelab import (DELAY, Lab, NEVER, OK, PERMANENT, Q_CHECK, SUCCESS,
+                      TEMPORARY, pb)
 
 LATER = (TEMPORARY, "4.2.0", "not now")
 NO = (PERMANENT, "5.2.2", "the mailbox is full")
@@ -127,6 +128,21 @@ for restart in False, True:
             eq([lab.wait(lambda: lab.logged(id + " deferred") >= n)
                 for id in ids], [True, True], "a wall clock that was years too "
                "far delays no attempt" + " after a restart" * restart)
+
+with Lab(clock=True) as lab:
+    hangs, seen = threading.Event(), []
+    lab.workers.policy = lambda j: (seen.append(j), len(seen) == 1 and
+                                    hangs.wait(), YES)[2]
+    id = lab.client().submit("bob@exemple.test").id
+    lab.wait(lambda: seen)
+    c = lab.client()
+    for _ in range(4):
+        c.send(Q_CHECK, pb("small@exemple.test") + bytes(8))
+        lab.forward(300)
+        eq(c.answer().result, OK, "a worker hangs: there may be room")
+    ok(lab.wait_log(id + " done"), "however often it is asked something, another "
+       "one delivers what it has")
+    hangs.set()
 
 with Lab("retry_first = 1h\nretry_max = 1h\n") as lab:
     lab.workers.policy = lambda j: LATER
