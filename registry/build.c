@@ -166,8 +166,8 @@ each_relay(void *arg, struct slice key, struct slice value)
 		return 0;
 	if (object_get(&o, "until").p != NULL) {
 		until = time_of_text(object_get(&o, "until")) + 1;
-		if (b->r->access_until == 0 || until < b->r->access_until)
-			b->r->access_until = until;
+		if (b->until == 0 || until < b->until)
+			b->until = until;
 	}
 	rec.owner = object_get(&o, "owner");
 	if (rec.owner.p == NULL)
@@ -214,7 +214,7 @@ build_records(struct build *b, const char *domain)
 	if (b->tables & OF_ALL)
 		return store_each(b->r->store, SLICE("domain/"), SLICE_EMPTY,
 		    each_domain, b);
-	b->r->access_until = 0;
+	b->until = 0;
 	return store_each(b->r->store, SLICE("relay/"), SLICE_EMPTY,
 	    each_relay, b);
 }

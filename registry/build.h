@@ -20,6 +20,7 @@ struct build {
 	unsigned tables;		/* BIT() of each, of one walk */
 	struct domain_facts facts;	/* of the domain */
 	int64_t now;
+	int64_t until;			/* see build_records() */
 	/* Gets each record; 0 or -1. */
 	int (*put)(void *arg, enum table_name t, struct slice key,
 	    struct slice value);
@@ -28,7 +29,8 @@ struct build {
 };
 
 /* Gives every record of the tables to put; domain is "" for those of all. The
- * access table also sets r->access_until. 0, or what put returned, or -1. */
+ * access table also sets b->until: when the next permission in it ends, 0 for
+ * never. 0, or what put returned, or -1. */
 int build_records(struct build *b, const char *domain)
     __attribute__((warn_unused_result));
 

@@ -94,14 +94,18 @@ tidy(struct registry *r, int dirfd, bool of_domains)
 }
 
 int
+compile_tidy(struct registry *r)
+{
+	return tidy(r, r->domains_fd, true) == -1 ||
+	    tidy(r, r->auth_fd, true) == -1 ||
+	    tidy(r, r->tables_fd, false) == -1 ? -1 : 0;
+}
+
+int
 compile_find_stale(struct registry *r, bool all)
 {
 	struct finding f = { r, all };
 
-	if (tidy(r, r->domains_fd, true) == -1 ||
-	    tidy(r, r->auth_fd, true) == -1 ||
-	    tidy(r, r->tables_fd, false) == -1)
-		return -1;
 	if (find_stale(&f, "", TABLE_DOMAINS, TABLE_ACCESS) == -1)
 		return -1;
 	return registry_each_main(r, find_in_domain, &f);

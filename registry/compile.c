@@ -209,6 +209,8 @@ write_tables(struct registry *r, unsigned tables, const char *domain)
 			ok = (w.w[t] = begin_table(r, t, domain)) != NULL;
 	ok = ok && build_records(&b, domain) == 0;
 	free(b.space);
+	if (ok && (tables & BIT(TABLE_ACCESS)))
+		r->access_staged = b.until;
 	return end_tables(&w, ok);
 }
 
@@ -283,6 +285,8 @@ publish(struct registry *r, const struct stale *s)
 		if (renameat(dirfd, table_file(t, s->domain, ".next", next),
 		    dirfd, table_file(t, s->domain, "", file)) == -1)
 			return -1;
+		if (t == TABLE_ACCESS)
+			r->access_until = r->access_staged;
 	}
 	return 0;
 }

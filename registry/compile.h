@@ -20,9 +20,12 @@ int compile_publish(struct registry *r) __attribute__((warn_unused_result));
 /* Instead: removes what was written aside. */
 void compile_discard(struct registry *r);
 
-/* Inside a transaction: notes every table that is not of the registry's state
- * (all of them when all is true), and removes files that are no table of ours.
- * 0 or -1. */
+/* Removes the files that are no table of ours. Inside a transaction that has
+ * changed nothing: what it has deleted would be gone though it failed. 0 or
+ * -1. */
+int compile_tidy(struct registry *r) __attribute__((warn_unused_result));
+/* Inside a transaction: notes every table that is not of the registry's state;
+ * all of them when all is true. 0 or -1. */
 int compile_find_stale(struct registry *r, bool all)
     __attribute__((warn_unused_result));
 

@@ -4,8 +4,9 @@
 /*
  * Trusts: nobody who connects. Who a peer is follows from SO_PEERCRED and from
  * the socket it came by, never from what it says.
- * Limits: CONNS_MAX connections, PER_USER of a user who does not administer,
- * IDLE_MS without progress; one request of a connection at a time.
+ * Limits: CONNS_MAX connections, of which RESERVED for those who administer;
+ * PER_USER of a user who does not; IDLE_MS without progress; one request of a
+ * connection at a time.
  */
 
 #include "registry/conn.h"
@@ -22,6 +23,7 @@
 #include "registry/rights.h"
 
 #define PER_USER 8
+#define RESERVED 16
 #define IDLE_MS 60000
 #define BATCH 256		/* messages of one connection in one turn */
 
@@ -331,13 +333,18 @@ conn_read(struct service *s, struct conn *c)
 static bool
 too_many(const struct service *s, uid_t uid)
 {
-	size_t n = 0;
+	size_t n = 0, others = 0;
 
-	for (size_t i = 0; i < CONNS_MAX; i++)
-		if (s->conns[i].state != CONN_FREE && s->conns[i].uid == uid &&
-		    s->conns[i].role == ROLE_ANY)
+	for (size_t i = 0; i < CONNS_MAX; i++) {
+		if (s->conns[i].state == CONN_FREE ||
+		    s->conns[i].role != ROLE_ANY)
+			continue;
+		if (s->conns[i].uid == uid)
 			n++;
-	return n >= PER_USER;
+		else
+			others++;
+	}
+	return n >= PER_USER || n + others >= CONNS_MAX - RESERVED;
 }
 
 static unsigned

@@ -49,6 +49,7 @@ struct service {
 	struct notices notices;
 	struct conn conns[CONNS_MAX];
 	uint64_t next_id;
+	int64_t access_retry;	/* monotonic ms: not before then */
 	int listen_fd, etc_fd;
 	int64_t stop_at;
 	char space[IPC_MAX];

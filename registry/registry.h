@@ -39,6 +39,7 @@ struct registry {
 	int64_t absence_next;			/* a vacation ends then, perhaps */
 	int64_t absence_looked;			/* no look at all before then */
 	int64_t access_until;			/* a permission ends then; 0 */
+	int64_t access_staged;			/* the same of the table aside */
 	int spawn_fd;				/* the pair to malle-spawn, -1 */
 	int queue_fd;				/* and to malle-queued */
 	char purging[ADDR_TEXT_MAX];		/* whose mail is going now, "" */

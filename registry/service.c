@@ -30,7 +30,7 @@
 
 #define WRONG_MS 2000		/* what a wrong password costs */
 #define STOP_MS 4000		/* for answers, once told to end */
-#define ABSENCE_RETRY 60	/* seconds */
+#define RETRY 10		/* s, after what the clock asks for failed */
 #define OTHERS 5		/* descriptors that are no connections */
 
 static volatile sig_atomic_t told_to_stop, told_to_reload;
@@ -127,14 +127,29 @@ has_ready(const struct service *s)
 	return false;
 }
 
+/* In how many ms a permission to relay is to end, at most 60000. */
+static int64_t
+access_wait(const struct service *s)
+{
+	int64_t left, pause = s->access_retry - clock_ms();
+
+	if (s->r->access_until == 0)
+		return 60000;
+	left = (s->r->access_until - (int64_t)time(NULL)) * 1000;
+	if (left < pause)
+		left = pause;
+	if (left < 0)
+		return 0;
+	return left < 60000 ? left : 60000;
+}
+
 static void
 run_group(struct service *s)
 {
 	struct registry *r = s->r;
 	uint64_t next = r->journal_next;
-	bool failed, lazy = false, expired;
+	bool failed, lazy = false, expired = access_wait(s) == 0;
 
-	expired = r->access_until != 0 && time(NULL) >= r->access_until;
 	if (!expired && !has_ready(s))
 		return;
 	failed = store_begin(r->store) == -1 || (expired &&
@@ -147,6 +162,8 @@ run_group(struct service *s)
 	}
 	if (failed)
 		journal_forget(r, next, 0);
+	if (failed && expired)
+		s->access_retry = clock_ms() + RETRY * 1000;
 	answer_ready(s, failed);
 	if (store_checkpoint(r->store) == -1)
 		log_error(NULL, "checkpoint", "error=%s",
@@ -176,7 +193,7 @@ end_absences(struct service *s)
 		    LOGS(strerror(errno)));
 		journal_forget(r, next, 0);
 		r->absence_next = 0;
-		r->absence_looked = now + ABSENCE_RETRY;
+		r->absence_looked = now + RETRY;
 	}
 }
 
@@ -286,11 +303,8 @@ prepare_poll(struct service *s, struct pollfd *p)
 	    (left - (int64_t)time(NULL)) * 1000 < wait)
 		wait = left <= (int64_t)time(NULL) ? 0 :
 		    (left - (int64_t)time(NULL)) * 1000;
-	if (s->r->access_until != 0) {
-		left = (s->r->access_until - (int64_t)time(NULL)) * 1000;
-		if (left < wait)
-			wait = left < 0 ? 0 : left;
-	}
+	left = access_wait(s);
+	wait = left < wait ? left : wait;
 	return told_to_stop && wait > 100 ? 100 : (int)wait;
 }
 
@@ -406,6 +420,11 @@ service_run(struct registry *r, const struct service_fds *fds)
 		if (told_to_reload)
 			reload(&s);
 		turn(&s, &unblocked);
+		if (store_is_lost(r->store)) {
+			log_error(NULL, "fatal", "what=store error=%s",
+			    LOGS(strerror(ENOTRECOVERABLE)));
+			return EX_OSERR;	/* the next start recovers */
+		}
 	}
 	return EX_OK;
 }

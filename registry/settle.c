@@ -54,7 +54,7 @@ settle_at_start(struct registry *r)
 	if (store_begin(r->store) == -1)
 		return -1;
 	/* The access table tells when its next permission ends. */
-	if (compile_find_stale(r, false) == -1 ||
+	if (compile_tidy(r) == -1 || compile_find_stale(r, false) == -1 ||
 	    registry_stale(r, "", STALE_ACCESS) == -1) {
 		store_abort(r->store);
 		return -1;

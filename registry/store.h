@@ -58,6 +58,9 @@ int store_each(struct store *s, struct slice prefix, struct slice after,
 int store_last(struct store *s, struct slice prefix, struct str *key)
     __attribute__((warn_unused_result));
 
+/* True once ENOTRECOVERABLE was said, or will be said to whoever asks next. */
+bool store_is_lost(const struct store *s);
+
 /* Outside of transactions: writes back and removes old logs, when there is
  * reason to. 0 or -1. */
 int store_checkpoint(struct store *s) __attribute__((warn_unused_result));

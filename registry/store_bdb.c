@@ -33,6 +33,7 @@ struct store {
 	DB *db;
 	DB_TXN *txn[STORE_DEPTH];
 	int depth;
+	bool is_lost;
 };
 
 /* Berkeley DB's results are errno values, or its own negative ones. */
@@ -56,6 +57,22 @@ complain(const DB_ENV *env, const char *prefix, const char *message)
 	log_error(NULL, "store", "text=%s", LOGS(message));
 }
 
+static void
+on_event(DB_ENV *env, uint32_t event, void *info)
+{
+	struct store *s = env->app_private;
+
+	(void)info;
+	if (event == DB_EVENT_PANIC)
+		s->is_lost = true;
+}
+
+bool
+store_is_lost(const struct store *s)
+{
+	return s->is_lost;
+}
+
 static int
 open_env(struct store *s)
 {
@@ -66,6 +83,9 @@ open_env(struct store *s)
 		return r;
 	s->env = e;
 	e->set_errcall(e, complain);
+	e->app_private = s;
+	if ((r = e->set_event_notify(e, on_event)) != 0)
+		return r;
 	if ((r = e->set_cachesize(e, 0, CACHE_BYTES, 1)) != 0 ||
 	    (r = e->set_lg_max(e, LOG_FILE_BYTES)) != 0 ||
 	    (r = e->set_lg_bsize(e, LOG_BUFFER_BYTES)) != 0 ||

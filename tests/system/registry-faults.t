@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle  # noqa: E402
@@ -33,6 +34,59 @@ def under(r, call, error, when):
              call, error, when)], stderr=subprocess.PIPE)
     p.stderr.readline()     # "attached"
     return p
+
+
+def store_lost(r):
+    """No file can be opened, and the store gives itself up in the end: so does
+    the program, for the next one to recover it."""
+    p = under(r, "openat", "ENOSPC", "1+")
+    n = 0
+    while r.process.poll() is None and n < 5000:
+        n += 1
+        r.attempt("user.set", address="postmaster@a.test",
+                  quota_bytes=str(n))
+    p.kill()
+    p.wait()
+    ok(r.process.poll() == os.EX_OSERR, "a store that is lost ends it")
+    r.process = None
+    r.start()
+    eq(r.ask("check")[0], [], "and the next one has all")
+    eq(r.ask("user.set", address="postmaster@a.test", quota_bytes="1")[1],
+       "ok", "and works")
+
+
+def permission_ends(r):
+    """A permission to relay that ends while the disk is full ends when it is
+    not any more; meanwhile the registry tries now and then, not in each turn."""
+    def has():
+        return any("192.0.2.9" in k for k in r.table(
+            "public", "tables", "access.cdb"))
+
+    def tried():
+        return r.log().count(" compile ")
+    # Longer, if it was over before the disk was full.
+    for seconds in (3, 10, 30, 100):
+        end, before = int(time.time()) + seconds, tried()
+        r.ask("relay.delete", net="192.0.2.9")
+        r.ask("relay.add", net="192.0.2.9", until=time.strftime(
+            "%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)))
+        p = under(r, "fsync", "ENOSPC", "1+")
+        if has():
+            break
+        p.kill()
+        p.wait()
+    malle.until(lambda: tried() > before, seconds + malle.PATIENCE)
+    begun = time.monotonic()
+    for _ in range(50):
+        r.ask("domain.list")
+    most = 2 + (time.monotonic() - begun) // 10
+    ok(has() and 0 < tried() - before <= most,
+       "a table that cannot be made is tried %d times in 50 turns" % (
+           tried() - before))
+    p.kill()
+    p.wait()
+    ok(malle.until(lambda: not has()), "and made at last")
+    eq(r.ask("check")[0], [], "as the registry says")
 
 
 with registryd.Registry() as r:
@@ -75,6 +129,8 @@ with registryd.Registry() as r:
                 what, got and got[1], ", it ended" if died else "",
                 "; ".join(bad)))
     malle.note("%d refused, %d ends" % (refused, ended))
+    permission_ends(r)
+    store_lost(r)
     ok(refused >= 5, "a fault before the commit is a refusal")
     with open(r.path("registry/journal")) as f:
         ids = [json.loads(line)["id"] for line in f]

@@ -455,13 +455,14 @@ def owners(r):
 def many(r):
     ready, told = os.pipe(), os.pipe()
     conns = []
-    for _ in range(3):
+    # Some of one user, and of more users than there is room for.
+    for user in [STRANGER] * 3 + list(range(STRANGER + 1, STRANGER + 20)):
         pid = os.fork()
         if pid == 0:
             os.close(told[1])
             os.setgroups([])
-            os.setgid(STRANGER)
-            os.setuid(STRANGER)
+            os.setgid(user)
+            os.setuid(user)
             held = [r.connect() for _ in range(12)]
             os.write(ready[1], b"x")
             os.read(told[0], 1)		# as long as the others ask
@@ -470,7 +471,7 @@ def many(r):
     for _ in conns:
         os.read(ready[0], 1)
     eq(r.ask("domain.list")[1], "ok",
-       "a stranger with many connections keeps nobody out")
+       "strangers with many connections keep nobody out")
     os.close(told[1])
     for pid in conns:
         os.waitpid(pid, 0)
