@@ -6,7 +6,7 @@
  * Trusts: malle-start for its descriptors. Peers, workers, malle-bounce and
  * what is read back from the disk are checked.
  * Order: descriptors, folders, rights, lock, sandbox, queue, ready, loop.
- * Limits: see peer.c, submit.c, life.c, local.c.
+ * Limits: see peer.c, submit.c, begin.c, local.c, dispatch.c.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /*
- * A destination (a local domain; one day a group of MX hosts) has four lanes.
+ * A destination (a local domain, or one way to other servers) has four lanes.
  * A lane holds entries: one per message, with the jobs (recipients) of that
  * message for this destination, in the order in which they came.
  *
