@@ -163,10 +163,9 @@ walk(struct tally *t)
 {
 	int r = box_walk_folder(t->r->b, "", take, t), saved = errno;
 
-	if (t->remove && t->messages > 0 &&
-	    maildir_usage_add(t->r->b->maildir, -(int64_t)t->bytes,
-	    -(int64_t)t->messages) == -1)
-		unlinkat(t->r->b->maildir, "maildirsize", 0);
+	if (t->remove && t->messages > 0)
+		(void)!maildir_usage_add(t->r->b->maildir,
+		    -(int64_t)t->bytes, -(int64_t)t->messages);
 	errno = saved;
 	return r;
 }

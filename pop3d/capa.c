@@ -15,12 +15,13 @@ capa_text(const struct capa *c, char out[CAPA_MAX])
 	    "RESP-CODES\r\n"		/* RFC 2449 6.4 */
 	    "AUTH-RESP-CODE\r\n"	/* RFC 3206 */
 	    "PIPELINING\r\n"
-	    "EXPIRE NEVER\r\n"
+	    "%s"			/* RFC 2449 6.7 */
 	    "LOGIN-DELAY 0\r\n"
 	    "%s"			/* RFC 2595 section 4 */
 	    "%s%s%s"			/* RFC 5034; RFC 6856 2.1 */
 	    "IMPLEMENTATION Malleposte\r\n"
 	    ".\r\n",
+	    c->keeps ? "EXPIRE NEVER\r\n" : "",
 	    c->tls ? "" : "STLS\r\n",
 	    c->login ? "USER\r\nSASL PLAIN SCRAM-SHA-256" : "",
 	    c->login && c->binding ? " SCRAM-SHA-256-PLUS" : "",

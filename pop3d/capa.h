@@ -13,6 +13,7 @@ struct capa {
 	bool tls;		/* under TLS: STLS is over */
 	bool login;		/* passwords may be sent */
 	bool binding;		/* TLS has a channel binding: -PLUS */
+	bool keeps;		/* we never remove mail ourselves */
 };
 
 /* The whole answer, status line to final dot, in out. */

@@ -128,7 +128,8 @@ act_capa(void *session)
 {
 	struct login *l = session;
 	struct capa c = { .tls = l->tls, .login = may_login(l),
-	    .binding = has_binding(l) };
+	    .binding = has_binding(l),
+	    .keeps = l->conf->catch_all_days == 0 };
 	char text[CAPA_MAX];
 
 	buf_put(&l->io, capa_text(&c, text));

@@ -281,7 +281,7 @@ act_capa(void *session)
 {
 	struct session *s = session;
 	struct capa c = { .tls = s->m->tls, .login = true,
-	    .binding = s->m->tls };
+	    .binding = s->m->tls, .keeps = s->m->keeps };
 	char text[CAPA_MAX];
 
 	reply_put(&s->out, capa_text(&c, text));

@@ -20,6 +20,7 @@ struct pop3_mailbox {
 	bool tls;		/* for the log: pop3_client_is_tls() */
 	uint64_t timeout;	/* conf.pop3_timeout; 600 s at least is used */
 	uint64_t errors_max;	/* conf.errors_max */
+	bool keeps;		/* only who logs in removes: no catch_all_days */
 };
 
 /* True when the client's descriptor is a connection to malle-tls. Asks the

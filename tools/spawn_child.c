@@ -195,7 +195,8 @@ child_pop3(const struct spawn *s, const struct spawn_pop3 *who, int client,
 		.files = SESSION_FILES, .processes = PROC_NO_FORK };
 	struct pop3_mailbox m = { .client = client, .who = who,
 		.timeout = s->conf.pop3_timeout,
-		.errors_max = s->conf.errors_max };
+		.errors_max = s->conf.errors_max,
+		.keeps = s->conf.catch_all_days == 0 };
 	struct sandbox_path kept = { -1, true };
 	struct sandbox_got got;
 	int domain_fd, keep[3];

@@ -74,6 +74,17 @@ def test_pop3(m):
     m.malle("domain", "set", "chaine.test", "catch-all=@exemple.test")
 
 
+def keeps(m):
+    """Whether POP3 promises before and after the login that mail stays (RFC 2449 6.7)."""
+    s = poplib.POP3("127.0.0.1", m.ports["pop3"], timeout=malle.PATIENCE)
+    said = ["EXPIRE" in s.capa()]
+    s.user(BOB)
+    s.pass_(m.passwords[BOB])
+    said.append("EXPIRE" in s.capa())
+    s.quit()
+    return said
+
+
 def test_restart(m):
     """What malle-queued had in mind only would be lost."""
     new = os.path.join(m.maildir(BOB), "new")
@@ -109,10 +120,12 @@ def test_rounds(m):
     until(lambda: int(time.time()) > int(newest))
     m.reload()
     ok(until(lambda: m.log().count(" reload administrators=") == 1), "0: the registry has looked at its settings")
+    eq(keeps(m), [True, True], "mail stays until it is deleted by POP3, and POP3 says so")
     m.write_conf(catch_all_days="3")
     m.reload()
     ok(until(lambda: "removed when it is 3 days old, a week after a notice" in
              m.malle("domain", "set", "exemple.test", "catch-all=" + BOB).stderr), "who sets one is told so")
+    ok(until(lambda: keeps(m) == [False, False]), "POP3 promises nothing any more")
     # The domains have their turns by their names.
     ok(until(lambda: letters(m, BOB)), "whose mailbox is a catch-all is told")
     eq(len(letters(m, ZOE)), 1, "by another name of the domain too, and once")

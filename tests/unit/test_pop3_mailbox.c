@@ -269,7 +269,7 @@ main(int argc, char **argv)
 		.session = "p1-2-3", .client = "192.0.2.7", .leftover = { "", 0 }
 	};
 	struct pop3_mailbox m = { .client = 0, .who = &who, .timeout = 600,
-	    .errors_max = 20 };
+	    .errors_max = 20, .keeps = true };
 	int o;
 
 	if (argc == 1)
