@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "lib/date.h"
 #include "registry/valid.h"
 
 /* clang-format off */

@@ -3,6 +3,7 @@
 #define REGISTRY_GRANTS_H
 /* SPDX-License-Identifier: ISC */
 
+#include "lib/date.h"
 #include "registry/operation.h"
 #include "registry/valid.h"
 
@@ -20,7 +21,7 @@ enum registry_result grants_attribute(struct request *q,
 /* Adds "granted" and "granted-until" of a mailbox to a row; words lasts as long
  * as the row. 0 or -1. */
 struct grants_text {
-	char words[GRANTS_TEXT_MAX], until[40];
+	char words[GRANTS_TEXT_MAX], until[DATE_MAX];
 };
 int grants_row(struct request *q, const struct object *u,
     struct registry_fields *f, struct grants_text *text)
