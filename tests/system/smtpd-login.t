@@ -169,6 +169,7 @@ c.close()
 c = d.client("submissions")
 c.say("EHLO c.test")
 c.say("AUTH SCRAM-SHA-256 " + b64("slow"))
+d.auth.given_up.wait(malle.PATIENCE)
 t.eq(code(c.say(b64("proof"))), "454 4.7.0", "malle-authd did not wait")
 t.ok(d.logged("result=no-service given up") and
      "does not answer on auth.sock" not in d.log(),

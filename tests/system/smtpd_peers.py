@@ -179,6 +179,7 @@ class Auth(threading.Thread):
         super().__init__(daemon=True)
         self.listen = listen(path, socket.SOCK_SEQPACKET)
         self.starts = []
+        self.given_up = threading.Event()	# a login that was slow
         self.start()
 
     def run(self):
@@ -236,7 +237,8 @@ class Auth(threading.Thread):
             initial = self.response(c)
         self.challenge(c, b"first:" + initial)
         if initial == b"slow":
-            return None
+            c.close()
+            return self.given_up.set()
         if self.response(c) != b"proof":
             return self.no(c, 0, "bad")
         self.challenge(c, "v=final")
