@@ -320,6 +320,7 @@ carrier_close(struct manager *q, struct carrier *c)
 	}
 	sched_wake(&q->sched, p->dest);
 	path_wake_group(q, p->group);
+	path_wake_starving(q);
 }
 
 static int

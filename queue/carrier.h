@@ -6,6 +6,7 @@
 #include "queue/remote.h"
 
 #define CARRIERS_MAX 500
+#define CARRIERS_KEPT 100	/* of them, where no mailing goes */
 
 struct carrier {
 	struct watch watch;

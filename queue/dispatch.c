@@ -1,8 +1,9 @@
 /* dispatch.c - which connection is given what, and when there is one more. */
 /* SPDX-License-Identifier: ISC */
 /*
- * Limits: CARRIERS_MAX connections, and those of the group (group.h); WINDOW_MAX
- * messages in flight on one.
+ * Limits: CARRIERS_MAX connections, but for CARRIERS_KEPT of them where a mailing
+ * goes, which may have met as many servers that say nothing; those of the group
+ * (group.h); WINDOW_MAX messages in flight on one.
  */
 #include "queue/carrier.h"
 
@@ -51,26 +52,70 @@ choose(struct path *p, bool patient)
 	return best;
 }
 
-/* A connection of another path that is not needed, or has served for long. */
-static void
-make_room(struct manager *q, struct carriers *list, const struct path *not_of)
+static bool
+is_idle(const struct carrier *c)
 {
-	struct carrier *c, *oldest = NULL;
+	return c->running == 0 && c->is_ready && c->path->dest->waiting == 0;
+}
 
-	TAILQ_FOREACH(c, list, of_group) {
-		if (c->path == not_of || c->is_leaving)
-			continue;
-		if (c->running == 0 && c->is_ready &&
-		    c->path->dest->waiting == 0) {
-			carrier_close(q, c);
-			return;
-		}
-		if (c->served >= SERVED_MAX &&
-		    (oldest == NULL || c->served > oldest->served))
-			oldest = c;
-	}
-	if (oldest != NULL)
-		oldest->is_leaving = true;
+/* Which of two makes room, if any: one that is not needed, or that has served
+ * for the longest. */
+static struct carrier *
+less_needed(struct carrier *a, struct carrier *b)
+{
+	if (b->is_leaving || (a != NULL && is_idle(a)))
+		return a;
+	if (is_idle(b))
+		return b;
+	return b->served >= SERVED_MAX &&
+	    (a == NULL || b->served > a->served) ? b : a;
+}
+
+static void
+give_way(struct manager *q, struct carrier *c)
+{
+	if (c != NULL && is_idle(c))
+		carrier_close(q, c);
+	else if (c != NULL)
+		c->is_leaving = true;
+}
+
+/* For a path that has none, a connection of another one of its group. */
+static void
+make_room_in_group(struct manager *q, const struct path *p)
+{
+	struct carrier *c, *least = NULL;
+
+	TAILQ_FOREACH(c, &p->group->carriers, of_group)
+		least = less_needed(least, c);
+	give_way(q, least);
+}
+
+/* The same, of all that there are. */
+static void
+make_room(struct manager *q)
+{
+	struct carrier *c, *least = NULL;
+
+	TAILQ_FOREACH(c, &q->remote->carriers, link)
+		least = less_needed(least, c);
+	give_way(q, least);
+}
+
+/* Whether there may be one more for what is next on a path. */
+static bool
+has_place(struct manager *q, struct path *p)
+{
+	bool patient = job_is_patient(job_active(sched_peek(p->dest)));
+	size_t most = CARRIERS_MAX - (patient ? CARRIERS_KEPT : 0);
+
+	if (q->remote->n_carriers == most && p->n_carriers == 0)
+		make_room(q);
+	if (q->remote->n_carriers < most)
+		return true;
+	if (p->n_carriers == 0)
+		path_starve(q, p, patient);
+	return false;
 }
 
 /* One that is being made counts as there. */
@@ -99,11 +144,10 @@ start_more(struct manager *q, struct path *p)
 			g->starving++;
 			if (p->n_carriers == 0 &&
 			    group_pause(&g->limits, q->now) == 0)
-				make_room(q, &g->carriers, p);
+				make_room_in_group(q, p);
 			return;
 		}
-		if (s->n_carriers >= CARRIERS_MAX ||
-		    carrier_start(q, p) == NULL)
+		if (!has_place(q, p) || carrier_start(q, p) == NULL)
 			return;
 	}
 }

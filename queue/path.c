@@ -28,9 +28,48 @@ path_wake_group(struct manager *q, struct dest_group *g)
 	TAILQ_INSERT_TAIL(&g->paths, p, of_group);
 }
 
-static void
-path_free(struct path *p)
+void
+path_starve(struct manager *q, struct path *p, bool patient)
 {
+	struct paths *list = &q->remote->starving;
+
+	if (p->is_starving)
+		return;
+	p->is_starving = true;
+	if (patient)
+		TAILQ_INSERT_TAIL(list, p, of_starving);
+	else
+		TAILQ_INSERT_HEAD(list, p, of_starving);
+}
+
+static void
+feed(struct manager *q, struct path *p)
+{
+	if (!p->is_starving)
+		return;
+	p->is_starving = false;
+	TAILQ_REMOVE(&q->remote->starving, p, of_starving);
+}
+
+void
+path_wake_starving(struct manager *q)
+{
+	struct path *p;
+
+	while ((p = TAILQ_FIRST(&q->remote->starving)) != NULL) {
+		feed(q, p);
+		if (p->dest->is_parked && p->dest->waiting > 0 &&
+		    p->n_carriers == 0) {
+			sched_wake(&q->sched, p->dest);
+			return;
+		}
+	}
+}
+
+static void
+path_free(struct manager *q, struct path *p)
+{
+	feed(q, p);
 	TAILQ_REMOVE(&p->group->paths, p, of_group);
 	explicit_bzero(p->route, p->route_len);
 	p->dest->carrier = NULL;
@@ -272,7 +311,8 @@ remote_begin(struct manager *q, struct active *a, struct recipient *r)
 		begin_on(q, a, r, path_smarthost(q, t));
 		return;
 	}
-	if ((d = resolve_get(q, r->domain)) == NULL) {
+	if ((d = resolve_get(q, r->domain,
+	    job_is_patient(a))) == NULL) {
 		if (errno == ENOMEM)
 			begin_on(q, a, r, NULL);
 		else
@@ -334,7 +374,7 @@ remote_forget(struct manager *q, struct sched_dest *d)
 	if (d->running > 0 || (p != NULL && p->n_carriers > 0))
 		return false;
 	if (p != NULL)
-		path_free(p);
+		path_free(q, p);
 	sched_dest_release(&q->sched, d);
 	return true;
 }

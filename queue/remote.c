@@ -98,6 +98,7 @@ remote_init(struct manager *q)
 
 	TAILQ_INIT(&s->carriers);
 	TAILQ_INIT(&s->dead_carriers);
+	TAILQ_INIT(&s->starving);
 	if (groups_init(q) == -1 || resolve_init(q) == -1)
 		return -1;
 	/* What is built in serves until the file is right. */

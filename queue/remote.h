@@ -9,7 +9,7 @@
 #include "queue/group.h"
 #include "queue/queue.h"
 
-#define RESOLVERS_MAX 8
+#define RESOLVERS_MAX 10
 #define DOMAINS_MAX 200000	/* in the cache */
 
 /* What the DNS says of a domain. */
@@ -18,6 +18,8 @@ struct domain {
 	TAILQ_ENTRY(domain) link;	/* to be asked, or known: oldest first */
 	uint32_t hash;
 	bool is_waiting;		/* for an answer: to be asked, or asked */
+	bool is_asked;			/* a child has the question */
+	bool is_patient;		/* only mailings wait for the answer */
 	bool is_known;
 	unsigned tries;			/* resolvers that died over it */
 	enum remote_lookup outcome;
@@ -47,7 +49,7 @@ struct dest_group {
 	int64_t fallback_until;		/* ms: goes through the smarthost */
 	int64_t clear_until;		/* ms: its TLS is broken */
 	int64_t used;			/* ms */
-	size_t starving;		/* paths that wait for a connection */
+	size_t starving;		/* paths that wait, as it has too many */
 	unsigned char *ticket;		/* owned: an R_TICKET, or NULL */
 	uint16_t ticket_len;
 	uint32_t ticket_of;		/* the path that it came from */
@@ -57,7 +59,8 @@ struct dest_group {
 
 /* One way to servers, with its connections: what a destination carries. */
 struct path {
-	TAILQ_ENTRY(path) of_group;
+	TAILQ_ENTRY(path) of_group, of_starving;
+	bool is_starving;
 	struct sched_dest *dest;
 	struct dest_group *group;
 	struct carriers carriers;
@@ -87,13 +90,14 @@ struct remote_state {
 	/* connections */
 	struct carriers carriers, dead_carriers;
 	size_t n_carriers;
+	struct paths starving;		/* without one, as there are too many */
 	uint64_t tags;
 	int64_t not_before;		/* ms: malle-remote gives no child */
 	unsigned failures;
 	/* look-ups */
 	struct domain **domains;
 	size_t domains_size, n_domains;
-	struct domains to_ask, known;
+	struct domains to_ask, to_ask_later, known;
 	size_t n_waiting;		/* domains that wait for an answer */
 	struct resolver *resolvers[RESOLVERS_MAX];
 	struct resolver *dead_resolvers;
@@ -150,6 +154,11 @@ void verdict_for_waiting(struct manager *q, struct path *p,
 /* queue/path.c */
 /* Paths of a group that wait for a connection may have one now. */
 void path_wake_group(struct manager *q, struct dest_group *g);
+/* A path without any connection waits until one of another path ends; one that
+ * only mailings wait for (patient) comes after the others. */
+void path_starve(struct manager *q, struct path *p, bool patient);
+/* One has ended: the next path that waits may have it. */
+void path_wake_starving(struct manager *q);
 /* What is behind the "@"; empty when there is none. */
 struct slice address_domain(struct slice address);
 
@@ -171,8 +180,9 @@ void job_fill(struct manager *q, const struct active *a, const struct job *job,
 /* queue/resolve.c */
 int resolve_init(struct manager *q) __attribute__((warn_unused_result));
 /* What is known of a domain now, or NULL: it is asked, and remote_found() is
- * called with the answer; or there is no memory (errno ENOMEM). */
-struct domain *resolve_get(struct manager *q, struct slice name);
+ * called with the answer; or there is no memory (errno ENOMEM). The questions of
+ * mailings (patient) come after all others. */
+struct domain *resolve_get(struct manager *q, struct slice name, bool patient);
 void resolve_expire(struct manager *q);
 void resolve_free_dead(struct manager *q);
 /* Everything is to be asked again. */

@@ -2,12 +2,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Children of malle-remote ask the DNS, each one question at a time; the rest
- * waits here. Only domains are asked for that have something due.
+ * waits here. Only domains are asked for that have something due. A mailing may
+ * have thousands of which nobody answers for: its questions come last, and not
+ * to all children.
  *
  * Trusts: not the children. An answer without a question closes that child;
  * one that dies is replaced, and its questions are asked again.
- * Limits: RESOLVERS_MAX children with WINDOW questions, DOMAINS_MAX domains
- * remembered, each as long as its records live.
+ * Limits: RESOLVERS_MAX children with WINDOW questions, of which RESOLVERS_KEPT
+ * have none of a mailing; DOMAINS_MAX domains remembered, each as long as its
+ * records live.
  */
 #include "queue/remote.h"
 
@@ -20,6 +23,7 @@
 
 #include "lib/log.h"
 
+#define RESOLVERS_KEPT 2
 #define WINDOW 2		/* questions with one child */
 #define TABLE_FIRST 1024
 #define TRIES_MAX 3		/* children lost to a question */
@@ -55,6 +59,7 @@ resolve_init(struct manager *q)
 	struct remote_state *s = q->remote;
 
 	TAILQ_INIT(&s->to_ask);
+	TAILQ_INIT(&s->to_ask_later);
 	TAILQ_INIT(&s->known);
 	s->domains = calloc(TABLE_FIRST, sizeof(*s->domains));
 	s->domains_size = TABLE_FIRST;
@@ -129,8 +134,30 @@ domain_new(struct remote_state *s, struct slice name)
 	return d;
 }
 
+/* Those that a domain waits among until it is asked for. */
+static struct domains *
+questions(struct remote_state *s, const struct domain *d)
+{
+	return d->is_patient ? &s->to_ask_later : &s->to_ask;
+}
+
+/* A letter waits for it, too, now. */
+static void
+hurry(struct manager *q, struct domain *d)
+{
+	struct remote_state *s = q->remote;
+
+	if (!d->is_asked)
+		TAILQ_REMOVE(&s->to_ask_later, d, link);
+	d->is_patient = false;
+	if (d->is_asked)
+		return;
+	TAILQ_INSERT_TAIL(&s->to_ask, d, link);
+	ask(q);
+}
+
 struct domain *
-resolve_get(struct manager *q, struct slice name)
+resolve_get(struct manager *q, struct slice name, bool patient)
 {
 	struct remote_state *s = q->remote;
 	struct domain *d = find(s, name);
@@ -149,8 +176,11 @@ resolve_get(struct manager *q, struct slice name)
 		d->is_waiting = true;
 		s->n_waiting++;
 		d->tries = 0;
-		TAILQ_INSERT_TAIL(&s->to_ask, d, link);
+		d->is_patient = patient;
+		TAILQ_INSERT_TAIL(questions(s, d), d, link);
 		ask(q);
+	} else if (d->is_patient && !patient) {
+		hurry(q, d);
 	}
 	return NULL;
 }
@@ -192,7 +222,7 @@ learn(struct manager *q, struct domain *d, struct remote_found *f)
 		d->route_hash += d->hash;
 	d->outcome = f->outcome;
 	d->expires = q->now + (int64_t)ttl * 1000;
-	d->is_waiting = false;
+	d->is_waiting = d->is_asked = false;
 	s->n_waiting--;
 	d->is_known = true;
 	TAILQ_INSERT_TAIL(&s->known, d, link);
@@ -230,10 +260,11 @@ resolver_close(struct manager *q, struct resolver *r)
 		r->asked[i] = NULL;
 		if (d == NULL)
 			continue;
+		d->is_asked = false;
 		if (++d->tries >= TRIES_MAX)
 			learn_nothing(q, d);
 		else
-			TAILQ_INSERT_HEAD(&s->to_ask, d, link);
+			TAILQ_INSERT_HEAD(questions(s, d), d, link);
 	}
 	r->running = 0;
 }
@@ -324,15 +355,17 @@ failed:
 	return NULL;
 }
 
-/* One that has room: an idle one, a new one, one that has a question. */
+/* One that has room: an idle one, a new one, one that has a question. Among
+ * equals it is one that no mailing asks. */
 static struct resolver *
-choose(struct manager *q)
+choose(struct manager *q, bool patient)
 {
+	size_t end = RESOLVERS_MAX - (patient ? RESOLVERS_KEPT : 0);
 	struct remote_state *s = q->remote;
 	struct resolver *best = NULL;
 	size_t place = RESOLVERS_MAX;
 
-	for (size_t i = 0; i < RESOLVERS_MAX; i++) {
+	for (size_t i = end; i-- > 0;) {
 		struct resolver *r = s->resolvers[i];
 
 		if (r == NULL)
@@ -368,27 +401,38 @@ send_question(struct manager *q, struct resolver *r, struct domain *d)
 	if (ipc_send(r->watch.fd, R_LOOKUP, &k, NULL, 0) == -1)
 		return -1;
 	r->asked[i] = d;
+	d->is_asked = true;
 	r->running++;
 	r->last = q->now;
 	return 0;
+}
+
+/* As many of a list as there is room for. False: a child was lost over it. */
+static bool
+ask_some(struct manager *q, struct domains *list, bool patient)
+{
+	struct resolver *r;
+	struct domain *d;
+
+	while ((d = TAILQ_FIRST(list)) != NULL &&
+	    (r = choose(q, patient)) != NULL) {
+		TAILQ_REMOVE(list, d, link);
+		if (send_question(q, r, d) == -1) {
+			TAILQ_INSERT_HEAD(list, d, link);
+			resolver_close(q, r);
+			return false;
+		}
+	}
+	return true;
 }
 
 static void
 ask(struct manager *q)
 {
 	struct remote_state *s = q->remote;
-	struct resolver *r;
-	struct domain *d;
 
-	while ((d = TAILQ_FIRST(&s->to_ask)) != NULL &&
-	    (r = choose(q)) != NULL) {
-		TAILQ_REMOVE(&s->to_ask, d, link);
-		if (send_question(q, r, d) == -1) {
-			TAILQ_INSERT_HEAD(&s->to_ask, d, link);
-			resolver_close(q, r);
-			return;
-		}
-	}
+	if (ask_some(q, &s->to_ask, false))
+		(void)ask_some(q, &s->to_ask_later, true);
 }
 
 void

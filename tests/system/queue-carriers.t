@@ -3,91 +3,18 @@
 die, and those that lie."""
 # SPDX-License-Identifier: ISC
 import os
-import socket
 import struct
 import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from malle import PATIENCE, done, eq, ok
-from queuelab import Lab, Q_STAT, pb, receive
-from remotelab import (CARRIER, R_CLOSED, R_FAILED, R_FOUND, R_READY, R_RESULT)
-
-HOST = "mx.far.test"
-
-
-def reply(code=250, text="Kept", cause=0):
-    result = 0 if code == 250 else 1 if code < 500 else 2
-    return (struct.pack("<BBH", result, cause if result else 0, code) +
-            pb("%d.0.0" % (code // 100)) + pb("%d %s" % (code, text)) +
-            pb(HOST) + pb("192.0.2.1") + pb("") + b"\0")
-
-
-class Job:
-    """What a carrier is given."""
-
-    def __init__(self, data):
-        self.tag, = struct.unpack("<Q", data[2:10])
-
-    def result(self, *replies, number=0, more=0):
-        return (struct.pack("<HQBH", R_RESULT, self.tag, more, len(replies)) +
-                b"".join(struct.pack("<IB", number + i, 0) + r
-                         for i, r in enumerate(replies)))
-
-
-class Remote(threading.Thread):
-    """malle-remote: every domain has one host; policy(self, socket) is a
-    carrier, whose end has been told where to go."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX,
-                                                   socket.SOCK_SEQPACKET)
-        self.policy = None
-        self.carriers = 0
-        self.start()
-
-    def run(self):
-        while True:
-            data, fds = receive(self.ours)
-            if not data:
-                return
-            kind, = struct.unpack("<H", data)
-            s = socket.socket(fileno=fds[0])
-            s.settimeout(PATIENCE)
-            threading.Thread(target=self.carry if kind == CARRIER else
-                             self.resolve, args=(s,), daemon=True).start()
-
-    def resolve(self, s):
-        while True:
-            data = s.recv(65536)
-            if not data:
-                return
-            name = data[14:].decode()
-            s.send(struct.pack("<H", R_FOUND) + data[2:10] +
-                   struct.pack("<BIBB", 0, 300, 0, 0) + pb("") +
-                   struct.pack("<HHH", 1, 10, 25) + pb("mx." + name))
-
-    def carry(self, s):
-        self.carriers += 1
-        receive(s)
-        try:
-            self.policy(s)
-        except OSError:
-            pass
-        s.close()
-
-
-def take(s):
-    """The next job, or None at the end."""
-    data, fds = receive(s)
-    for fd in fds:
-        os.close(fd)
-    return Job(data) if data else None
-
+from fakeremote import Remote, ready, reply, take
+from queuelab import Lab, Q_STAT, receive
+from remotelab import R_CLOSED, R_FAILED, R_READY, R_RESULT
 
 def honest(s):
-    s.send(struct.pack("<H", R_READY) + reply())
+    ready(s)
     job = take(s)
     while job is not None:
         sent.append(job)
@@ -103,7 +30,7 @@ with Lab("retry_first = 1s\nretry_max = 2s\n", remote=remote) as lab:
 
     def dying(s):
         remote.policy = honest
-        s.send(struct.pack("<H", R_READY) + reply())
+        ready(s)
         gate.wait(PATIENCE)
         s.send(take(s).result(reply(250, "Kept by the first")))
     remote.policy = dying
@@ -126,9 +53,6 @@ with Lab("retry_first = 1s\nretry_max = 2s\n", remote=remote) as lab:
             while receive(s)[0]:
                 pass
         return policy
-
-    def ready(s):
-        s.send(struct.pack("<H", R_READY) + reply())
 
     def stranger(s):
         ready(s)
