@@ -217,13 +217,28 @@ take_message(struct manager *q, struct carrier *c, struct ipc_msg *m)
 	}
 }
 
+/* Its child died over one of them, or lies: nobody knows over which, so they go
+ * alone then. */
+static void
+suspect(struct carrier *c)
+{
+	struct job *job = TAILQ_FIRST(&c->jobs);
+	bool is_only = job != NULL && TAILQ_NEXT(job, link) == NULL;
+
+	TAILQ_FOREACH(job, &c->jobs, link) {
+		struct message *m = job->a->m;
+
+		if (is_only && m->is_suspect && m->kills < KILLS_MAX)
+			m->kills++;
+		m->is_suspect = true;
+	}
+}
+
 /* Its end of the pair is closed, without a word. */
 static void
 died(struct manager *q, struct carrier *c)
 {
 	struct remote_state *s = q->remote;
-	struct job *job = TAILQ_FIRST(&c->jobs);
-	bool is_only = job != NULL && TAILQ_NEXT(job, link) == NULL;
 
 	log_error(NULL, "carrier", "group=%s died=yes messages=%u",
 	    LOGS(c->path->group->name), c->running);
@@ -232,14 +247,7 @@ died(struct manager *q, struct carrier *c)
 
 		s->not_before = q->now + (INT64_C(500) << shift);
 	}
-	/* Nobody knows which of them killed it: they go alone then. */
-	TAILQ_FOREACH(job, &c->jobs, link) {
-		struct message *m = job->a->m;
-
-		if (is_only && m->is_suspect && m->kills < KILLS_MAX)
-			m->kills++;
-		m->is_suspect = true;
-	}
+	suspect(c);
 	carrier_close(q, c);
 }
 
@@ -263,6 +271,7 @@ on_event(struct manager *q, struct watch *watch, uint32_t events)
 			log_error(NULL, "carrier", "group=%s closed=%s",
 			    LOGS(c->path->group->name),
 			    LOGS("it reports what it has not"));
+			suspect(c);
 			carrier_close(q, c);
 			return;
 		}

@@ -10,7 +10,7 @@ import threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from malle import PATIENCE, done, eq, ok
 from fakeremote import Remote, ready, reply, take
-from queuelab import Lab, Q_STAT, receive
+from queuelab import Lab, Q_LIST, Q_RELEASE, Q_STAT, receive
 from remotelab import R_CLOSED, R_FAILED, R_READY, R_RESULT
 
 def honest(s):
@@ -105,6 +105,20 @@ with Lab("retry_first = 1s\nretry_max = 2s\n", remote=remote) as lab:
         eq((len(sent), lab.logged("carrier group=%s.test closed=" %
                                   what.__name__)), (1, 1),
            "once; and the liar is closed")
+
+    # One after the other, for ever: it is not tried without a pause.
+    def always(s):
+        ready(s)
+        s.send(take(s).result(reply(), number=7))
+    remote.policy = always
+    i = c.submit("x@always.test").id
+    ok(lab.wait(lambda: any(r["id"] == i and r["state"] == "held"
+                            for r in c.control(Q_LIST)[0])),
+       "a message over which every carrier lies is held")
+    eq(lab.logged("carrier group=always.test closed="), 6, "after six of them")
+    remote.policy = honest
+    c.control(Q_RELEASE, id=i)
+    ok(lab.wait(lambda: not lab.files()), "and sent when it is released")
 
     # Not everything that comes unasked is a lie.
     def bye(s):
