@@ -27,6 +27,9 @@
 #include "queue/told.h"
 
 #define FREE_CHECK 1000		/* ms between looks at the free space */
+/* What we add to a message that is as big as it may be: Received; Date,
+ * Message-ID and From of a submission. */
+#define OWN_HEADER_MAX 4096
 
 void
 submission_refuse(struct submission *s, enum queue_result result,
@@ -330,7 +333,8 @@ freeze(struct manager *q, struct submission *s, const struct conn *c)
 static bool
 take_content(struct manager *q, struct submission *s, struct slice piece)
 {
-	if (s->h.content_length + piece.len > q->conf.message_max) {
+	if (s->h.content_length + piece.len >
+	    q->conf.message_max + OWN_HEADER_MAX) {
 		submission_refuse(s, QUEUE_PERMANENT, "5.3.4",
 		    "The message is too big: at most %ju bytes are taken here",
 		    (uintmax_t)q->conf.message_max);

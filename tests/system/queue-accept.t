@@ -96,6 +96,8 @@ with Lab("message_max = 100k\nrecipients_max = 100\n") as lab:
        "too big: refused")
     eq(c.submit("bob@exemple.test", size=1 << 40).enhanced, "5.3.4",
        "announced too big: refused")
+    eq(c.submit("bob@exemple.test", b"x" * 102400, size=102400).result, OK,
+       "as big as it may be, and our own header")
     eq(c.submit(["bob@exemple.test"] * 101).enhanced, "5.5.3",
        "too many recipients: refused")
     eq(lab.files(), [], "no file stays")
