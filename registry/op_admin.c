@@ -159,7 +159,7 @@ op_journal(struct request *q)
 {
 	struct reading d = { .q = q, .name = field(q, "name") };
 	enum registry_result result;
-	uint64_t after, limit;
+	uint64_t after = 0, limit = 0;
 
 	result = find_since(&d);
 	if (result == REGISTRY_OK)
