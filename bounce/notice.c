@@ -251,11 +251,11 @@ put_when(const struct compose *c, struct str *text, unsigned indent,
     const char *fmt, const char *label, int64_t when)
 {
 	char date[64];
-	struct tm tm;
 
-	if (when == 0 || !date_shown((time_t)when, east_at(c, when), &tm) ||
-	    strftime(date, sizeof(date), c->words->date_format, &tm) == 0)
+	if (when == 0)
 		return;
+	date_text((time_t)when, east_at(c, when), c->words->date_format, date,
+	    sizeof(date));
 	if (label != NULL)
 		put_line(text, indent, fmt, label, date);
 	else

@@ -3,11 +3,13 @@
 
 #include "deliver/copy.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/fsx.h"
 #include "lib/hdr.h"
+#include "lib/maildir.h"
 #include "lib/wire.h"
 
 #define ID_TIME_DIGITS 7	/* malle-queue(5): seconds, base 32 */
@@ -71,6 +73,18 @@ copy_unique_of(uint64_t seconds, const char *what, const char *hostname,
 	    (unsigned long long)seconds, what);
 
 	put_host(hostname, n, out);
+}
+
+int
+copy_name_of(const char *unique, struct slice text, char *name)
+{
+	struct wire_size wire = WIRE_SIZE_INIT;
+
+	wire_size_feed(&wire, text);
+	if (maildir_name_make(unique, text.len, wire_size_end(&wire), name) == 0)
+		return 0;
+	errno = ENAMETOOLONG;
+	return -1;
 }
 
 size_t

@@ -19,6 +19,10 @@ int copy_unique(const char *id, uint32_t recipient, const char *hostname,
 /* The same of a message of our own: SECONDS.WHAT.HOST. */
 void copy_unique_of(uint64_t seconds, const char *what, const char *hostname,
     char *out);
+/* Its name in the Maildir, with the sizes of its text, in
+ * name[MAILDIR_NAME_MAX + 1]. 0, or -1 with errno: too long. */
+int copy_name_of(const char *unique, struct slice text, char *name)
+    __attribute__((warn_unused_result));
 
 /* When the message was accepted, read from its id; 0 when it does not tell. */
 uint64_t copy_id_time(const char *id);

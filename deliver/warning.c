@@ -27,7 +27,6 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "lib/num.h"
-#include "lib/wire.h"
 
 #define MARK "quotawarn"
 #define MARK_MAX 64
@@ -134,7 +133,6 @@ give(const struct teller *t, struct mailbox *b, const struct mark *mark)
 		.messages = b->usage.messages,
 		.quota_messages = b->quota_messages
 	};
-	struct wire_size wire = WIRE_SIZE_INIT;
 	struct str text = STR_INIT(WARNING_TEXT_MAX);
 	int r = -1;
 
@@ -144,11 +142,9 @@ give(const struct teller *t, struct mailbox *b, const struct mark *mark)
 	    mailbox_has(b, ".", "cur", unique))
 		return 0;
 	warning_compose(&text, &n);
-	wire_size_feed(&wire, str_slice(&text));
-	if (!str_ok(&text) || maildir_name_make(unique, text.len,
-	    wire_size_end(&wire), name) == -1)
+	if (!str_ok(&text))
 		errno = ENOMEM;
-	else
+	else if (copy_name_of(unique, str_slice(&text), name) == 0)
 		r = put_message(b, name, str_slice(&text));
 	str_free(&text);
 	if (r == 0)

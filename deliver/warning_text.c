@@ -116,9 +116,7 @@ warning_compose(struct str *out, const struct warning_notice *n)
 	/* Written anew after a crash, it is the same letter. */
 	snprintf(id, sizeof(id), "%lld.quota.%s", (long long)n->when,
 	    n->address);
-	/* RFC 5321 4.4: a notice of ours has the null path. */
-	str_printf(out, "Return-Path: <>\nDelivered-To: %s\n", n->address);
 	put_body(&body, w, n);
-	letter_write(out, &l, str_slice(&body));
+	letter_deliver(out, &l, str_slice(&body));
 	str_free(&body);
 }

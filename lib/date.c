@@ -50,6 +50,17 @@ date_shown(time_t t, int east, struct tm *out)
 }
 
 char *
+date_text(time_t t, int east, const char *format, char *out, size_t size)
+{
+	struct tm tm;
+
+	if (!date_shown(t, east, &tm) ||
+	    strftime(out, size, format, &tm) == 0)
+		snprintf(out, size, "-");
+	return out;
+}
+
+char *
 date_rfc5322_at(time_t t, int east, char out[DATE_MAX])
 {
 	struct tm tm;

@@ -15,6 +15,10 @@ char *date_rfc5322(time_t t, char out[DATE_MAX]);
 char *date_rfc5322_at(time_t t, int east, char out[DATE_MAX]);
 /* What those clocks show, for strftime() without %Z. False: too far away. */
 bool date_shown(time_t t, int east, struct tm *out);
+/* The same as text for people, by a format of strftime() without %Z, in
+ * out[size]; "-" when it cannot be. Returns out. */
+char *date_text(time_t t, int east, const char *format, char *out,
+    size_t size) __attribute__((format(strftime, 3, 0)));
 /* "2026-11-21T22:35:01Z". Returns out. */
 char *date_iso(time_t t, char out[DATE_MAX]);
 /* "2026-11-21T23:35:01+01:00", as date_rfc5322_at(). */

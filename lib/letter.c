@@ -61,3 +61,10 @@ letter_write(struct str *out, const struct letter *l, struct slice text)
 	    "Content-Transfer-Encoding: quoted-printable\n\n");
 	encode_quoted_printable(out, text);
 }
+
+void
+letter_deliver(struct str *out, const struct letter *l, struct slice text)
+{
+	str_printf(out, "Return-Path: <>\nDelivered-To: %s\n", l->to);
+	letter_write(out, l, text);
+}

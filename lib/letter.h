@@ -28,5 +28,8 @@ void letter_greet(struct str *text, bool is_french);
 /* The whole message: fields that say that a program has written it (RFC 3834 5),
  * and text, as quoted-printable. LF line ends, ASCII but for addresses. */
 void letter_write(struct str *out, const struct letter *l, struct slice text);
+/* The same as it lies in the mailbox that it is to (RFC 5321 4.4). */
+void letter_deliver(struct str *out, const struct letter *l,
+    struct slice text);
 
 #endif

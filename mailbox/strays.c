@@ -33,7 +33,6 @@
 #include "lib/fsx.h"
 #include "lib/log.h"
 #include "lib/num.h"
-#include "lib/wire.h"
 #include "mailbox/strays_text.h"
 
 #define MARK "catchall"
@@ -187,17 +186,14 @@ give(const struct round *r, const struct mark *mark, uint64_t messages)
 		.from = (time_t)(mark->told + NOTICE),
 		.days = r->what.days, .messages = messages };
 	char unique[COPY_UNIQUE_MAX + 1], name[MAILDIR_NAME_MAX + 1];
-	struct wire_size wire = WIRE_SIZE_INIT;
 	struct str text = STR_INIT(STRAYS_TEXT_MAX);
 	int result = -1;
 
 	copy_unique_of((uint64_t)mark->told, MARK, r->what.hostname, unique);
 	strays_compose(&text, &n);
-	wire_size_feed(&wire, str_slice(&text));
-	if (!str_ok(&text) || maildir_name_make(unique, text.len,
-	    wire_size_end(&wire), name) == -1)
+	if (!str_ok(&text))
 		errno = ENOMEM;
-	else
+	else if (copy_name_of(unique, str_slice(&text), name) == 0)
 		result = maildir_put(r->b->maildir, name, str_slice(&text));
 	str_free(&text);
 	if (result == 0)

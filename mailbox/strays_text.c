@@ -48,17 +48,6 @@ static const struct words {
 };
 /* clang-format on */
 
-static const char *
-day(const struct strays_notice *n, const struct words *w, char out[DAY_TEXT])
-{
-	struct tm tm;
-
-	if (!date_shown(n->from, zone_clock(n->zone, n->from), &tm) ||
-	    strftime(out, DAY_TEXT, w->date, &tm) == 0)
-		snprintf(out, DAY_TEXT, "-");
-	return out;
-}
-
 /* The formats are those of the tables above: the same in both languages. */
 static void
 put_body(struct str *out, const struct words *w,
@@ -69,7 +58,9 @@ put_body(struct str *out, const struct words *w,
 	letter_greet(out, n->is_french);
 	letter_paragraph(out, w->why, n->address, n->days,
 	    n->days > 1 ? "s" : "");
-	letter_paragraph(out, w->what, n->messages, day(n, w, from));
+	letter_paragraph(out, w->what, n->messages,
+	    date_text(n->from, zone_clock(n->zone, n->from), w->date, from,
+	    sizeof(from)));
 	letter_paragraph(out, "%s", w->others);
 	letter_paragraph(out, "%s", w->keep);
 	letter_paragraph(out, "%s", w->longer);
@@ -90,9 +81,7 @@ strays_compose(struct str *out, const struct strays_notice *n)
 	snprintf(subject, sizeof(subject), w->subject, n->address);
 	snprintf(id, sizeof(id), "%lld.catchall.%s", (long long)n->told,
 	    n->address);
-	/* RFC 5321 4.4: a notice of ours has the null path. */
-	str_printf(out, "Return-Path: <>\nDelivered-To: %s\n", n->address);
 	put_body(&body, w, n);
-	letter_write(out, &l, str_slice(&body));
+	letter_deliver(out, &l, str_slice(&body));
 	str_free(&body);
 }

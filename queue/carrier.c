@@ -317,7 +317,6 @@ carrier_close(struct manager *q, struct carrier *c)
 	c->watch.fd = -1;
 	TAILQ_REMOVE(&s->carriers, c, link);
 	TAILQ_REMOVE(&p->carriers, c, of_path);
-	TAILQ_REMOVE(&p->group->carriers, c, of_group);
 	p->n_carriers--;
 	p->group->limits.connections--;
 	p->group->used = q->now;
@@ -378,7 +377,6 @@ carrier_start(struct manager *q, struct path *p)
 	TAILQ_INIT(&c->jobs);
 	TAILQ_INSERT_TAIL(&s->carriers, c, link);
 	TAILQ_INSERT_TAIL(&p->carriers, c, of_path);
-	TAILQ_INSERT_TAIL(&p->group->carriers, c, of_group);
 	p->n_carriers++;
 	p->group->limits.connections++;
 	s->n_carriers++;

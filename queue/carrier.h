@@ -10,7 +10,7 @@
 
 struct carrier {
 	struct watch watch;
-	TAILQ_ENTRY(carrier) link, of_path, of_group;
+	TAILQ_ENTRY(carrier) link, of_path;
 	struct path *path;
 	struct jobs jobs;
 	uint32_t running;	/* messages in flight */

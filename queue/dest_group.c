@@ -73,7 +73,6 @@ groups_get(struct manager *q, const char *name, uint32_t connections)
 	set_limits(g->provider, connections, &limits);
 	group_init(&g->limits, &limits, q->now);
 	TAILQ_INIT(&g->paths);
-	TAILQ_INIT(&g->carriers);
 	g->used = q->now;
 	g->next = s->groups[g->hash & (s->groups_size - 1)];
 	s->groups[g->hash & (s->groups_size - 1)] = g;
@@ -84,7 +83,7 @@ groups_get(struct manager *q, const char *name, uint32_t connections)
 static bool
 is_idle(const struct manager *q, const struct dest_group *g)
 {
-	return TAILQ_EMPTY(&g->paths) && TAILQ_EMPTY(&g->carriers) &&
+	return TAILQ_EMPTY(&g->paths) &&
 	    q->now - g->used > IDLE && q->now >= g->limits.not_before &&
 	    q->now >= g->fallback_until && q->now >= g->clear_until;
 }

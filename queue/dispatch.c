@@ -71,46 +71,31 @@ less_needed(struct carrier *a, struct carrier *b)
 	    (a == NULL || b->served > a->served) ? b : a;
 }
 
+/* For a path that has none: a connection of the group, or of any if NULL. */
 static void
-give_way(struct manager *q, struct carrier *c)
-{
-	if (c != NULL && is_idle(c))
-		carrier_close(q, c);
-	else if (c != NULL)
-		c->is_leaving = true;
-}
-
-/* For a path that has none, a connection of another one of its group. */
-static void
-make_room_in_group(struct manager *q, const struct path *p)
-{
-	struct carrier *c, *least = NULL;
-
-	TAILQ_FOREACH(c, &p->group->carriers, of_group)
-		least = less_needed(least, c);
-	give_way(q, least);
-}
-
-/* The same, of all that there are. */
-static void
-make_room(struct manager *q)
+make_room(struct manager *q, const struct dest_group *g)
 {
 	struct carrier *c, *least = NULL;
 
 	TAILQ_FOREACH(c, &q->remote->carriers, link)
-		least = less_needed(least, c);
-	give_way(q, least);
+		if (g == NULL || c->path->group == g)
+			least = less_needed(least, c);
+	if (least != NULL && is_idle(least))
+		carrier_close(q, least);
+	else if (least != NULL)
+		least->is_leaving = true;
 }
 
-/* Whether there may be one more for what is next on a path. */
+/* Finds a place among all connections for what is next on a path, or lets it
+ * wait for one. */
 static bool
-has_place(struct manager *q, struct path *p)
+find_place(struct manager *q, struct path *p)
 {
 	bool patient = job_is_patient(job_active(sched_peek(p->dest)));
 	size_t most = CARRIERS_MAX - (patient ? CARRIERS_KEPT : 0);
 
 	if (q->remote->n_carriers == most && p->n_carriers == 0)
-		make_room(q);
+		make_room(q, NULL);
 	if (q->remote->n_carriers < most)
 		return true;
 	if (p->n_carriers == 0)
@@ -144,10 +129,10 @@ start_more(struct manager *q, struct path *p)
 			g->starving++;
 			if (p->n_carriers == 0 &&
 			    group_pause(&g->limits, q->now) == 0)
-				make_room_in_group(q, p);
+				make_room(q, g);
 			return;
 		}
-		if (!has_place(q, p) || carrier_start(q, p) == NULL)
+		if (!find_place(q, p) || carrier_start(q, p) == NULL)
 			return;
 	}
 }

@@ -43,7 +43,6 @@ struct dest_group {
 	uint32_t hash;
 	struct group limits;
 	struct paths paths;
-	struct carriers carriers;
 	const struct provider *provider;
 	uint32_t connections;		/* said by the routes; or 0 */
 	int64_t fallback_until;		/* ms: goes through the smarthost */

@@ -77,6 +77,23 @@ is_mandatory(struct registry *r, const char *address)
 	return result;
 }
 
+enum registry_result
+mandatory_judge(struct request *q, const char *address)
+{
+	switch (is_mandatory(q->r, address)) {
+	case 0:
+		return REGISTRY_OK;
+	case 1:
+		return say(q, REGISTRY_REFUSED,
+		    "%s cannot be deleted: each domain must answer there "
+		    "(RFC 2142).",
+		    "%s ne peut pas être supprimée : chaque domaine doit y "
+		    "répondre (RFC 2142).", address);
+	default:
+		return say_failed(q);
+	}
+}
+
 /* The attributes of an address that its domain must have. */
 static enum registry_result
 fill_structural(struct request *q, struct object *o)

@@ -79,12 +79,7 @@ static const char *
 when(const struct notice_text *n, const struct words *w, time_t t,
     char out[WHEN])
 {
-	struct tm tm;
-
-	if (!date_shown(t, zone_east(&n->zone, t), &tm) ||
-	    strftime(out, WHEN, w->date, &tm) == 0)
-		snprintf(out, WHEN, "-");
-	return out;
+	return date_text(t, zone_east(&n->zone, t), w->date, out, WHEN);
 }
 
 /* The formats are those of the tables above: the same in both languages. */

@@ -12,6 +12,7 @@
 #include "registry/limits.h"
 #include "registry/operation.h"
 #include "registry/rights.h"
+#include "registry/strays.h"
 
 /* Longer names leave no room for a table's file name. */
 #define DOMAIN_NAME_MAX 230
@@ -351,7 +352,7 @@ warn_catch_all(struct request *q, const struct object *d)
 		    "address of %s will never know: \"refuse\" tells him.",
 		    SAY_ATTENTION "qui se trompe d'adresse dans %s n'en "
 		    "saura rien : « refuse » le lui dit.", d->name);
-	if (days != 0 && to.len > 0 && to.p[0] != '@')
+	if (days != 0 && strays_is_mailbox(q->r, to) == 1)
 		return say(q, REGISTRY_OK, SAY_WARNING "all the spam to "
 		    "invented names of %s comes too: see to it that this is "
 		    "read and emptied, or come back to \"refuse\". What stays "

@@ -189,12 +189,8 @@ op_own_delete(struct request *q)
 		result = say(q, REGISTRY_REFUSED, "%s is not yours.",
 		    "%s n'est pas à vous.", name);
 	/* A suffix may ask for it since it was made. */
-	if (result == REGISTRY_OK && is_mandatory(q->r, name) != 0)
-		result = say(q, REGISTRY_REFUSED,
-		    "%s cannot be deleted: each domain must answer there "
-		    "(RFC 2142).",
-		    "%s ne peut pas être supprimée : chaque domaine doit y "
-		    "répondre (RFC 2142).", name);
+	if (result == REGISTRY_OK)
+		result = mandatory_judge(q, name);
 	if (result == REGISTRY_OK)
 		result = change(q, &a, NULL);
 	if (result == REGISTRY_OK)

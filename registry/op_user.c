@@ -388,12 +388,8 @@ op_user_delete(struct request *q)
 		return result;
 	result = fetch(q, &kind_user, name, &bytes, &u);
 	/* Inventory 2-15, 2-22, 4-07, 8-12. */
-	if (result == REGISTRY_OK && is_mandatory(q->r, name) != 0)
-		result = say(q, REGISTRY_REFUSED,
-		    "%s cannot be deleted: each domain must answer there "
-		    "(RFC 2142).",
-		    "%s ne peut pas être supprimée : chaque domaine doit y "
-		    "répondre (RFC 2142).", name);
+	if (result == REGISTRY_OK)
+		result = mandatory_judge(q, name);
 	if (result == REGISTRY_OK)
 		result = take_away(q, &u, &leaving);
 	str_wipe(&bytes);

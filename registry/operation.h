@@ -201,6 +201,8 @@ enum registry_result make_all_structural(struct request *q);
 #define SUFFIX_DEFAULT "default"	/* the suffix of all others */
 int is_mandatory(struct registry *r, const char *address)
     __attribute__((warn_unused_result));
+/* Refuses its deletion if it is one. */
+enum registry_result mandatory_judge(struct request *q, const char *address);
 /* The next uid for a domain: never one that another had. */
 enum registry_result next_uid(struct request *q, uint64_t *uid);
 /* A uid that came with a load: the counter is moved past it. 0 or -1. */

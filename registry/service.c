@@ -265,11 +265,20 @@ events_of(const struct conn *c)
 	return 0;
 }
 
+/* The shorter of two waits, in ms. */
+static int64_t
+sooner(int64_t wait, int64_t left)
+{
+	if (left < 0)
+		return 0;
+	return left < wait ? left : wait;
+}
+
 /* Fills p; p[i + OTHERS] is of conns[i]. Returns the time to wait, in ms. */
 static int
 prepare_poll(struct service *s, struct pollfd *p)
 {
-	int64_t now = clock_ms(), wait = 60000, left;
+	int64_t now = clock_ms(), wait = access_wait(s), absence;
 
 	p[0] = (struct pollfd){ .fd = told_to_stop ? -1 : s->listen_fd,
 		.events = POLLIN };
@@ -277,34 +286,26 @@ prepare_poll(struct service *s, struct pollfd *p)
 	p[2] = (struct pollfd){ .fd = s->purge.fd, .events = POLLIN };
 	p[3] = (struct pollfd){ .fd = s->notices.fd, .events = POLLIN };
 	p[4] = (struct pollfd){ .fd = s->strays.fd, .events = POLLIN };
-	if (s->purge.fd == -1 && s->purge.next - now < wait)
-		wait = s->purge.next < now ? 0 : s->purge.next - now;
-	if (s->strays.fd == -1 && s->strays.next - now < wait)
-		wait = s->strays.next < now ? 0 : s->strays.next - now;
-	if (s->notices.fd == -1 && s->notices.next != INT64_MAX &&
-	    s->notices.next - now < wait)
-		wait = s->notices.next < now ? 0 : s->notices.next - now;
+	if (s->purge.fd == -1)
+		wait = sooner(wait, s->purge.next - now);
+	if (s->strays.fd == -1)
+		wait = sooner(wait, s->strays.next - now);
+	if (s->notices.fd == -1 && s->notices.next != INT64_MAX)
+		wait = sooner(wait, s->notices.next - now);
 	for (size_t i = 0; i < CONNS_MAX; i++) {
 		const struct conn *c = &s->conns[i];
 		short events = events_of(c);
 
 		p[i + OTHERS] = (struct pollfd){ .fd = events != 0 ? c->fd : -1,
 			.events = events };
-		left = c->deadline - now;
-		if (c->state == CONN_FREE || c->state == CONN_HASHING ||
-		    c->is_pair)
-			continue;
-		if (left < wait)
-			wait = left < 0 ? 0 : left;
+		if (c->state != CONN_FREE && c->state != CONN_HASHING &&
+		    !c->is_pair)
+			wait = sooner(wait, c->deadline - now);
 	}
-	left = s->r->absence_next > s->r->absence_looked ?
+	absence = s->r->absence_next > s->r->absence_looked ?
 	    s->r->absence_next : s->r->absence_looked;
-	if (s->r->absence_next != INT64_MAX &&
-	    (left - (int64_t)time(NULL)) * 1000 < wait)
-		wait = left <= (int64_t)time(NULL) ? 0 :
-		    (left - (int64_t)time(NULL)) * 1000;
-	left = access_wait(s);
-	wait = left < wait ? left : wait;
+	if (s->r->absence_next != INT64_MAX)
+		wait = sooner(wait, (absence - (int64_t)time(NULL)) * 1000);
 	return told_to_stop && wait > 100 ? 100 : (int)wait;
 }
 

@@ -23,8 +23,8 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/proto_mailbox.h"
+#include "registry/operation.h"
 #include "registry/purge.h"
-#include "registry/valid.h"
 #include "registry/zone.h"
 
 #define ROUND_MS (86400 * INT64_C(1000))
@@ -37,23 +37,6 @@ struct found {
 	struct box_strays what;
 	bool any;
 };
-
-/* The domain of a mailbox, behind another name of it too. 1, 0, -1. */
-static int
-load_main(struct registry *r, const char *name, struct str *bytes,
-    struct object *d)
-{
-	char main_name[ADDR_DOMAIN_MAX + 1];
-	int found = registry_domain(r, name, bytes, d);
-
-	if (found != 1 || object_get(d, "alias-of").p == NULL)
-		return found;
-	if (slice_to_cstr(object_get(d, "alias-of"), main_name,
-	    sizeof(main_name)) == -1)
-		return 0;
-	str_clear(bytes);
-	return registry_domain(r, main_name, bytes, d);
-}
 
 /* What of the domain goes along. False: it is not active. */
 static bool
@@ -86,26 +69,46 @@ take_user(struct found *f, const struct object *u)
 	    sizeof(f->what.address)) == 0;
 }
 
-/* The mailbox that a catch-all names, if it is one. 1, 0, -1. */
+/* The mailbox that a catch-all names: 1 with the object, 0, -1. */
 static int
-take_mailbox(struct found *f, const char *to)
+load_mailbox(struct registry *r, struct slice to, struct str *bytes,
+    struct object *u)
+{
+	char name[ADDR_TEXT_MAX];
+	int found = local_target(r, to, name);
+
+	if (found == 1)
+		found = object_load(r->store, &kind_user, name, bytes, u);
+	return found == 1 ? u->kind == &kind_user : found;
+}
+
+int
+strays_is_mailbox(struct registry *r, struct slice to)
 {
 	struct str bytes = STR_INIT(STORE_VALUE_MAX);
-	char name[2 * ADDR_TEXT_MAX];
-	struct object o;
-	int found = load_main(f->r, address_domain(to), &bytes, &o);
+	struct object u;
+	int found = load_mailbox(r, to, &bytes, &u);
 
-	if (found == 1 && !take_domain(f, &o))
-		found = 0;
-	if (found == 1) {
-		snprintf(name, sizeof(name), "%.*s@%s",
-		    SLICE_FMT(address_local(to)), f->who.domain);
-		str_clear(&bytes);
-		found = object_load(f->r->store, &kind_user, name, &bytes, &o);
-	}
-	if (found == 1 && !take_user(f, &o))
-		found = 0;
 	str_wipe(&bytes);
+	return found;
+}
+
+/* What of it and of its domain goes along. 1, 0 when it has no rounds, -1. */
+static int
+take_mailbox(struct found *f, struct slice to)
+{
+	struct str user = STR_INIT(STORE_VALUE_MAX);
+	struct str domain = STR_INIT(STORE_VALUE_MAX);
+	struct object u, d;
+	int found = load_mailbox(f->r, to, &user, &u);
+
+	if (found == 1)
+		found = registry_domain(f->r, address_domain(u.name), &domain,
+		    &d);
+	if (found == 1)
+		found = take_domain(f, &d) && take_user(f, &u);
+	str_free(&domain);
+	str_wipe(&user);
 	return found;
 }
 
@@ -113,22 +116,17 @@ static int
 look_at(void *arg, struct slice key, struct slice value)
 {
 	struct found *f = arg;
-	char to[ADDR_TEXT_MAX];
-	struct slice catch_all;
 	struct object d;
 	int found;
 
 	(void)key;
 	if (object_decode(value, &d) == -1)
 		return -1;
-	catch_all = object_get(&d, "catch-all");
 	snprintf(f->s->after, sizeof(f->s->after), "%s", d.name);
-	if (object_get(&d, "alias-of").p != NULL || catch_all.len == 0 ||
-	    catch_all.p[0] == '@' ||
-	    memchr(catch_all.p, '@', catch_all.len) == NULL ||
-	    slice_to_cstr(catch_all, to, sizeof(to)) == -1)
+	if (object_get(&d, "alias-of").p != NULL ||
+	    object_get(&d, "catch-all").p == NULL)
 		return 0;
-	if ((found = take_mailbox(f, to)) == 1)
+	if ((found = take_mailbox(f, object_get(&d, "catch-all"))) == 1)
 		f->any = true;
 	return found;
 }

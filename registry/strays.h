@@ -14,6 +14,10 @@ struct strays {
 
 #define STRAYS_INIT ((struct strays){ .fd = -1 })
 
+/* Whether a catch-all that leads to this goes into a mailbox, which is emptied.
+ * 1, 0, -1. */
+int strays_is_mailbox(struct registry *r, struct slice to);
+
 /* Begins with the next mailbox, when a day is over with the first one;
  * answered: s->fd can be read, malle-mailbox has ended one. Once in each turn. */
 void strays_turn(struct strays *s, struct registry *r, bool answered);

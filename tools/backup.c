@@ -205,6 +205,16 @@ cannot(const struct malle *m, const char *path)
 	return EX_CANTCREAT;
 }
 
+static int
+not_ours(const struct malle *m, const char *part)
+{
+	fprintf(stderr, tr(m, "malle: %s is there and not yours alone: remove "
+	    "it, or write to a folder of your own\n", "malle : %s existe et "
+	    "n'est pas à vous seul : supprimez-le, ou écrivez dans un dossier "
+	    "à vous\n"), part);
+	return EX_CANTCREAT;
+}
+
 /* What an interrupted backup has left is begun anew. Who has laid something else
  * there, in a folder that is not the caller's alone, would read the mail. The
  * descriptor or -1. */
@@ -245,7 +255,8 @@ write_file(struct backup *b, struct box_link *l, const char *path)
 		return cannot(b->m, path);
 	}
 	if ((fd = open_part(part)) == -1)
-		return cannot(b->m, part);
+		return errno == EEXIST ? not_ours(b->m, part) :
+		    cannot(b->m, part);
 	status = write_archive(b, l, fd, ends_in(path, ".gz"));
 	if (status == EX_OK && (fsync(fd) == -1 || renameat2(AT_FDCWD, part,
 	    AT_FDCWD, path, RENAME_NOREPLACE) == -1))

@@ -126,6 +126,11 @@ def test_rounds(m):
     ok(until(lambda: "removed when it is 3 days old, a week after a notice" in
              m.malle("domain", "set", "exemple.test", "catch-all=" + BOB).stderr), "who sets one is told so")
     ok(until(lambda: keeps(m) == [False, False]), "POP3 promises nothing any more")
+    # Somewhere else nothing is removed, and nobody is told that it is.
+    for to in ("x@ailleurs.test", "@ailleurs.test", "info@exemple.test"):
+        told = m.malle("domain", "set", "chaine.test", "catch-all=" + to).stderr
+        ok("spam" in told and "removed" not in told, "not who lets it go to " + to)
+    m.malle("domain", "set", "chaine.test", "catch-all=@exemple.test")
     # The domains have their turns by their names.
     ok(until(lambda: letters(m, BOB)), "whose mailbox is a catch-all is told")
     eq(len(letters(m, ZOE)), 1, "by another name of the domain too, and once")

@@ -5,12 +5,10 @@
 """
 # SPDX-License-Identifier: ISC
 import os
-import socket
 import struct
-import threading
 
 from malle import PATIENCE
-from queuelab import pb, receive
+from queuelab import Spawner, pb, receive
 from remotelab import CARRIER, R_FOUND, R_READY, R_RESULT
 
 HOST = "mx.far.test"
@@ -35,32 +33,24 @@ class Job:
                          for i, r in enumerate(replies)))
 
 
-class Remote(threading.Thread):
+class Remote(Spawner):
     """malle-remote: every domain has one host; policy(socket) is a carrier,
     whose end has been told where to go. Nobody answers for the domains of which
     silent(name) is true, nor for what leads to a host of which mute(route) is
     (bytes that have its name)."""
 
     def __init__(self, policy=None):
-        super().__init__(daemon=True)
-        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX,
-                                                   socket.SOCK_SEQPACKET)
+        super().__init__()
         self.policy = policy
         self.silent = self.mute = lambda name: False
         self.asked = []		# the domains that were asked for
         self.carriers = self.hanging = 0
         self.start()
 
-    def run(self):
-        while True:
-            data, fds = receive(self.ours)
-            if not data:
-                return
-            kind, = struct.unpack("<H", data)
-            s = socket.socket(fileno=fds[0])
-            s.settimeout(PATIENCE)
-            threading.Thread(target=self.carry if kind == CARRIER else
-                             self.resolve, args=(s,), daemon=True).start()
+    def child(self, data, s):
+        kind, = struct.unpack("<H", data)
+        s.settimeout(PATIENCE)
+        return self.carry if kind == CARRIER else self.resolve, (s,)
 
     def resolve(self, s):
         while True:
@@ -107,3 +97,16 @@ def take(s):
 
 def ready(s):
     s.send(struct.pack("<H", R_READY) + reply())
+
+
+sent = []
+
+
+def honest(s):
+    """The policy of a carrier that sends everything: into sent."""
+    ready(s)
+    job = take(s)
+    while job is not None:
+        sent.append(job)
+        s.send(job.result(reply()))
+        job = take(s)

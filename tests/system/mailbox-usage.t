@@ -175,6 +175,8 @@ def test_backup(m):
     r = owner(m, "mailbox", "backup", BOB, part[:-5], check=False)
     eq((r.returncode, os.path.exists(part[:-5])), (73, False),
        "nor is what others can read used")
+    ok("remove it, or write to a folder of your own" in r.stderr,
+       "and what to do is told: " + r.stderr)
     os.chmod(part, 0o600)
     owner(m, "mailbox", "backup", BOB, part[:-5])
     with tarfile.open(part[:-5]) as t:

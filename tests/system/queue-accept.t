@@ -100,7 +100,7 @@ with Lab("message_max = 100k\nrecipients_max = 100\n") as lab:
        "as big as it may be, and our own header")
     eq(c.submit(["bob@exemple.test"] * 101).enhanced, "5.5.3",
        "too many recipients: refused")
-    eq(lab.files(), [], "no file stays")
+    ok(lab.wait(lambda: lab.files() == []), "no file stays")
     ok(c.submit("bob@exemple.test").result == OK, "the next one is accepted")
 
 with Lab() as lab:

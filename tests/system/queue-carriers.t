@@ -9,20 +9,10 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from malle import PATIENCE, done, eq, ok
-from fakeremote import Remote, ready, reply, take
+from fakeremote import Remote, honest, ready, reply, sent, take
 from queuelab import Lab, Q_LIST, Q_RELEASE, Q_STAT, receive
 from remotelab import R_CLOSED, R_FAILED, R_READY, R_RESULT
 
-def honest(s):
-    ready(s)
-    job = take(s)
-    while job is not None:
-        sent.append(job)
-        s.send(job.result(reply()))
-        job = take(s)
-
-
-sent = []
 remote = Remote()
 with Lab("retry_first = 1s\nretry_max = 2s\n", remote=remote) as lab:
     # Two are with it; it reports the first and dies over the second unread.

@@ -6,22 +6,13 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from fakeremote import Remote, ready, reply, take
+from fakeremote import Remote, honest, sent
 from malle import done, eq, ok
 from queuelab import Lab
 
 LIST = 2
 MOST = 400		# connections of mailings
-sent = []
 
-
-def honest(s):
-    ready(s)
-    job = take(s)
-    while job is not None:
-        sent.append(job)
-        s.send(job.result(reply()))
-        job = take(s)
 
 
 def goes(lab, c, to, text):

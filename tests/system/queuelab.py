@@ -152,33 +152,44 @@ class Job:
         self.content = None
 
 
-class Workers(threading.Thread):
-    """malle-spawn and all its workers. policy(job) gives the verdict, or
-    "die" or "hang"; what was delivered is in self.delivered."""
+class Spawner(threading.Thread):
+    """In the place of malle-spawn: each request brings the socket of a child,
+    and child(request, socket) gives the function, with its arguments, that is
+    this child's life. Started by who derives from it, when it is complete."""
 
-    def __init__(self, lab):
+    def __init__(self):
         super().__init__(daemon=True)
-        self.lab = lab
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX,
                                                    socket.SOCK_SEQPACKET)
-        self.policy = lambda job: (OK, "2.0.0", "delivered")
-        self.delivered, self.batches, self.started = [], [], []
-        self.usage = (0, 0)
-        self.lock = threading.Lock()
-        self.start()
 
     def run(self):
         while True:
             data, fds = receive(self.ours)
             if not data:
                 return
-            r = Reader(data)
-            r.take("H")
-            domain = r.text()
-            self.started.append(domain)
-            s = socket.socket(fileno=fds[0])
-            threading.Thread(target=self.work, args=(s, domain),
-                             daemon=True).start()
+            life, args = self.child(data, socket.socket(fileno=fds[0]))
+            threading.Thread(target=life, args=args, daemon=True).start()
+
+
+class Workers(Spawner):
+    """malle-spawn and all its workers. policy(job) gives the verdict, or
+    "die" or "hang"; what was delivered is in self.delivered."""
+
+    def __init__(self, lab):
+        super().__init__()
+        self.lab = lab
+        self.policy = lambda job: (OK, "2.0.0", "delivered")
+        self.delivered, self.batches, self.started = [], [], []
+        self.usage = (0, 0)
+        self.lock = threading.Lock()
+        self.start()
+
+    def child(self, data, s):
+        r = Reader(data)
+        r.take("H")
+        domain = r.text()
+        self.started.append(domain)
+        return self.work, (s, domain)
 
     def work(self, s, domain):
         while True:

@@ -141,12 +141,12 @@ CHANGES = [
 ]
 
 
-def one(r, i, change, call, n):
-    """Kills at call number n; returns what is wrong afterwards."""
-    operation, fields = change[1](r, i)
+def killed(r, call, n, ask):
+    """What ask() gives while the registry is killed at call number n, and
+    whether it was; another one has come then."""
     p, _ = strace(r, "-e", "trace=" + call,
                   "-e", "inject=%s:signal=KILL:when=%d" % (call, n))
-    answer = r.attempt(operation, **fields)
+    answer = ask()
     # Not terminate(): strace would wait for threads of the dead.
     p.kill()
     p.wait()
@@ -154,6 +154,14 @@ def one(r, i, change, call, n):
     if died:
         r.stop(signal.SIGKILL)
         r.start()
+    return answer, died
+
+
+def one(r, i, change, call, n):
+    """Kills at call number n; returns what is wrong afterwards."""
+    operation, fields = change[1](r, i)
+    answer, died = killed(r, call, n,
+                          lambda: r.attempt(operation, **fields))
     bad = faults(r)
     objects = parse_dump(r.malle("dump").stdout)
     there = change[2](i) in objects
@@ -177,14 +185,7 @@ def lines(i):
 
 def one_import(r, i, call, n):
     """Kills at call number n of an import; what is wrong afterwards, and after the same import once more."""
-    p, _ = strace(r, "-e", "trace=" + call, "-e", "inject=%s:signal=KILL:when=%d" % (call, n))
-    answer = r.attempt("user.import", lines(i))
-    p.kill()
-    p.wait()
-    died = answer is None or r.attempt("domain.list") is None
-    if died:
-        r.stop(signal.SIGKILL)
-        r.start()
+    answer, died = killed(r, call, n, lambda: r.attempt("user.import", lines(i)))
     bad = faults(r)
     good = {("user", "l%d@a.test" % i), ("user", "l%d@b.test" % i)}
     there = good & set(parse_dump(r.malle("dump").stdout))
