@@ -72,12 +72,17 @@ sts_names(const char *patterns, const char *host)
 	return false;
 }
 
-/* Records of usage 2 and 3 with parameters that OpenSSL knows (RFC 7672 3.1). */
+/* Records of usage 2 and 3 with parameters that OpenSSL knows (RFC 7672 3.1), and
+ * digests of their length: others are as if they were not there (2.2). */
 static bool
 is_usable(const struct dns_tlsa *t, size_t i)
 {
+	static const size_t digest_len[] = { 0, 32, 64 };
+
 	return (t->v[i].usage == 2 || t->v[i].usage == 3) &&
-	    t->v[i].selector <= 1 && t->v[i].matching <= 2;
+	    t->v[i].selector <= 1 && t->v[i].matching <= 2 &&
+	    (t->v[i].matching == 0 ||
+	    t->v[i].len == digest_len[t->v[i].matching]);
 }
 
 /* 1: the TLSA records of base decide; 0: there are none; -1: not now. */

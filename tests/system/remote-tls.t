@@ -261,15 +261,20 @@ def test_dane(remote, dns, ca, good, wrong, stranger):
         wrong)[0]["result"]), (True, "ok", "temporary"), "3 0 0: all of it")
     for rows in (((1, 1, 1, b"x" * 32),), ((3, 1, 9, b"x" * 32),),
                  ((3, 7, 1, b"x" * 32),), ((3, 0, 0, b"x" * 5000),),
-                 ((3, 1, 1, b""),)):
+                 ((3, 1, 1, b""),), ((3, 1, 1, b"x" * 31),),
+                 ((3, 1, 2, b"x" * 32),)):
         records(*rows)
         r, m = attempt(wrong)
         eq((r["result"], m and m["tls"]), ("ok", "TLSv1.3"),
            "record %r of no use: TLS, any certificate" % (rows[0][:3],))
         eq(attempt(None)[0]["result"], "temporary", "but not without TLS")
-    records((3, 1, 1, b"short"))
+    records((3, 1, 2, b"x" * 32), ee)
+    eq((attempt(wrong)[0]["result"], attempt(good)[0]["result"]),
+       ("ok", "temporary"), "a damaged record beside a good one")
+    records((3, 0, 0, b"no certificate"))
     r, m = attempt(wrong)
-    eq((r["result"], r["cause"]), ("temporary", "tls"), "a damaged record")
+    eq((r["result"], r["cause"]), ("temporary", "tls"),
+       "3 0 0 that is no certificate")
     records(ee)
     r, m = attempt(wrong, to=alias)
     eq((r["result"], r["tls"].endswith("verified=dane"), m and
