@@ -173,8 +173,10 @@ ask_daemon(const struct conf *c, const struct options *o)
 	struct queue_filter filter = { .id = "" };
 	struct packer k;
 	struct ipc_msg m;
+	struct slice text;
 	char path[1100];
 	uint32_t touched;
+	uint8_t result;
 	int fd;
 
 	if (conf_path(c, "public/queue.sock", path, sizeof(path)) == -1 ||
@@ -199,8 +201,14 @@ ask_daemon(const struct conf *c, const struct options *o)
 	}
 	ipc_close_fds(&m);
 	close(fd);
-	(void)unpack_u8(&m.body);
+	result = unpack_u8(&m.body);
 	touched = unpack_u32(&m.body);
+	text = unpack_bytes(&m.body, QUEUE_TEXT_MAX);
+	if (!unpack_end(&m.body) || result != QUEUE_OK) {
+		fprintf(stderr, "malle-queue-run: malle-queued does not try "
+		    "them: %.*s\n", SLICE_FMT(text));
+		return EX_TEMPFAIL;
+	}
 	printf("malle-queued is running: it tries %u messages now\n", touched);
 	return EX_OK;
 }

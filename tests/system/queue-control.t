@@ -2,19 +2,24 @@
 """queue-control.t - malle queue, malle-queue-run, and who may ask for what."""
 # SPDX-License-Identifier: ISC
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
 from malle import done, eq, ok, skip
 from smtpd_peers import mailbox
-from queuelab import Lab, OK, PERMANENT, TEMPORARY
+from queuelab import Lab, OK, PERMANENT, Q_END, TEMPORARY, pb
 
 LATER = (TEMPORARY, "4.2.0", "not now")
 YES = (OK, "2.0.0", "delivered")
@@ -30,6 +35,28 @@ def queue(lab, *args, lang="C", malle_=malle.BIN + "/malle"):
 def rows(lab, *args):
     return [json.loads(line) for line in
             queue(lab, *args, "--json")[1].splitlines()]
+
+
+@contextlib.contextmanager
+def in_place_of_daemon(lab, text):
+    """The queue is taken, and one request is refused with this text."""
+    path = lab.base + "/public/queue.sock"
+
+    def refuse():
+        s, _ = listener.accept()
+        s.recv(65536)
+        s.send(struct.pack("<HBI", Q_END, TEMPORARY, 0) + pb(text))
+        s.close()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with open(lab.base + "/queue/lock") as lock, socket.socket(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        listener.bind(path)
+        listener.listen()
+        threading.Thread(target=refuse, daemon=True).start()
+        yield
+    os.unlink(path)
 
 
 with Lab("retry_first = 1h\nretry_max = 1h\n") as lab:
@@ -129,6 +156,12 @@ with Lab("retry_first = 1h\nretry_max = 1h\nlibexec = %s\n" % malle.BIN) as lab:
        "malle-queue-run beside malle-queued only asks it")
     ok(lab.wait(lambda: lab.logged(id + " deferred") == 2), "which it does")
     lab.stop()
+    with in_place_of_daemon(lab, "The disk does not keep it"):
+        p = subprocess.run(run, capture_output=True, text=True)
+    eq((p.returncode, p.stdout, p.stderr.splitlines()[-1:]),
+       (os.EX_TEMPFAIL, "", ["malle-queue-run: malle-queued does not try them: "
+                             "The disk does not keep it"]),
+       "what malle-queued cannot do is told")
     p = subprocess.run(run, capture_output=True, text=True)
     eq((p.returncode, p.stdout), (0, "0 delivered, 0 deferred, 0 failed, "
                                   "1 left\n"),
