@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +18,26 @@ fsx_open_dir(int dirfd, const char *name)
 {
 	return openat(dirfd, name,
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int
+fsx_open_parent(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+	int fd;
+
+	if (slash == NULL || (size_t)(slash - path) >= sizeof(folder) ||
+	    strlen(slash + 1) > NAME_MAX) {
+		errno = slash == NULL ? EINVAL : ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(folder, sizeof(folder), "%.*s",
+	    slash == path ? 1 : (int)(slash - path), path);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1)
+		*name = slash + 1;
+	return fd;
 }
 
 DIR *

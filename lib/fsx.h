@@ -12,7 +12,11 @@
  * (AT_FDCWD allowed). Returns the descriptor, or -1 with errno. */
 int fsx_open_dir(int dirfd, const char *name);
 
-/* The same, to be read with readdir(3); "." of a folder's descriptor begins at
+/* The folder that an absolute path is in; *name is the last part, within path.
+ * Returns the descriptor, or -1 with errno. */
+int fsx_open_parent(const char *path, const char **name);
+
+/* As fsx_open_dir(), to be read with readdir(3); "." of a folder's descriptor begins at
  * its first name whoever has read it before. NULL with errno. */
 DIR *fsx_open_list(int dirfd, const char *name);
 /* The next entry; NULL with errno, which is 0 behind the last one. */

@@ -2,26 +2,20 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/remote.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/fsx.h"
 #include "lib/log.h"
 
 /* The folder of a table stays open over the chroot. */
 static void
 open_table(const char *path, struct table_file *out)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[1024];
+	const char *name = "";
 
-	out->dirfd = -1;
-	if (slash == NULL || strlen(slash + 1) >= sizeof(out->name))
-		return;
-	snprintf(folder, sizeof(folder), "%.*s",
-	    slash == path ? 1 : (int)(slash - path), path);
-	snprintf(out->name, sizeof(out->name), "%s", slash + 1);
-	out->dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	out->dirfd = fsx_open_parent(path, &name);
+	snprintf(out->name, sizeof(out->name), "%s", name);
 }
 
 /* Each mistake is a line of the log. */

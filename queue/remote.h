@@ -3,6 +3,8 @@
 #define QUEUE_REMOTE_H
 /* SPDX-License-Identifier: ISC */
 
+#include <limits.h>
+
 #include "lib/proto_remote.h"
 #include "lib/providers.h"
 #include "lib/routes.h"
@@ -76,7 +78,7 @@ struct path {
 /* A table; its folder stays open, so that it can be read again. */
 struct table_file {
 	int dirfd;
-	char name[256];
+	char name[NAME_MAX + 1];
 };
 
 struct remote_state {

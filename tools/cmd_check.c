@@ -452,21 +452,6 @@ report_table(struct check *k, const char *path, int r, struct str *errors)
 	str_clear(errors);
 }
 
-/* Opens the folder of a file; *name is what the file is called there. */
-static int
-open_folder_of(const char *path, const char **name)
-{
-	const char *slash = strrchr(path, '/');
-	char folder[1024];
-
-	if (slash == NULL || (size_t)(slash - path) >= sizeof(folder))
-		return -1;
-	snprintf(folder, sizeof(folder), "%.*s",
-	    slash == path ? 1 : (int)(slash - path), path);
-	*name = slash + 1;
-	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
 /* malle-queued reads it under its own uid. */
 static void
 check_reader(struct check *k, const char *path)
@@ -499,13 +484,13 @@ check_sending(struct check *k)
 	const char *name = "";
 	int fd, r;
 
-	fd = open_folder_of(c->providers, &name);
+	fd = fsx_open_parent(c->providers, &name);
 	if ((r = providers_load(fd, name, &providers, &errors)) == 0)
 		providers_free(&providers);
 	report_table(k, c->providers, r, &errors);
 	if (fd != -1)
 		close(fd);
-	fd = open_folder_of(c->routes, &name);
+	fd = fsx_open_parent(c->routes, &name);
 	check_reader(k, c->providers);
 	check_reader(k, c->routes);
 	if (access(c->routes, F_OK) == 0 && access(c->routes, R_OK) == -1)

@@ -16,6 +16,7 @@ enum dns_verdict {
 
 #define DNS_CHECK_OURS 8
 #define DNS_CHECK_FINDINGS 32
+#define DNS_CHECK_RELAYS 64	/* more have no place in a TXT record */
 
 struct dns_finding {
 	const char *about;	/* "mx" */
@@ -30,6 +31,9 @@ struct dns_check {
 	char domain[ADDR_DOMAIN_MAX + 1];
 	struct ip ours[DNS_CHECK_OURS];	/* as other servers see us */
 	size_t n_ours;
+	/* Smarthosts by which its mail may leave, as in malle-routes(5). */
+	char relays[DNS_CHECK_RELAYS][ADDR_DOMAIN_MAX + 1];
+	size_t n_relays;
 	/* used and filled by dns_check() */
 	struct dns dns;
 	int64_t until;

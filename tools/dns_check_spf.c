@@ -6,8 +6,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include "lib/str.h"
 #include "tools/dns_check.h"
 #include "tools/spf.h"
 
@@ -80,43 +83,6 @@ is_plain(const char *record)
 	return strlen(record) + IP_TEXT_MAX + 8 < STRING_MAX;
 }
 
-/* What makes the answer a yes for this address. */
-static void
-publish(const struct dns_check *k, enum spf_result result, const char *record,
-    const char *address, struct dns_finding *f)
-{
-	const char *mechanism = strchr(address, ':') != NULL ? "ip6" : "ip4";
-
-	if (result == SPF_NONE || result == SPF_SEVERAL ||
-	    result == SPF_SYNTAX)
-		snprintf(f->publish, sizeof(f->publish),
-		    "%s. IN TXT \"v=spf1 mx %s:%s -all\"", k->domain,
-		    mechanism, address);
-	else if ((result == SPF_FAIL || result == SPF_SOFTFAIL ||
-	    result == SPF_NEUTRAL) && is_plain(record))
-		snprintf(f->publish, sizeof(f->publish),
-		    "%s. IN TXT \"v=spf1 %s:%s%.*s\"", k->domain, mechanism,
-		    address, STRING_MAX, record + sizeof("v=spf1") - 1);
-}
-
-void
-dns_check_spf(struct dns_check *k)
-{
-	char record[DNS_TEXT_MAX], address[IP_TEXT_MAX];
-	enum spf_result result;
-
-	for (size_t i = 0; i < k->n_ours; i++) {
-		record[0] = '\0';
-		result = !dns_check_may_ask(k) ? SPF_TEMPORARY :
-		    spf_check(&k->dns, k->domain, &k->ours[i], k->until,
-		    record);
-		ip_text(&k->ours[i], address);
-		publish(k, result, record, address, say(k, result, address));
-		if (result == SPF_NONE || result == SPF_SEVERAL)
-			return;	/* the same for all of them */
-	}
-}
-
 /* An address that the world knows us by: not one of a router's other side. */
 static bool
 is_public(const struct ip *ip)
@@ -136,6 +102,128 @@ is_public(const struct ip *ip)
 			return false;
 	}
 	return true;
+}
+
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]". */
+static bool
+is_literal(const char *host, struct ip *ip)
+{
+	const char *address = strncmp(host, "[IPv6:", 6) == 0 ? host + 6 :
+	    host + 1;
+
+	return host[0] == '[' &&
+	    ip_parse(slice_make(address, strcspn(address, "]")), ip) == 0;
+}
+
+static void
+put_address(struct str *record, const struct ip *ip)
+{
+	char text[IP_TEXT_MAX];
+
+	str_printf(record, " %s:%s", ip_is_v4(ip) ? "ip4" : "ip6",
+	    ip_text(ip, text));
+}
+
+/* All that sends for the domain as far as we know. What was forgotten is to be
+ * found out while the end is mild (inventory 8-11). */
+static void
+propose(const struct dns_check *k, struct dns_finding *f)
+{
+	struct str record = STR_INIT(STRING_MAX);
+	struct ip ip;
+
+	str_puts(&record, "v=spf1 mx");
+	for (size_t i = 0; i < k->n_ours; i++)
+		put_address(&record, &k->ours[i]);
+	for (size_t i = 0; i < k->n_relays; i++) {
+		if (!is_literal(k->relays[i], &ip))
+			str_printf(&record, " a:%s", k->relays[i]);
+		else if (is_public(&ip))
+			put_address(&record, &ip);
+	}
+	str_puts(&record, " ~all");
+	if (str_ok(&record))
+		snprintf(f->publish, sizeof(f->publish), "%s. IN TXT \"%s\"",
+		    k->domain, record.p);
+	str_free(&record);
+}
+
+/* What makes the answer a yes for this address. */
+static void
+publish(const struct dns_check *k, enum spf_result result, const char *record,
+    const char *address, struct dns_finding *f)
+{
+	const char *mechanism = strchr(address, ':') != NULL ? "ip6" : "ip4";
+
+	if (result == SPF_NONE || result == SPF_SEVERAL ||
+	    result == SPF_SYNTAX)
+		propose(k, f);
+	else if ((result == SPF_FAIL || result == SPF_SOFTFAIL ||
+	    result == SPF_NEUTRAL) && is_plain(record))
+		snprintf(f->publish, sizeof(f->publish),
+		    "%s. IN TXT \"v=spf1 %s:%s%.*s\"", k->domain, mechanism,
+		    address, STRING_MAX, record + sizeof("v=spf1") - 1);
+}
+
+/* A record that has all of us may become strict. */
+static void
+harden(struct dns_check *k, const char *record)
+{
+	static const char mild[] = " ~all";
+	size_t len = strlen(record), end = sizeof(mild) - 1;
+	struct dns_finding *f;
+
+	if (len < end || strcasecmp(record + len - end, mild) != 0 ||
+	    !is_plain(record))
+		return;
+	f = dns_check_add(k, "spf", DNS_CHECK_INFO,
+	    T(k, "when nothing else sends for %s, SPF may end with -all",
+	    "quand rien d'autre n'envoie pour %s, SPF peut se terminer par "
+	    "-all"), k->domain);
+	snprintf(f->publish, sizeof(f->publish), "%s. IN TXT \"%.*s -all\"",
+	    k->domain, (int)(len - end), record);
+}
+
+/* The addresses that a provider sends from are often others than those that it
+ * takes mail at. */
+static void
+inform_relays(struct dns_check *k)
+{
+	struct str names = STR_INIT(400);
+
+	for (size_t i = 0; i < k->n_relays; i++)
+		str_printf(&names, "%s%s", i > 0 ? ", " : "", k->relays[i]);
+	if (k->n_relays > 0)
+		dns_check_add(k, "smarthost", DNS_CHECK_INFO,
+		    T(k, "mail of %s may leave through %s: ask there what SPF "
+		    "has to name, often an include:", "du courrier de %s peut "
+		    "partir par %s : demandez-y ce que SPF doit nommer, "
+		    "souvent un include:"), k->domain,
+		    str_ok(&names) ? names.p : "...");
+	str_free(&names);
+}
+
+void
+dns_check_spf(struct dns_check *k)
+{
+	char record[DNS_TEXT_MAX], address[IP_TEXT_MAX];
+	enum spf_result result;
+	bool all_pass = k->n_ours > 0;
+
+	inform_relays(k);
+	for (size_t i = 0; i < k->n_ours; i++) {
+		record[0] = '\0';
+		result = !dns_check_may_ask(k) ? SPF_TEMPORARY :
+		    spf_check(&k->dns, k->domain, &k->ours[i], k->until,
+		    record);
+		all_pass = all_pass && result == SPF_PASS;
+		ip_text(&k->ours[i], address);
+		publish(k, result, record, address, say(k, result, address));
+		if (result == SPF_NONE || result == SPF_SEVERAL)
+			return;	/* the same for all of them */
+	}
+	if (all_pass)
+		harden(k, record);
 }
 
 /* Connecting a datagram socket sends nothing: the kernel chooses the address

@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "lib/fsx.h"
+#include "lib/routes.h"
 #include "tools/account.h"
 #include "tools/dns_check.h"
 #include "tools/json.h"
@@ -50,6 +53,16 @@ put_finding(const struct malle *m, const struct dns_finding *f, FILE *out)
 	fputc('\n', out);
 }
 
+/* Inventory 4-48. */
+static void
+put_caution(const struct malle *m, FILE *out)
+{
+	fputs(tr(m, "Change nothing else in the zone: what is wrong there makes "
+	    "the web site and the mail unreachable.\n",
+	    "Ne changez rien d'autre dans la zone : une erreur y rend le site "
+	    "et le courrier inaccessibles.\n"), out);
+}
+
 static void
 put_json(const struct dns_finding *f)
 {
@@ -77,6 +90,8 @@ put_all(const struct malle *m, const struct dns_check *k)
 		else
 			put_finding(m, &k->v[i], stdout);
 	}
+	if (lacking && !m->json)
+		put_caution(m, stdout);
 	return lacking ? NOT_READY : unknown ? EX_TEMPFAIL : EX_OK;
 }
 
@@ -90,6 +105,59 @@ take_addresses(struct slice list, struct dns_check *k)
 		    &k->ours[k->n_ours++]) == -1)
 			return -1;
 	return 0;
+}
+
+static void
+add_relay(struct dns_check *k, const struct route_target *t)
+{
+	size_t i = 0;
+
+	while (i < k->n_relays && strcmp(k->relays[i], t->host) != 0)
+		i++;
+	if (t->is_smarthost && i == k->n_relays && i < DNS_CHECK_RELAYS)
+		snprintf(k->relays[k->n_relays++], sizeof(k->relays[i]), "%s",
+		    t->host);
+}
+
+/* The smarthosts of what leaves for its senders. The file is the queue's: not
+ * everybody may read it. 0, or -1. */
+static int
+take_relays(struct dns_check *k)
+{
+	struct str errors = STR_INIT(65536);
+	struct routes routes;
+	const char *name = "";
+	int folder = fsx_open_parent(k->conf->routes, &name);
+	int r = routes_load(folder, name, &routes, &errors);
+
+	if (r == 0) {
+		for (size_t i = 0; i < routes.n; i++)
+			if (routes.rows[i].scope == ROUTE_TO)
+				add_relay(k, &routes.rows[i].target);
+		add_relay(k, routes_find(&routes, slice_of(k->domain),
+		    SLICE("")));
+		if (routes.has_fallback)
+			add_relay(k, &routes.fallback);
+		routes_free(&routes);
+	}
+	if (folder != -1)
+		close(folder);
+	str_free(&errors);
+	return r;
+}
+
+/* 0, or -1 with errno: there is no resolver to ask. */
+static int
+look(struct dns_check *k, unsigned timeout, unsigned budget)
+{
+	int relays = take_relays(k), r = dns_check(k, timeout, budget);
+
+	if (r == 0 && relays == -1)
+		dns_check_add(k, "smarthost", DNS_CHECK_INFO, DNS_CHECK_T(k,
+		    "%s cannot be read: whether a smarthost sends for %s is not "
+		    "known", "%s ne peut pas être lu : on ne sait pas si un "
+		    "relais envoie pour %s"), k->conf->routes, k->domain);
+	return r;
 }
 
 static int
@@ -126,7 +194,7 @@ domain_check(struct malle *m, int argc, char **argv)
 		    "malle : « %s » n'est pas un domaine\n"), a.positional[0]);
 		return EX_DATAERR;
 	}
-	if (dns_check(&k, TRY, BUDGET) == -1)
+	if (look(&k, TRY, BUDGET) == -1)
 		return no_resolver(m);
 	return put_all(m, &k);
 }
@@ -141,7 +209,7 @@ domain_check_advise(const struct malle *m, const char *domain)
 	k.french = m->french;
 	if (addr_domain(slice_of(domain), k.domain) == -1)
 		return;
-	if (dns_check(&k, TRY_ADVICE, BUDGET_ADVICE) == -1) {
+	if (look(&k, TRY_ADVICE, BUDGET_ADVICE) == -1) {
 		(void)no_resolver(m);
 		return;
 	}
@@ -157,6 +225,8 @@ domain_check_advise(const struct malle *m, const char *domain)
 		said = true;
 		put_finding(m, &k.v[i], stderr);
 	}
+	if (said)
+		put_caution(m, stderr);
 	if (!said && k.n > 0 && k.v[0].verdict == DNS_CHECK_UNKNOWN)
 		fprintf(stderr, tr(m, "malle: the DNS does not answer; look "
 		    "later with: malle domain check %s\n",

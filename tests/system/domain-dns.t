@@ -32,9 +32,9 @@ def srv(dns, name, port, host):
             internet.wire_name(host))
 
 
-def check(m, name, *argv):
+def check(m, name, ours=OURS):
     """The rows by what they are about; the exit status."""
-    r = m.malle("--json", "domain", "check", name, "--address", OURS, *argv,
+    r = m.malle("--json", "domain", "check", name, "--address", ours,
                 check=False)
     rows = {}
     for line in r.stdout.splitlines():
@@ -177,8 +177,8 @@ def reverse_names(m, dns):
     ptr(dns, OURS, "other.bon.test")
     rows, _ = check(m, "bon.test")
     eq(verdicts(rows, "ptr"), ["fine"], "another name that does")
-    rows, _ = check(m, "bon.test", "--address", OURS + "," + V6)
-    ok(len(rows["ptr"]) in (1, 2), "each address has its row")
+    rows, _ = check(m, "bon.test", OURS + "," + V6)
+    eq(len(rows["ptr"]), 2, "each address has its row")
     r = m.malle("--json", "domain", "check", "bon.test", "--address", V6,
                 check=False)
     ok('"5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.5.0.0.0.8.b.d.0.1.0.0.2'
@@ -232,8 +232,71 @@ def spf(m, dns):
                                 'ip4:192.0.2.1 -all"' % OURS],
        "the record there is, with our address in it")
     rows, _ = check(m, "s-none.test")
-    eq(published(rows, "spf"), ['s-none.test. IN TXT "v=spf1 mx ip4:%s -all"'
-                                % OURS], "one for a domain without any")
+    eq(published(rows, "spf"), ['s-none.test. IN TXT "v=spf1 mx ip4:%s ~all"'
+                                % OURS], "8-11 a mild one for a domain "
+       "without any")
+    rows, _ = check(m, "s-none.test", OURS + "," + V6)
+    eq(published(rows, "spf"), ['s-none.test. IN TXT "v=spf1 mx ip4:%s ip6:%s '
+                                '~all"' % (OURS, V6)], "with all that we have")
+    dns.txt("s-mild.test", "v=spf1 ip4:%s ~all" % OURS)
+    rows, _ = check(m, "s-mild.test")
+    eq((verdicts(rows, "spf"), published(rows, "spf")), (["fine", "info"], [
+        's-mild.test. IN TXT "v=spf1 ip4:%s -all"' % OURS]),
+       "8-11 where it is mild and we are in it, a strict one")
+    rows, _ = check(m, "s-mild.test", OURS + "," + V6)
+    eq((verdicts(rows, "spf"), published(rows, "spf")), (["fine", "wrong"], [
+        's-mild.test. IN TXT "v=spf1 ip6:%s ip4:%s ~all"' % (V6, OURS)]),
+       "but not before all of us are")
+
+
+def in_french(m):
+    m.env["LC_ALL"] = "fr_FR.UTF-8"
+    r = m.malle("domain", "check", "bon.test", "--address", OURS, check=False)
+    ok("inaccessibles" not in r.stdout, "4-48 no warning where all is well")
+    r = m.malle("domain", "check", "nulle.test", "--address", OURS,
+                check=False)
+    ok(r.stdout.endswith("le site et le courrier inaccessibles.\n"),
+       "4-48 in French") or malle.note(r.stdout)
+    m.env["LC_ALL"] = ""
+
+
+def smarthosts(m, dns):
+    """What others send for us belongs in the SPF record (8-11)."""
+    routes = m.base + "/routes"
+
+    def after(text):
+        with open(routes, "w") as f:
+            f.write(text)
+        rows, status = check(m, "s-none.test")
+        return ([r["text"] for r in rows.get("smarthost", [])],
+                [p.partition(" mx ")[2] for p in published(rows, "spf")])
+    m.write_conf(routes=routes)
+    ours = "ip4:%s" % OURS
+    eq(after("from other.test smarthost no.isp.test\n"),
+       ([], [ours + ' ~all"']), "a smarthost of another domain is none of it")
+    texts, records = after(
+        "from s-none.test smarthost smtp.isp.test:587 tls=encrypt\n"
+        "all smarthost all.isp.test\n"
+        "to partner.test smarthost [198.51.100.7]:25\n"
+        "to near.test smarthost 10.1.2.3\n"
+        "to direct.test direct\n"
+        "fallback smarthost smtp.isp.test\n")
+    eq(records, [ours + ' ip4:198.51.100.7 a:smtp.isp.test ~all"'],
+       "8-11 each smarthost by which it may leave, once")
+    ok(len(texts) == 1 and "through [10.1.2.3], [198.51.100.7], "
+       "smtp.isp.test:" in texts[0], "and a row tells of them"
+       ) or malle.note(texts)
+    eq(after("all smarthost all.isp.test\nfallback smarthost [2001:db8::7]\n"
+             )[1], [ours + ' a:all.isp.test ip6:2001:db8::7 ~all"'],
+       "that of all, where none is for the domain")
+    long = "".join("to d%d.test smarthost %s.isp.test\n" % (i, "h%d" % i * 20)
+                   for i in range(20))
+    eq(after(long)[1], [], "nothing is proposed that is too long for a string")
+    texts, records = after("nonsense\n")
+    ok(len(texts) == 1 and texts[0].startswith(routes + " cannot be read") and
+       records == [ours + ' ~all"'], "routes that cannot be read are told of"
+       ) or malle.note(texts)
+    os.unlink(routes)
 
 
 def hostile(m, dns):
@@ -297,6 +360,8 @@ def adding(m, dns):
     ok("voulu.test is not in the DNS" in r.stderr and r.stdout == "" and
        "voulu.test. IN MX 10 %s." % HOST in r.stderr,
        "0-12 with --dns it is told what is lacking")
+    ok(r.stderr.endswith("the web site and the mail unreachable.\n"),
+       "4-48 and to be careful")
     ok(m.malle("domain", "show", "voulu.test").returncode == 0,
        "and the domain is there")
     status, out = on_terminal(m, "domain", "add", "main.test")
@@ -343,6 +408,8 @@ with malle.Instance(start=False) as m:
     mail(m, dns)
     reverse_names(m, dns)
     spf(m, dns)
+    smarthosts(m, dns)
+    in_french(m)
     hostile(m, dns)
     adding(m, dns)
     nobody_answers(m)
