@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/addr.h"
@@ -33,6 +34,7 @@
 #include "lib/sandbox.h"
 
 #define ASKER_WAIT 300		/* s without a request, or without reading */
+#define SEND_PAUSE_MS 10
 
 static const char usage_text[] =
     "usage: malle-mailbox DOMAIN MAILBOX RIGHTS BYTES MESSAGES\n"
@@ -59,10 +61,21 @@ static const struct {
 };
 /* clang-format on */
 
+/*
+ * The kernel bounds the descriptors that are on their way from all processes of
+ * this uid (unix(7): ETOOMANYREFS): who reads slowly is waited for.
+ */
 int
 box_send(struct box *b, uint16_t type, const struct packer *k, int fd)
 {
-	return ipc_send(b->asker, type, k, &fd, fd == -1 ? 0 : 1);
+	const struct timespec pause = { 0, SEND_PAUSE_MS * 1000000 };
+	unsigned left = ASKER_WAIT * 1000 / SEND_PAUSE_MS;
+	int r;
+
+	while ((r = ipc_send(b->asker, type, k, &fd, fd == -1 ? 0 : 1)) == -1 &&
+	    errno == ETOOMANYREFS && left-- > 0)
+		nanosleep(&pause, NULL);
+	return r;
 }
 
 int
