@@ -39,6 +39,12 @@
 #define POSITION "position"
 #define MEMORY_MAX (UINT64_C(1) << 32)
 
+/* Names that were found and are not run. */
+struct refused {
+	char names[HOOKS_MAX][HOOK_NAME_MAX + 1];
+	size_t n;
+};
+
 struct hooks {
 	struct conf conf;
 	struct hook_run run;
@@ -46,7 +52,9 @@ struct hooks {
 	int work_fd;
 	char names[HOOKS_MAX][HOOK_NAME_MAX + 1];
 	size_t n;
+	struct refused refused;
 	bool has_position;
+	bool is_noted;		/* in its file */
 	uint64_t position;	/* the last change that all hooks have had */
 	bool is_stopping;
 };
@@ -73,23 +81,26 @@ position_read(struct hooks *h)
 		log_error(NULL, "error", "what=hooks/" POSITION " remedy=%s",
 		    LOGS("it is begun anew with the next change"));
 	free(bytes);
+	h->is_noted = r == 0;
 	return r;
 }
 
+/* The change was had, whether that can be noted or not. */
 static int
 position_write(struct hooks *h, uint64_t id)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%" PRIu64 "\n", id);
-	if (fsx_replace(h->work_fd, POSITION, 0600, slice_of(text)) == -1) {
-		log_error(NULL, "error", "what=hooks/" POSITION " error=%s",
-		    LOGS(strerror(errno)));
-		return -1;
-	}
 	h->position = id;
 	h->has_position = true;
-	return 0;
+	snprintf(text, sizeof(text), "%" PRIu64 "\n", id);
+	h->is_noted = fsx_replace(h->work_fd, POSITION, 0600,
+	    slice_of(text)) == 0;
+	if (h->is_noted)
+		return 0;
+	log_error(NULL, "error", "what=hooks/" POSITION " error=%s",
+	    LOGS(strerror(errno)));
+	return -1;
 }
 
 /* Nobody runs hooks: what is changed meanwhile is nobody's business. */
@@ -122,15 +133,16 @@ is_ours(const struct stat *st)
 	    (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Says once of each that it is not run. */
+/* Says that it is not run, unless it was refused at the last look, too. */
 static void
-tell_unsafe(const char *name)
+refuse(struct refused *now, const struct refused *before, const char *name)
 {
-	static char told[HOOK_NAME_MAX + 1];
-
-	if (strcmp(told, name) == 0)
+	if (now->n == HOOKS_MAX)
 		return;
-	snprintf(told, sizeof(told), "%s", name);
+	memcpy(now->names[now->n++], name, strlen(name) + 1);
+	for (size_t i = 0; i < before->n; i++)
+		if (strcmp(before->names[i], name) == 0)
+			return;
 	log_error(NULL, "hook-refused", "hook=%s reason=%s", LOGS(name),
 	    LOGS("others may write it: it must be root's, mode 0755"));
 }
@@ -145,18 +157,19 @@ by_name(const void *a, const void *b)
 static void
 look(struct hooks *h)
 {
+	const struct refused before = h->refused;
 	struct dirent *d;
 	struct stat st;
 	DIR *dir;
 	int fd;
 
-	h->n = 0;
+	h->n = h->refused.n = 0;
 	/* By its name each time: it may be another one than before. */
 	if ((dir = opendir(h->conf.hooks)) == NULL)
 		return;
 	fd = dirfd(dir);
 	if (fstat(fd, &st) == -1 || !is_ours(&st)) {
-		tell_unsafe(".");
+		refuse(&h->refused, &before, ".");
 		closedir(dir);
 		return;
 	}
@@ -169,7 +182,7 @@ look(struct hooks *h)
 			memcpy(h->names[h->n++], d->d_name,
 			    strlen(d->d_name) + 1);
 		else
-			tell_unsafe(d->d_name);
+			refuse(&h->refused, &before, d->d_name);
 	}
 	closedir(dir);
 	qsort(h->names, h->n, sizeof(h->names[0]), by_name);
@@ -215,14 +228,15 @@ pause_for(struct hooks *h, int milliseconds)
 	return !h->is_stopping;
 }
 
-/* Where to begin, when nothing is said: with what comes from now on. */
+/* Where to begin, when nothing is said: with what comes from now on. Nobody
+ * goes on before that is noted. */
 static int
 find_position(struct hooks *h)
 {
 	struct changes c;
 
 	if (h->has_position)
-		return 0;
+		return h->is_noted ? 0 : position_write(h, h->position);
 	if (feed_ask(h->socket, 0, true, &c) == -1)
 		return -1;
 	log_notice(NULL, "hooks", "count=%zu after=%" PRIu64, h->n, c.last);

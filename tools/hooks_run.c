@@ -121,7 +121,9 @@ wait_for(const struct hook_run *r, pid_t pid, struct pollfd *p,
 	for (;;) {
 		now = clock_ms();
 		if (told == 0 && now >= end) {
-			out->result = HOOK_TOO_LONG;
+			/* Not if it is we who are to end. */
+			if (out->result == HOOK_ENDED)
+				out->result = HOOK_TOO_LONG;
 			told = SIGTERM;
 		} else if (told == SIGTERM && now >= end)
 			told = SIGKILL;

@@ -309,4 +309,63 @@ with Instance(conf={"hook_time": "2s"}, start=False) as m:
     eq(m.violations(), [], "within the sandbox")
     eq(m.stop(), 0, "ends in order")
     shutil.rmtree(folder)
+
+# Time enough: what ends a hook here is not that it has taken too long.
+with Instance(conf={"hook_time": "1h"}, start=False) as m:
+    folder, work = m.dir + "/hooks.d", m.base + "/hooks"
+    make_folder()
+    put(folder, "keep", KEEP)
+    m.start()
+    m.domain("exemple.test")
+    m.user("bob@exemple.test", "a good secret 1")
+    n = last()
+    ok(until(lambda: position() == n), "a hook has had what there is")
+
+    # Two that nobody should run, over several changes.
+    for name in ("open-a", "open-b"):
+        put(folder, name, "#!/bin/sh\nexit 0\n", 0o777)
+    ok(m.wait_log("hook-refused hook=open-b"), "two are refused")
+    for i in range(2, 5):
+        alias(i)
+        n = last()
+        ok(until(lambda: position() == n), "another change")
+    eq([m.log().count("hook-refused hook=open-" + c) for c in "ab"], [1, 1],
+       "which is told once of each")
+    os.chmod(folder + "/open-a", 0o755)
+    alias(5)
+    ok(until(lambda: hooked("open-a")), "one is mended, and runs")
+    os.chmod(folder + "/open-a", 0o777)
+    ok(until(lambda: m.log().count("hook-refused hook=open-a") == 2),
+       "refused again, it is told again")
+    for name in ("open-a", "open-b"):
+        os.unlink(folder + "/" + name)
+
+    # The place cannot be noted: what is done is not done again meanwhile.
+    before = position()
+    os.rename(work + "/position", work + "/aside")
+    os.makedirs(work + "/position/full")
+    alias(6)
+    n = last()
+    ok(until(lambda: m.log().count("what=hooks/position") >= 3),
+       "a place that cannot be noted is tried again")
+    eq((order().count(n), n > before), (1, True), "without running a hook again")
+    shutil.rmtree(work + "/position")
+    alias(7)
+    ok(until(lambda: position() == n + 1), "until it can")
+    eq(order()[-2:], [n, n + 1], "none is left out, none comes twice")
+
+    # Stopped while the first hook has a change and the second has not.
+    put(folder, "a-waits", "#!/bin/sh\n: >\"$HOME/begun-$MALLE_CHANGE\"\n"
+        "until [ -e \"$HOME/go\" ]; do sleep 0.1; done\n")
+    alias(8)
+    n = last()
+    ok(until(lambda: os.path.exists(work + "/begun-%d" % n)),
+       "a hook is in the middle of a change")
+    eq(m.stop(), 0, "the service is stopped")
+    ok(hooked("a-waits", "change=%d result=stopped" % n), "the hook, too")
+    eq((position(), n in order()), (n - 1, False), "the next one did not begin")
+    put(work, "go", "")
+    m.start()
+    ok(until(lambda: position() == n), "after the start it is run again")
+    eq(order()[-1], n, "and the next one, too")
 done()
