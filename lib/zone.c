@@ -172,16 +172,6 @@ is_summer(const struct zone *z, int64_t utc, int year)
 	return utc >= begin || utc < end;
 }
 
-int64_t
-zone_seconds(const struct zone *z, int year, int month, int day, int seconds)
-{
-	int64_t shown = days_of(year, month, day) * DAY + seconds;
-
-	if (z->has_summer && is_summer(z, shown - z->summer, year))
-		return shown - z->summer;
-	return shown - z->standard;
-}
-
 int
 zone_east(const struct zone *z, int64_t at)
 {
@@ -192,6 +182,22 @@ zone_east(const struct zone *z, int64_t at)
 	    !__builtin_add_overflow(at, z->standard, &shown) &&
 	    gmtime_r(&shown, &tm) != NULL &&
 	    is_summer(z, at, tm.tm_year + 1900) ? z->summer : z->standard;
+}
+
+int64_t
+zone_seconds(const struct zone *z, int year, int month, int day, int seconds)
+{
+	int64_t shown = days_of(year, month, day) * DAY + seconds;
+	int least = z->standard, most = z->standard;
+
+	/* Either may be the one that is ahead: in Dublin it is the standard. */
+	if (z->has_summer && z->summer > most)
+		most = z->summer;
+	else if (z->has_summer)
+		least = z->summer;
+	/* The first moment that it could be, if it is one. */
+	return zone_east(z, shown - most) == most ? shown - most :
+	    shown - least;
 }
 
 int
