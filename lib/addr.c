@@ -27,31 +27,14 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-/* Well-formed UTF-8 (RFC 3629): no overlong forms, surrogates or controls. */
 static bool
 is_utf8(struct slice s)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
-	size_t i = 0;
+	size_t n;
 
-	while (i < s.len) {
-		size_t n = p[i] < 0x80 ? 1 : p[i] >= 0xc2 && p[i] < 0xe0 ? 2 :
-		    (p[i] & 0xf0) == 0xe0 ? 3 :
-		    p[i] >= 0xf0 && p[i] < 0xf5 ? 4 : 0;
-
-		if (n == 0 || n > s.len - i)
+	for (; s.len > 0; s = slice_skip(s, n))
+		if ((n = slice_utf8(s)) == 0)
 			return false;
-		for (size_t k = 1; k < n; k++)
-			if ((p[i + k] & 0xc0) != 0x80)
-				return false;
-		if ((n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0) ||
-		    (n == 3 && p[i] == 0xe0 && p[i + 1] < 0xa0) ||
-		    (n == 3 && p[i] == 0xed && p[i + 1] >= 0xa0) ||
-		    (n == 4 && p[i] == 0xf0 && p[i + 1] < 0x90) ||
-		    (n == 4 && p[i] == 0xf4 && p[i + 1] >= 0x90))
-			return false;
-		i += n;
-	}
 	return true;
 }
 
@@ -221,8 +204,9 @@ scan_literal(struct slice *s, struct addr *a)
 	if (ip_parse(inner, &ip) == -1 ||
 	    six != (memchr(inner.p, ':', inner.len) != NULL))
 		return ADDR_BAD_SYNTAX;
-	snprintf(a->domain, sizeof(a->domain), "[%s%s]", six ? "IPv6:" : "",
-	    ip_text(&ip, text));
+	/* An address of IPv4 in those of IPv6 is written as what it is. */
+	snprintf(a->domain, sizeof(a->domain), "[%s%s]",
+	    ip_is_v4(&ip) ? "" : "IPv6:", ip_text(&ip, text));
 	a->literal = true;
 	*s = slice_skip(*s, (size_t)(end - s->p) + 1);
 	return ADDR_OK;

@@ -106,25 +106,6 @@ is_plain(unsigned char c)
 	return c > ' ' && c != '"' && c != '\\' && c != '=' && c != 0x7f;
 }
 
-/* The length of a well-formed UTF-8 sequence at p (2 to 4), else 0. */
-static size_t
-utf8_sequence(const unsigned char *p, size_t left)
-{
-	size_t n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 :
-	    (p[0] & 0xf0) == 0xe0 ? 3 :
-	    p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : 0;
-
-	if (n == 0 || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* C1 controls are control bytes too. */
-	if (p[0] == 0xc2 && p[1] < 0xa0)
-		return 0;
-	return n;
-}
-
 /* "\\xNN"; returns 4. */
 static size_t
 put_hex(char *out, unsigned char c)
@@ -153,8 +134,9 @@ log_quote(struct slice value)
 	if (quote)
 		out[n++] = '"';
 	for (size_t i = 0; i < len; ) {
-		size_t seq = p[i] >= 0x80 ? utf8_sequence(p + i, len - i) :
-		    (is_plain(p[i]) || p[i] == ' ' || p[i] == '=') ? 1 : 0;
+		size_t seq = p[i] >= 0x80 ?
+		    slice_utf8(slice_make(p + i, len - i)) : (is_plain(p[i]) ||
+		    p[i] == ' ' || p[i] == '=') ? 1 : 0;
 
 		if (seq == 0) {
 			n += put_hex(out + n, p[i]);

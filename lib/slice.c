@@ -45,3 +45,25 @@ slice_to_cstr(struct slice s, char *dst, size_t cap)
 	dst[s.len] = '\0';
 	return 0;
 }
+
+size_t
+slice_utf8(struct slice s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t n = s.len == 0 ? 0 : p[0] < 0x80 ? 1 :
+	    p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 :
+	    p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+
+	if (n > s.len)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((n == 2 && p[0] == 0xc2 && p[1] < 0xa0) ||
+	    (n == 3 && p[0] == 0xe0 && p[1] < 0xa0) ||
+	    (n == 3 && p[0] == 0xed && p[1] >= 0xa0) ||
+	    (n == 4 && p[0] == 0xf0 && p[1] < 0x90) ||
+	    (n == 4 && p[0] == 0xf4 && p[1] >= 0x90))
+		return 0;
+	return n;
+}

@@ -77,4 +77,8 @@ struct slice slice_cut(struct slice *rest, char c);
 int slice_to_cstr(struct slice s, char *dst, size_t cap)
     __attribute__((warn_unused_result));
 
+/* The bytes of the character of UTF-8 (RFC 3629) at the start of s, 1 to 4; 0:
+ * none, an overlong form, half of a pair, or a control character above ASCII. */
+size_t slice_utf8(struct slice s);
+
 #endif

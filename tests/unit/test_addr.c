@@ -27,6 +27,7 @@ static const struct {
 	{ SLICE("\"..\"@x.y"), ADDR_OK, "\"..\"@x.y" },
 	{ SLICE("bob@[192.0.2.1]"), ADDR_OK, "bob@[192.0.2.1]" },
 	{ SLICE("bob@[IPv6:2001:db8::1]"), ADDR_OK, "bob@[IPv6:2001:db8::1]" },
+	{ SLICE("bob@[IPv6:::ffff:192.0.2.1]"), ADDR_OK, "bob@[192.0.2.1]" },
 	{ SLICE("bob@my_host.test"), ADDR_OK, "bob@my_host.test" },
 	{ SLICE("zo\xc3\xa9@x.y"), ADDR_OK, "zo\xc3\xa9@x.y" },
 	{ SLICE("bob@caf\xc3\xa9.test"), ADDR_OK, "bob@xn--caf-dma.test" },

@@ -26,6 +26,13 @@ static const struct {
 	{ SLICE("caf\xc3\xa9"), "\"caf\xc3\xa9\"" },
 	{ SLICE("\xff\xc3"), "\"\\xff\\xc3\"" },
 	{ SLICE("\xc2\x85"), "\"\\xc2\\x85\"" },
+	/* A control, U+009B, in more bytes than it needs; a half of a pair. */
+	{ SLICE("\xe0\x82\x9b"), "\"\\xe0\\x82\\x9b\"" },
+	{ SLICE("\xf0\x80\x82\x9b"), "\"\\xf0\\x80\\x82\\x9b\"" },
+	{ SLICE("\xed\xa0\x80"), "\"\\xed\\xa0\\x80\"" },
+	{ SLICE("\xf4\x90\x80\x80"), "\"\\xf4\\x90\\x80\\x80\"" },
+	{ SLICE("\xe2\x82\xac\xf0\x9f\x93\xae"),
+	  "\"\xe2\x82\xac\xf0\x9f\x93\xae\"" },
 };
 /* clang-format on */
 
