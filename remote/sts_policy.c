@@ -84,7 +84,7 @@ take_line(struct parse *p, struct slice line)
 		return;
 	value = slice_trim(value);
 	if (slice_eq(key, SLICE("version"))) {
-		if (!slice_eq(value, SLICE("STSv1")))
+		if (!p->has_version && !slice_eq(value, SLICE("STSv1")))
 			p->is_bad = true;
 		p->has_version = true;
 	} else if (slice_eq(key, SLICE("mode")))

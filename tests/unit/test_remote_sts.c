@@ -26,6 +26,8 @@ static const struct {
 	{ HEAD "mode: none\nmax_age: 0\n", 0, STS_NONE, 0, "" },
 	{ HEAD "mode: enforce\nmode: none\nmx: a.test\nmax_age: 5\nmax_age: 6\n",
 	  0, STS_ENFORCE, 5, "a.test" },
+	{ HEAD "version: STSv2\nmode: enforce\nmx: a.test\nmax_age: 10\n", 0,
+	  STS_ENFORCE, 10, "a.test" },
 	{ HEAD "mode: enforce\nmx: a.test\nmax_age: 99999999\nnew_key: x\n"
 	  "no colon\n\n", 0, STS_ENFORCE, STS_AGE_MAX, "a.test" },
 	{ "mode: enforce\nmx: a.test\nmax_age: 10\n", -1, 0, 0, NULL },
