@@ -186,6 +186,7 @@ measure(struct worker *w, struct ipc_msg *m)
 	struct slice mailbox = unpack_text(&m->body, ADDR_LOCAL_MAX);
 	uint64_t bytes = unpack_u64(&m->body);
 	uint64_t messages = unpack_u64(&m->body);
+	uint64_t size = unpack_u64(&m->body);
 	struct packer k;
 	bool good;
 
@@ -195,7 +196,7 @@ measure(struct worker *w, struct ipc_msg *m)
 	}
 	good = addr_account(mailbox, name) == 0 &&
 	    mailbox_measure(&w->group->mailboxes, name, bytes, messages,
-	    &usage) == 0;
+	    size, &usage) == 0;
 	pack_init(&k, w->out, sizeof(w->out));
 	pack_u64(&k, tag);
 	pack_u8(&k, good);

@@ -235,11 +235,8 @@ mailbox_recount(struct mailbox *b)
 bool
 mailbox_has_room(const struct mailbox *b, uint64_t size)
 {
-	if (b->quota_bytes != 0 && (b->usage.bytes > b->quota_bytes ||
-	    size > b->quota_bytes - b->usage.bytes))
-		return false;
-	return b->quota_messages == 0 ||
-	    b->usage.messages < b->quota_messages;
+	return maildir_has_room(&b->usage, b->quota_bytes, b->quota_messages,
+	    size);
 }
 
 void
@@ -357,7 +354,7 @@ mailbox_has(const struct mailbox *b, const char *folder, const char *part,
 
 int
 mailbox_measure(struct mailboxes *m, const char *name, uint64_t quota_bytes,
-    uint64_t quota_messages, struct maildir_usage *out)
+    uint64_t quota_messages, uint64_t size, struct maildir_usage *out)
 {
 	int user, fd, r, saved;
 
@@ -378,6 +375,9 @@ mailbox_measure(struct mailboxes *m, const char *name, uint64_t quota_bytes,
 		return 0;
 	}
 	r = maildir_usage(fd, quota_bytes, quota_messages, out);
+	if (r == 0 && out->stale &&
+	    !maildir_has_room(out, quota_bytes, quota_messages, size))
+		r = maildir_recount(fd, quota_bytes, quota_messages, out);
 	saved = errno;
 	close(fd);
 	errno = saved;

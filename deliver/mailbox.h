@@ -83,9 +83,10 @@ bool mailbox_has(const struct mailbox *b, const char *folder,
     const char *part, const char *name);
 
 /* What an account holds, without making anything: a missing one holds
- * nothing. 0, or -1 with errno. */
+ * nothing. Counted anew when what is known is old and leaves no room for size
+ * bytes. 0, or -1 with errno. */
 int mailbox_measure(struct mailboxes *m, const char *name,
-    uint64_t quota_bytes, uint64_t quota_messages, struct maildir_usage *out)
-    __attribute__((warn_unused_result));
+    uint64_t quota_bytes, uint64_t quota_messages, uint64_t size,
+    struct maildir_usage *out) __attribute__((warn_unused_result));
 
 #endif

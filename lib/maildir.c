@@ -205,6 +205,7 @@ sizefile_read(int maildirfd, struct sizefile *out, bool *stale)
 {
 	char text[SIZEFILE_MAX + 1];
 	struct stat st;
+	time_t age;
 	ssize_t n;
 	int fd;
 
@@ -221,7 +222,8 @@ sizefile_read(int maildirfd, struct sizefile *out, bool *stale)
 	if (n > SIZEFILE_MAX ||
 	    sizefile_parse(slice_make(text, (size_t)n), out) == -1)
 		return 0;
-	*stale = time(NULL) - st.st_mtim.tv_sec >= STALE_AFTER;
+	age = time(NULL) - st.st_mtim.tv_sec;
+	*stale = age < 0 || age >= STALE_AFTER;
 	return 1;
 }
 
@@ -384,6 +386,16 @@ maildir_recount(int maildirfd, uint64_t quota_bytes, uint64_t quota_messages,
 		unlinkat(maildirfd, SIZEFILE, 0);
 	*out = (struct maildir_usage){ c.bytes, c.messages, false };
 	return 0;
+}
+
+bool
+maildir_has_room(const struct maildir_usage *u, uint64_t quota_bytes,
+    uint64_t quota_messages, uint64_t size)
+{
+	if (quota_bytes != 0 && (u->bytes > quota_bytes ||
+	    size > quota_bytes - u->bytes))
+		return false;
+	return quota_messages == 0 || u->messages < quota_messages;
 }
 
 int

@@ -44,9 +44,14 @@ int maildir_open(int dirfd, const char *name, bool create);
 struct maildir_usage {
 	uint64_t bytes, messages;
 	/* What maildirsize says was last written a quarter of an hour ago or
-	 * earlier: recount before anybody is refused because of it. */
+	 * earlier, or by a clock that was ahead: recount before anybody is
+	 * refused because of it. */
 	bool stale;
 };
+
+/* True when a message of size bytes has room. A quota of 0 is none. */
+bool maildir_has_room(const struct maildir_usage *u, uint64_t quota_bytes,
+    uint64_t quota_messages, uint64_t size);
 
 /*
  * The maildirsize file (Maildir++ quota): first line "<bytes>S,<count>C", then

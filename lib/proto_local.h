@@ -20,7 +20,8 @@
 enum local_type {
 	L_BATCH = 1,	/* u16 n, u32 what the domain's clocks are ahead of UTC
 			 * now (s, two's complement), n local jobs */
-	L_MEASURE,	/* u64 tag, text mailbox, u64 quota_bytes, u64 quota_messages */
+	L_MEASURE,	/* u64 tag, text mailbox, u64 quota_bytes, u64
+			 * quota_messages, u64 size that is to have room */
 	L_ANSWER,	/* an answer job; with a descriptor as above */
 	L_RESULT = 32,	/* u16 n, n local results */
 	L_MEASURED,	/* u64 tag, u8 ok, u64 bytes, u64 messages */

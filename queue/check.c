@@ -102,7 +102,8 @@ ask(struct manager *q, struct conn *c, const struct destination *d,
 	for (size_t i = 0; i < QUESTIONS && free_one == NULL; i++)
 		if (questions[i].tag == 0)
 			free_one = &questions[i];
-	if (free_one == NULL || local_measure(q, d, last_tag + 1) == -1)
+	if (free_one == NULL ||
+	    local_measure(q, d, size, last_tag + 1) == -1)
 		return false;
 	*free_one = (struct question){
 		.c = c, .d = *d, .size = size, .tag = ++last_tag,

@@ -450,7 +450,8 @@ local_stop(struct manager *q)
 }
 
 int
-local_measure(struct manager *q, const struct destination *m, uint64_t tag)
+local_measure(struct manager *q, const struct destination *m, uint64_t size,
+    uint64_t tag)
 {
 	struct sched_dest *d = sched_dest(&q->sched, RCPT_MAILBOX, m->domain,
 	    strlen(m->domain), true);
@@ -477,6 +478,7 @@ local_measure(struct manager *q, const struct destination *m, uint64_t tag)
 	pack_bytes(&k, slice_of(m->folder));
 	pack_u64(&k, m->quota_bytes);
 	pack_u64(&k, m->quota_messages);
+	pack_u64(&k, size);
 	if (ipc_send(w->watch.fd, L_MEASURE, &k, NULL, 0) == -1)
 		return -1;
 	/* Who owes an answer is not given more time by another question. */

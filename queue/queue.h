@@ -263,9 +263,10 @@ void local_expire(struct manager *q);
 /* Gives nothing more to anybody. */
 void local_stop(struct manager *q);
 void local_free_dead(struct manager *q);
-/* Asks a worker of the domain for the usage of a mailbox. 0 or -1. */
+/* Asks a worker of the domain for the usage of a mailbox, where size bytes are
+ * to have room. 0 or -1. */
 int local_measure(struct manager *q, const struct destination *d,
-    uint64_t tag);
+    uint64_t size, uint64_t tag);
 size_t local_running(const struct manager *q);
 
 /* remote.c: mail to other servers */

@@ -19,6 +19,8 @@ from localworker import (Job, Worker, make_id, OK, PERMANENT, TEMPORARY,
 
 HEAD = b"Return-Path: <alice@exemple.test>\nDelivered-To: bob@exemple.test\n"
 TEXT = b"Subject: x\nFrom: alice@exemple.test\n\nBonjour \xe9\0 .\n.\nno end"
+# When a message came that every worker of this test is younger than.
+BEFORE = int(time.time()) - 100
 
 
 def write(path, data=b""):
@@ -117,7 +119,7 @@ def test_folders():
         ".half", ".link"], "no folder was made")
     eq(w.files(part="tmp"), [], "nothing is left in tmp")
     # Again, as after a crash: by a worker that is younger than the message.
-    i = make_id(int(time.time()) - 100)
+    i = make_id(BEFORE)
     before = count(w, ".Clients")
     results = w.deliver(Job(3, b"y\n", id=i, detail="clients"),
                         Job(4, b"y\n", id=i, detail="clients"),
@@ -140,7 +142,7 @@ def test_folders():
 
 def test_again():
     w = Worker()
-    first = make_id(int(time.time()) - 100)
+    first = make_id(BEFORE)
     job = Job(1, TEXT, id=first, recipient=3)
     eq([w.deliver(job)[0].result for _ in range(3)], [OK] * 3,
        "the same job three times is a success")
@@ -159,7 +161,7 @@ def test_again():
     r, = v.deliver(job)
     ok(r.result == OK and v.files() == [] and v.files(part="tmp") == [],
        "read meanwhile: a new worker finds it in cur: %r" % r)
-    r, = v.deliver(Job(5, TEXT, id=make_id(int(time.time()) - 50)))
+    r, = v.deliver(Job(5, TEXT, id=make_id(BEFORE)))
     ok(r.result == OK and len(v.files()) == 1,
        "an old message that is not there is delivered")
     eq(v.close(), (0, ""), "ends")
@@ -212,6 +214,17 @@ def test_quota():
        "an account without a mailbox measures nothing")
     ok(not os.path.exists(w.folder + "/nobody"), "and none is made")
     eq(w.measure("../bob"), (L_MEASURED, 7, 0, 0, 0), "no account's name")
+
+    # Who is refused in the dialogue never gets as far as a delivery.
+    with open(path, "w") as f:
+        f.write("%dS,0C\n%d 2\n" % (limit, limit))
+    eq(w.measure("bob", limit, 0, size), (L_MEASURED, 7, 1, limit, 2),
+       "fresh figures are told")
+    os.utime(path, (time.time() - 1000,) * 2)
+    eq(w.measure("bob", limit, 0, 0), (L_MEASURED, 7, 1, limit, 2),
+       "old ones, too, where they refuse nobody")
+    eq(w.measure("bob", limit, 0, size), (L_MEASURED, 7, 1, 2 * size, 2),
+       "where they would, all is counted anew")
     eq(w.close(), (0, ""), "ends")
 
 
@@ -335,10 +348,9 @@ def test_end():
     eq(w.process.wait(malle.PATIENCE), 0, "SIGTERM ends it with 0")
     w.close()
     w = Worker()
-    w.process.send_signal(signal.SIGSTOP)
-    w.send([Job(1, TEXT), Job(2, TEXT)])
-    w.process.send_signal(signal.SIGTERM)
-    w.process.send_signal(signal.SIGCONT)
+    with malle.held(w.process.pid):
+        w.send([Job(1, TEXT), Job(2, TEXT)])
+        w.process.send_signal(signal.SIGTERM)
     w.process.wait(malle.PATIENCE)
     ok(len(w.files()) in (0, 2), "SIGTERM: all of a batch or nothing of it")
     w.close()

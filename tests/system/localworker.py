@@ -163,9 +163,9 @@ class Worker:
         found = self.results(len(jobs))
         return [found[j.tag] for j in jobs]
 
-    def measure(self, mailbox, quota_bytes=0, quota_messages=0):
+    def measure(self, mailbox, quota_bytes=0, quota_messages=0, size=0):
         self.raw(struct.pack("<HQ", L_MEASURE, 7) + pack_bytes(mailbox) +
-                 struct.pack("<QQ", quota_bytes, quota_messages))
+                 struct.pack("<QQQ", quota_bytes, quota_messages, size))
         r = Reader(self.socket.recv(65536))
         return (r.take("H"), r.take("Q"), r.take("B"), r.take("Q"),
                 r.take("Q"))

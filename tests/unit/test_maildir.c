@@ -179,6 +179,8 @@ test_big_and_old(void)
 {
 	struct timespec old[2] = { { .tv_sec = time(NULL) - 1000 },
 	    { .tv_sec = time(NULL) - 1000 } };
+	struct timespec ahead[2] = { { .tv_sec = time(NULL) + 86400 },
+	    { .tv_sec = time(NULL) + 86400 } };
 	struct maildir_usage u;
 	char big[6000] = "1000S,10C\n";
 
@@ -203,6 +205,9 @@ test_big_and_old(void)
 	utimensat(box, "maildirsize", old, 0);
 	ok(maildir_usage(box, 1000, 10, &u) == 0 && u.bytes == 25 && u.stale,
 	    "what is old says so");
+	utimensat(box, "maildirsize", ahead, 0);
+	ok(maildir_usage(box, 1000, 10, &u) == 0 && u.bytes == 25 && u.stale,
+	    "what a wrong clock has dated is not believed for years");
 	ok(maildir_recount(box, 1000, 10, &u) == 0 && u.bytes == 30 &&
 	    !u.stale, "recount");
 }
