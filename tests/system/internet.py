@@ -25,6 +25,7 @@ import time
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16,
          "AAAA": 28, "TLSA": 52}
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
+HELD = []       # sockets of ports that are kept for us
 
 
 class Drop(Exception):
@@ -187,6 +188,11 @@ class DNS:
             except OSError:
                 return
 
+    @staticmethod
+    def _exactly(conn, n):
+        """As many bytes; less where the other side has gone."""
+        return conn.recv(n, socket.MSG_WAITALL)
+
     def _serve_tcp(self):
         while True:
             try:
@@ -195,9 +201,8 @@ class DNS:
                 return
             try:
                 with conn:
-                    conn.settimeout(5)
-                    size = struct.unpack("!H", conn.recv(2))[0]
-                    reply = self.answer(conn.recv(size))
+                    size = struct.unpack("!H", self._exactly(conn, 2))[0]
+                    reply = self.answer(self._exactly(conn, size))
                     if reply is not None:
                         conn.sendall(struct.pack("!H", len(reply)) + reply)
             except (OSError, struct.error):
@@ -277,6 +282,7 @@ class Session:
         self.sni = None
         self.helo = None
         self.ended = threading.Event()
+        self.lock = threading.Lock()
         self._reset()
         self.messages = 0
 
@@ -349,10 +355,20 @@ class Session:
             pass
         finally:
             try:
-                self.conn.close()
+                with self.lock:
+                    self.conn.close()
             except OSError:
                 pass
             self.ended.set()
+
+    def cut(self):
+        """Ends it from outside. Its own thread closes the connection: TLS would
+        read on from whatever has the number of the descriptor next."""
+        try:
+            with self.lock:
+                socket.socket.shutdown(self.conn, socket.SHUT_RDWR)
+        except OSError:
+            pass
 
     def command(self, line):
         verb = line.split(" ", 1)[0].upper()
@@ -493,18 +509,11 @@ class Server:
         if six:
             # The same port of 127.0.0.1 is another server's.
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        for left in range(100, -1, -1):
-            try:
-                self.socket.bind((ip, port))
-                break
-            except OSError:
-                # The thread of one before may hold it for a moment.
-                if left == 0:
-                    raise
-                time.sleep(0.05)
+        self.socket.bind((ip, port))
         self.ip, self.port = self.socket.getsockname()[:2]
         self.socket.listen(128)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
 
     def context(self):
         """That of the certificate; it is kept, for its tickets."""
@@ -548,34 +557,30 @@ class Server:
             self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
+        # Closed earlier, its number may be that of the next server, whose
+        # connections this thread would take.
+        self.thread.join()
         self.socket.close()
-        # Its own thread closes a connection: TLS would read on from whatever
-        # has the number of the descriptor next.
         for s in self.sessions:
-            try:
-                socket.socket.shutdown(s.conn, socket.SHUT_RDWR)
-            except OSError:
-                pass
+            s.cut()
         for s in self.sessions:
             s.ended.wait(0.5)
 
 
 def shared_port(ips):
-    """A port that is free on all of the addresses."""
+    """A port of all of the addresses: whoever listens with SO_REUSEADDR can
+    have it, and nobody is given it by chance while this process lives."""
     while True:
-        held = []
+        held, port = [], 0
         try:
-            s = socket.socket()
-            s.bind((ips[0], 0))
-            held.append(s)
-            port = s.getsockname()[1]
-            for ip in ips[1:]:
-                s = socket.socket()
-                held.append(s)
-                s.bind((ip, port))
+            for ip in ips:
+                held.append(socket.socket())
+                held[-1].bind((ip, port))
+                port = held[-1].getsockname()[1]
+            for s in held:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            HELD.extend(held)
             return port
         except OSError:
-            continue
-        finally:
             for s in held:
                 s.close()

@@ -190,7 +190,7 @@ class Remote:
 
     def resolver(self):
         s = self.ask(RESOLVER)
-        s.settimeout(60)
+        s.settimeout(malle.PATIENCE)
         return s
 
     def lookup(self, pair, domain, tag=7):
@@ -205,8 +205,9 @@ class Remote:
         return found
 
     def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read().decode(errors="replace")
+        # Where the program writes next is not moved.
+        fd = self.log_file.fileno()
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
 
     def broken(self):
         """The lines of the log that tell of a child that has broken."""
