@@ -11,6 +11,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -19,6 +20,9 @@ from queuelab import Lab, Q_ROW, Reader, pb
 
 MARIE, SECRET, OTHER = "marie@exemple.test", "a good secret 1", "another one 2"
 FRENCH = "fr_FR.UTF-8"
+# Clocks by which it is noon now, so that no day ends while its messages are
+# counted.
+NOON = {"TZ": "XXX%+d" % (time.gmtime().tm_hour - 12)}
 UNKNOWN = ("unknown: malle-queued could not be asked; does it run? "
            "malle-start --status")
 
@@ -41,8 +45,25 @@ def finish(process):
         process.returncode
 
 
+def counted(read):
+    """What read() gives, once malle-queued has answered it in time."""
+    got = {}
+
+    def is_known():
+        got.clear()
+        got.update(read())
+        return "not-asked" not in got and not got.get(
+            "used-messages-day", "").startswith(("unknown", "inconnu"))
+    malle.until(is_known)
+    return got
+
+
 def show(m, *args, **more):
-    return finish(begin(m, *args, **more))[0]
+    return counted(lambda: finish(begin(m, *args, **more))[0])
+
+
+def show_json(m, *args):
+    return counted(lambda: json.loads(m.malle("--json", *args).stdout))
 
 
 def send(m, who, secret, *letters):
@@ -91,15 +112,14 @@ def test_text(m):
 
 
 def test_json(m):
-    user = json.loads(m.malle("--json", "user", "show", MARIE).stdout)
+    user = show_json(m, "user", "show", MARIE)
     eq({k: v for k, v in user.items() if k.endswith(("-day", "s-hour")) and
         k.startswith(("used", "max"))},
        {"used-messages-day": "3", "used-messages-hour": "3",
         "max-messages-hour": "4", "used-recipients-hour": "4",
         "max-recipients-hour": "6"}, "as JSON: numbers and their limits")
-    domain = json.loads(m.malle("--json", "domain", "show",
-                                "exemple.test").stdout)
-    client = json.loads(m.malle("--json", "client", "show", "acme").stdout)
+    domain = show_json(m, "domain", "show", "exemple.test")
+    client = show_json(m, "client", "show", "acme")
     eq([(o["used-messages-day"], o["max-messages-day"])
         for o in (domain, client)], [("4", "20"), ("5", "30")],
        "as JSON: of a domain and a customer")
@@ -194,7 +214,7 @@ def test_pair():
         # The lab's third pair is this one here.
         lab.start(wrap=["sh", "-c", "MALLE_FDS=$(echo \"$MALLE_FDS\" | sed "
                         "s/remote=/registry=/); export MALLE_FDS; "
-                        "exec \"$@\"", "sh"])
+                        "exec \"$@\"", "sh"], env=NOON)
         lab.client().submit("bob@exemple.test", account="alice@alias.test")
         eq([counts(ours, name) for name in (
             "@exemple.test", "@other.test", "=acme", "alice@exemple.test")],
@@ -225,7 +245,7 @@ def test_pair():
 test_pair()
 with malle.Instance(conf={"outbound_messages_hour": "0",
                           "outbound_recipients_hour": "7",
-                          "resolver": "127.0.0.1:1"}) as m:
+                          "resolver": "127.0.0.1:1"}, env=NOON) as m:
     m.malle("client", "add", "acme", "max-messages-day=30")
     m.domain("exemple.test", "client=acme", "max-messages-day=20")
     m.domain("autre.test", "client=acme")
