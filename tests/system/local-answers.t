@@ -70,10 +70,9 @@ def test_answers():
 def test_order():
     """Answers wait until the mail that came with them is stored."""
     w = Worker()
-    os.kill(w.process.pid, 19)
-    send(w, job(tag=3))
-    w.send([Job(1, b"Subject: x\n\ny\n"), Job(2, b"Subject: y\n\nz\n")])
-    os.kill(w.process.pid, 18)
+    with malle.held(w.process.pid):
+        send(w, job(tag=3))
+        w.send([Job(1, b"Subject: x\n\ny\n"), Job(2, b"Subject: y\n\nz\n")])
     types = [struct.unpack("<H", w.socket.recv(65536)[:2])[0] for _ in range(2)]
     eq(types, [L_RESULT, L_ANSWERED], "8.10: stored first, answered then")
     eq(len(w.files()), 2, "both messages are there")

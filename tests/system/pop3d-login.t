@@ -513,6 +513,11 @@ def children(pid):
         return f.read().split()
 
 
+def is_told_to_end(pid):
+    """SIGTERM waits until the process lets it in (proc_pid_status(5))."""
+    return int(malle.status_of(int(pid))["ShdPnd"], 16) >> signal.SIGTERM - 1 & 1
+
+
 def test_reaping():
     d = Daemon()
     c = Client(d.ports[0])
@@ -546,12 +551,13 @@ def test_term_in_login():
     c.ask(b"USER alice")
     c.s.sendall(b"PASS pw\r\n")
     told.wait(malle.PATIENCE)
+    session, = children(d.p.pid)
     d.p.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
+    ok(malle.until(lambda: is_told_to_end(session)), "SIGTERM reaches a login that is being decided")
     go.set()
     code = d.p.wait(malle.PATIENCE)
     got = c.f.readline()
-    ok(code == 0 and got == b"+OK logged in\r\n", "SIGTERM lets a login be decided", code, got)
+    ok(code == 0 and got == b"+OK logged in\r\n", "and lets it be", code, got)
 
 
 try:
