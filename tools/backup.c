@@ -65,13 +65,18 @@ struct backup {
 static int
 put_header(struct backup *b, const char *path, uint64_t size, int64_t when)
 {
+	int r;
+
 	archive_entry_clear(b->entry);
 	archive_entry_set_pathname(b->entry, path);
 	archive_entry_set_filetype(b->entry, AE_IFREG);
 	archive_entry_set_perm(b->entry, 0600);
 	archive_entry_set_size(b->entry, (int64_t)size);
 	archive_entry_set_mtime(b->entry, (time_t)when, 0);
-	if (archive_write_header(b->a, b->entry) == ARCHIVE_OK)
+	/* A warning: the name of the folder is not ASCII, and was written byte
+	 * for byte. */
+	r = archive_write_header(b->a, b->entry);
+	if (r == ARCHIVE_OK || r == ARCHIVE_WARN)
 		return 0;
 	b->failed = archive_error_string(b->a);
 	return -1;

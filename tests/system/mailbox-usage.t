@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """malle mailbox: usage, the biggest messages, backup, restore, deleted mail."""
 import gzip
-import gzip
 import io
 import json
 import os
@@ -225,6 +224,26 @@ def test_restore(m, path):
     eq(r.returncode, 67, "what is not in it cannot be restored")
 
 
+def test_folder_names(m):
+    """Names of folders as programs of different ages write them."""
+    there = []
+    for i, name in enumerate((".Envoy\u00e9s", ".Envoy\udce9s",
+                              ".&AMk-t&AOk-", ".A b", ".L" * 90)):
+        put(m, BOB, name, "cur", "170000000%d.n.host:2,S" % i, mail("n"))
+        there.append((name, "cur", "170000000%d.n.host" % i, "S", mail("n"),
+                      1600000000))
+    path = os.path.join(m.dir, "names.tar.gz")
+    r = owner(m, "mailbox", "backup", BOB, path, check=False)
+    eq(r.returncode, 0, "a backup with folders of any name: " + r.stderr)
+    for folder in there:
+        shutil.rmtree(os.path.join(m.maildir(BOB), folder[0]))
+    owner(m, "mailbox", "restore", BOB, path)
+    eq([x for x in snapshot(m, BOB) if x in there], sorted(there),
+       "and they come back by the very same names")
+    for folder in there:
+        shutil.rmtree(os.path.join(m.maildir(BOB), folder[0]))
+
+
 def test_settings(m, path):
     m.malle("user", "set", BOB, "full-name=Changed", "vacation-subject=")
     owner(m, "mailbox", "restore", BOB, path, "--settings")
@@ -443,6 +462,7 @@ def test_killed(m):
             if malle._argv0(pid) == "malle-mailbox":
                 return pid
         return None
+    ok(until(lambda: worker() is None), "those of the tests before have ended")
     with subprocess.Popen(
             [os.path.join(malle.BIN, "malle"), "-c", m.conf_path, "--as", dave,
              "mailbox", "restore", dave, "-"], stdin=subprocess.PIPE,
@@ -480,6 +500,7 @@ with malle.Instance() as m:
     test_who_may(m)
     archive = test_backup(m)
     test_restore(m, archive)
+    test_folder_names(m)
     test_settings(m, archive)
     test_quota(m, archive)
     test_hostile(m)
