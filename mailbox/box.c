@@ -39,9 +39,24 @@ is_absent(int error)
 	return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
+/* Changes when a name comes into new or cur, or goes. */
+static int
+stamp(struct box *b, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	b->stamp = b->stamp * 1000003u + (uint64_t)st.st_ino;
+	b->stamp = b->stamp * 1000003u + (uint64_t)st.st_mtim.tv_sec;
+	b->stamp = b->stamp * 1000003u + (uint64_t)st.st_mtim.tv_nsec;
+	return 0;
+}
+
 /* new or cur of a folder. */
 static int
-walk_part(int folderfd, struct box_file *f, box_each_file *each, void *arg)
+walk_part(struct box *b, int folderfd, struct box_file *f,
+    box_each_file *each, void *arg)
 {
 	const char *part = f->is_new ? "new" : "cur";
 	struct dirent *e;
@@ -51,6 +66,10 @@ walk_part(int folderfd, struct box_file *f, box_each_file *each, void *arg)
 	if ((d = fsx_open_list(folderfd, part)) == NULL)
 		return is_absent(errno) ? 0 : -1;
 	f->dirfd = dirfd(d);
+	if (stamp(b, f->dirfd) == -1) {
+		fsx_close_list(d);
+		return -1;
+	}
 	while (r == 0 && (e = fsx_next(d)) != NULL) {
 		f->name = e->d_name;
 		if (maildir_name_parse(slice_of(e->d_name), &f->parts) == 0 &&
@@ -64,13 +83,14 @@ walk_part(int folderfd, struct box_file *f, box_each_file *each, void *arg)
 }
 
 static int
-walk_folder(int folderfd, const char *name, box_each_file *each, void *arg)
+walk_folder(struct box *b, int folderfd, const char *name,
+    box_each_file *each, void *arg)
 {
 	struct box_file f = { .folder = name, .is_new = true };
-	int r = walk_part(folderfd, &f, each, arg);
+	int r = walk_part(b, folderfd, &f, each, arg);
 
 	f.is_new = false;
-	return r != 0 ? r : walk_part(folderfd, &f, each, arg);
+	return r != 0 ? r : walk_part(b, folderfd, &f, each, arg);
 }
 
 int
@@ -93,7 +113,7 @@ box_walk_folder(struct box *b, const char *folder, box_each_file *each,
 
 	if (fd == -1)
 		return is_absent(errno) ? 0 : -1;
-	r = walk_folder(fd, folder, each, arg);
+	r = walk_folder(b, fd, folder, each, arg);
 	saved = errno;
 	close(fd);
 	errno = saved;
@@ -109,6 +129,7 @@ box_walk(struct box *b, box_each_file *each,
 	DIR *d;
 	int r;
 
+	b->stamp = 0;
 	if (b->maildir == -1)
 		return 0;
 	if ((folder != NULL && (r = folder(arg, "")) != 0) ||

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: ISC */
 
 #include "lib/proto_mailbox.h"
+#include "mailbox/known.h"
 
 #define BOX_FOLDERS_MAX 10000
 
@@ -17,13 +18,6 @@ struct box_pending {
 	char name[MAILDIR_NAME_MAX + 1];	/* in new or cur */
 };
 
-/* Names that are there: hashes of their unique parts. */
-struct box_known {
-	uint64_t *v;		/* open addressing; 0 is a free place */
-	size_t n, cap;		/* cap is a power of two */
-	bool complete;
-};
-
 struct box {
 	int asker;		/* the pair */
 	int domain;		/* the domain's folder */
@@ -31,8 +25,10 @@ struct box {
 	const char *name;	/* the mailbox's folder; "" to purge a domain */
 	unsigned rights;
 	uint64_t quota_bytes, quota_messages;	/* 0: none */
+	uint64_t stamp;		/* of what box_walk() has read */
 
-	struct box_known known;
+	struct known known;	/* what is there, or waits to be */
+	bool knows_all;
 	struct maildir_usage usage;	/* with what is pending */
 	bool counted;
 	struct box_pending pending[BOX_BATCH];

@@ -14,6 +14,7 @@
 #include "mailbox/headers.h"
 
 #define BIGGEST_MAX 1000
+#define WALKS_MAX 10		/* through a mailbox that never rests */
 
 /* Measuring. */
 
@@ -91,9 +92,10 @@ struct listing {
 		char name[MAILDIR_NAME_MAX + 1];
 	} *v;			/* the biggest so far, sorted */
 	struct str text;
+	struct known sent;
 };
 
-/* A message's row. 0, or 1 when the asker is gone. */
+/* A message's row. 0, 1 when the asker is gone, or -1. */
 static int
 send_message(struct listing *l, const struct box_message *m, int dirfd,
     const char *name)
@@ -105,6 +107,8 @@ send_message(struct listing *l, const struct box_message *m, int dirfd,
 	if (l->detail != BOX_PLACES && (fd = openat(dirfd, name, O_RDONLY |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) == -1 && errno == ENOENT)
 		return 0;	/* gone meanwhile */
+	if (l->detail == BOX_CONTENTS && fd == -1)
+		return -1;
 	if (l->detail == BOX_HEADERS && fd != -1)
 		headers_read(fd, &l->text, &h);
 	pack_init(&k, l->b->out, sizeof(l->b->out));
@@ -114,7 +118,8 @@ send_message(struct listing *l, const struct box_message *m, int dirfd,
 	    l->detail == BOX_CONTENTS ? fd : -1);
 	if (fd != -1)
 		close(fd);
-	return r == -1;
+	return r == -1 ? 1 : known_add(&l->sent, m->folder,
+	    slice_of(m->unique));
 }
 
 /* 0, or -1: gone meanwhile, or no message. */
@@ -145,10 +150,33 @@ describe(const struct box_file *f, struct box_message *out)
 static int
 list_file(void *arg, const struct box_file *f)
 {
+	struct listing *l = arg;
 	struct box_message m;
 
-	return describe(f, &m) == -1 ? 0 :
-	    send_message(arg, &m, f->dirfd, f->name);
+	if (known_has(&l->sent, f->folder, f->parts.unique) ||
+	    describe(f, &m) == -1)
+		return 0;
+	return send_message(l, &m, f->dirfd, f->name);
+}
+
+/*
+ * A message that is marked or moved while its folder is read has another name
+ * then, and may be passed over: all is read again until nothing has changed
+ * since it was read last. What was sent is only a name then.
+ */
+static int
+list_all(struct listing *l)
+{
+	uint64_t before;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < WALKS_MAX; i++) {
+		before = l->b->stamp;
+		r = box_walk(l->b, list_file, NULL, l);
+		if (i > 0 && l->b->stamp == before)
+			break;
+	}
+	return r;
 }
 
 static int
@@ -182,7 +210,7 @@ keep_biggest(void *arg, const struct box_file *f)
 	return 0;
 }
 
-/* The rows of those that were kept. 0, or 1 when the asker is gone. */
+/* The rows of those that were kept. 0, 1 when the asker is gone, or -1. */
 static int
 send_biggest(struct listing *l)
 {
@@ -234,7 +262,8 @@ box_list(struct box *b, struct ipc_msg *request)
 		return -1;
 	}
 	l.detail = (enum box_detail)detail;
-	r = l.most > 0 ? list_biggest(&l) : box_walk(b, list_file, NULL, &l);
+	r = l.most > 0 ? list_biggest(&l) : list_all(&l);
+	known_free(&l.sent);
 	str_free(&l.text);
 	if (r == 1)
 		return -1;

@@ -25,86 +25,28 @@
 #include "lib/fsx.h"
 #include "lib/wire.h"
 
-#define KNOWN_MAX (1u << 22)	/* names; a mailbox with more is refused */
+#define ANYWHERE ""		/* the same unique name is the same message */
 
 /* What is there. */
-
-/* FNV-1a; never 0. */
-static uint64_t
-hash_of(struct slice s)
-{
-	uint64_t h = 14695981039346656037u;
-
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 1099511628211u;
-	return h == 0 ? 1 : h;
-}
-
-/* Its place, or the free one where it belongs. */
-static uint64_t *
-find_known(const struct box_known *k, uint64_t h)
-{
-	size_t i = h & (k->cap - 1);
-
-	while (k->v[i] != 0 && k->v[i] != h)
-		i = (i + 1) & (k->cap - 1);
-	return &k->v[i];
-}
-
-static int
-grow_known(struct box_known *k)
-{
-	struct box_known bigger = *k;
-
-	bigger.cap = k->cap == 0 ? 1024 : 2 * k->cap;
-	if (bigger.cap > 2 * KNOWN_MAX) {
-		errno = ENOMEM;
-		return -1;
-	}
-	if ((bigger.v = calloc(bigger.cap, sizeof(*bigger.v))) == NULL)
-		return -1;
-	for (size_t i = 0; i < k->cap; i++)
-		if (k->v[i] != 0)
-			*find_known(&bigger, k->v[i]) = k->v[i];
-	free(k->v);
-	*k = bigger;
-	return 0;
-}
-
-static int
-add_known(struct box_known *k, struct slice unique)
-{
-	uint64_t h = hash_of(unique), *place;
-
-	if (2 * k->n >= k->cap && grow_known(k) == -1)
-		return -1;
-	place = find_known(k, h);
-	k->n += *place == 0;
-	*place = h;
-	return 0;
-}
 
 static int
 learn_file(void *arg, const struct box_file *f)
 {
 	struct box *b = arg;
 
-	return add_known(&b->known, f->parts.unique);
+	return known_add(&b->known, ANYWHERE, f->parts.unique);
 }
 
 /* Reads all names once. 1: it is there, 0: not, -1. */
 static int
 is_known(struct box *b, const char *unique)
 {
-	struct box_known *k = &b->known;
-
-	if (!k->complete) {
-		if (grow_known(k) == -1 ||
-		    box_walk(b, learn_file, NULL, b) == -1)
+	if (!b->knows_all) {
+		if (box_walk(b, learn_file, NULL, b) == -1)
 			return -1;
-		k->complete = true;
+		b->knows_all = true;
 	}
-	return *find_known(k, hash_of(slice_of(unique))) != 0;
+	return known_has(&b->known, ANYWHERE, slice_of(unique));
 }
 
 /* 1: it has room, 0: not, -1. */
@@ -272,7 +214,7 @@ write_one(struct box *b, const struct box_message *m)
 		w.error = ENODATA;
 	if (w.error == 0 &&
 	    (finish(w.p, m, wire_size_end(&w.wire)) == -1 ||
-	    add_known(&b->known, slice_of(m->unique)) == -1))
+	    known_add(&b->known, ANYWHERE, slice_of(m->unique)) == -1))
 		w.error = errno;
 	if (w.error != 0) {
 		forget(w.p);
@@ -381,9 +323,8 @@ box_sync(struct box *b, struct ipc_msg *request)
 	b->npending = 0;
 	if (r == -1) {
 		/* What is there now is not known: it is all read again. */
-		b->known.complete = b->counted = false;
-		memset(b->known.v, 0, b->known.cap * sizeof(*b->known.v));
-		b->known.n = 0;
+		b->knows_all = b->counted = false;
+		known_free(&b->known);
 		unlinkat(b->maildir, "maildirsize", 0);
 		errno = saved;
 		return box_failed(b);
