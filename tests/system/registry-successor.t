@@ -7,6 +7,7 @@ import smtplib
 import ssl
 import sys
 import tarfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -156,8 +157,10 @@ def many(m):
     add()
     m.malle("user", "delete", name)
     uid = json.loads(m.malle("domain", "show", "exemple.test", "--json").stdout)["uid"]
-    kept = "".join("removed marie-%d@exemple.test\n\tdate=2026-11-01T00:00:00Z\n\tuid=%s\n\tmailbox=%s\n\tchange=1\n" %
-                   (n, uid, name) for n in range(2, 998))
+    # Of today: those of a month ago go with the first that is purged.
+    today = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime())
+    kept = "".join("removed marie-%d@exemple.test\n\tdate=%s\n\tuid=%s\n\tmailbox=%s\n\tchange=1\n" %
+                   (n, today, uid, name) for n in range(2, 998))
     m.malle("load", input="malleposte-registry 1\n%send 996\n" % kept)
     add()
     eq(folder(), "marie-998", "9-05: after 997 there is a folder for one more")
