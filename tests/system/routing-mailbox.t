@@ -130,6 +130,7 @@ with malle.Instance({"resolver": dns.address, "remote_port": str(port)}) as m:
         return sum(x["sender"] == "" and x["rcpts"] == ["zoe@free.test"] and b"Auto-Submitted: auto-replied" in x["data"]
                    and ("From: %s\r\n" % by).encode().lower() in x["data"].lower() for x in free.messages)
     ok(until(lambda: answered(EVE) == 1), "8-02: her sender has it")
+    until(lambda: answered("auto@alias.test"))
     eq(answered("auto@alias.test"), 1, "2-30: and that of the robot, from the address that he wrote to")
     user(EVE, "vacation=no")
 
