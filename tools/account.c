@@ -273,6 +273,19 @@ registry_ask(const struct malle *m, const char *operation,
 	return status;
 }
 
+int
+registry_learn(const struct malle *m, const char *operation,
+    struct registry_fields *f, row_show *keep, void *arg)
+{
+	struct malle quiet = *m;
+	int status;
+
+	quiet.json = false;
+	status = registry_ask(&quiet, operation, f, keep, arg);
+	explicit_bzero(&quiet, sizeof(quiet));
+	return status;
+}
+
 /* clang-format off */
 const struct option_field option_force[] = {
 	{ "--force", "force", "yes" },

@@ -71,7 +71,10 @@ void caller_add(const struct malle *m, struct registry_fields *f);
  */
 int registry_ask(const struct malle *m, const char *operation,
     struct registry_fields *f, row_show *show, void *arg);
-/* The same on a connection of the caller's own. */
+/* The same for rows that are the command's, not the caller's: no JSON. */
+int registry_learn(const struct malle *m, const char *operation,
+    struct registry_fields *f, row_show *keep, void *arg);
+/* As registry_ask() on a connection of the caller's own. */
 int registry_ask_on(const struct malle *m, int fd, const char *operation,
     struct registry_fields *f, row_show *show, void *arg);
 /* "--force" alone. */

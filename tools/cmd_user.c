@@ -73,15 +73,12 @@ add_person(struct malle *m, struct arguments *a, struct slice first,
 {
 	struct registry_fields f = { .n = 0 };
 	struct proposal p = { .address = "" };
-	struct malle quiet = *m;
 	int status;
 
 	registry_add(&f, "name", slice_of(a->positional[0]));
 	registry_add(&f, "first", first);
 	registry_add(&f, "last", last);
-	quiet.json = false;	/* the row is for us */
-	status = registry_ask(&quiet, "user.propose", &f, keep_proposal, &p);
-	explicit_bzero(&quiet, sizeof(quiet));
+	status = registry_learn(m, "user.propose", &f, keep_proposal, &p);
 	if (status != EX_OK || p.address[0] == '\0')
 		return status != EX_OK ? status : EX_UNAVAILABLE;
 	fprintf(m->json ? stderr : stdout, tr(m, "login: %s\n",
@@ -232,7 +229,6 @@ user_show(struct malle *m, int argc, char **argv)
 	static struct arguments a;
 	struct secrets s = { .show = false };
 	struct counted c = { .sent = { .m = m, .operation = "user.sent" } };
-	struct malle plain;
 	int status = EX_NOINPUT;
 
 	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
@@ -244,12 +240,9 @@ user_show(struct malle *m, int argc, char **argv)
 		as_add(m, &c.sent.f);
 		c.known = mailbox_numbers(m, &c.sent.f, &c.messages,
 		    &c.bytes) == 0;
-		/* The row is shown by us, as JSON too. */
-		plain = *m;
-		plain.json = false;
-		status = registry_ask(&plain, "user.show", &a.f, show_counted,
+		/* Shown by us, as JSON too. */
+		status = registry_learn(m, "user.show", &a.f, show_counted,
 		    &c);
-		explicit_bzero(&plain, sizeof(plain));
 	}
 	explicit_bzero(&s, sizeof(s));
 	return status;
@@ -348,6 +341,11 @@ cmd_user(struct malle *m, int argc, char **argv)
 		{ "sheet", user_sheet, "ADDRESS [--lang fr|en] [--own]",
 		  "how a mail program is set up for it, to hand to the person",
 		  "les réglages d'un logiciel de courrier, à remettre à la personne" },
+		{ "check", user_check, "ADDRESS [--send] [--own]",
+		  "why does no mail arrive, why is a login refused;\n"
+		  "\t--send: sends a letter to it and waits for it",
+		  "pourquoi le courrier n'arrive pas, la connexion est refusée ;\n"
+		  "\t--send : lui envoie une lettre et attend qu'elle arrive" },
 		{ "set", user_set, "ADDRESS [--own] ATTRIBUTE=VALUE ...",
 		  "change full-name, quota-bytes, quota-messages, state, pop3, smtp",
 		  "changer full-name, quota-bytes, quota-messages, state, pop3, smtp" },

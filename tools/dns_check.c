@@ -404,22 +404,28 @@ inform(struct dns_check *k)
 	inform_service(k, "_submission._tcp", s.smtp.starttls);
 }
 
+static void
+look_at_sending(struct dns_check *k)
+{
+	for (size_t i = 0; i < k->n_ours; i++)
+		check_ptr(k, &k->ours[i]);
+	dns_check_spf(k);
+	inform(k);
+}
+
 int
 dns_check(struct dns_check *k, unsigned timeout, unsigned budget)
 {
 	if (dns_open(&k->dns, k->conf->resolver, timeout) == -1)
 		return -1;
 	k->until = clock_ms() + (int64_t)budget * 1000;
-	k->n = 0;
 	if (k->n_ours == 0)
 		k->n_ours = dns_check_ways_out(k->ours, DNS_CHECK_OURS);
 	check_domain(k);
 	check_host(k);
 	check_mx(k);
-	for (size_t i = 0; i < k->n_ours; i++)
-		check_ptr(k, &k->ours[i]);
-	dns_check_spf(k);
-	inform(k);
+	if (!k->only_arrival)
+		look_at_sending(k);
 	dns_close(&k->dns);
 	return 0;
 }

@@ -27,24 +27,26 @@ struct dns_finding {
 
 struct dns_check {
 	const struct conf *conf;
-	bool french;
+	bool french;			/* the language of the findings */
 	char domain[ADDR_DOMAIN_MAX + 1];
 	struct ip ours[DNS_CHECK_OURS];	/* as other servers see us */
 	size_t n_ours;
 	/* Smarthosts by which its mail may leave, as in malle-routes(5). */
 	char relays[DNS_CHECK_RELAYS][ADDR_DOMAIN_MAX + 1];
 	size_t n_relays;
-	/* used and filled by dns_check() */
-	struct dns dns;
-	int64_t until;
+	bool only_arrival;		/* not what sending from here needs */
 	struct dns_finding v[DNS_CHECK_FINDINGS];
 	size_t n;
+	/* of dns_check() */
+	struct dns dns;
+	int64_t until;
 };
 
 /*
- * Looks it all up, within so many seconds or little more: timeout for one try
- * of one question, budget for all of them. Without addresses of ours those of
- * the way out are taken, or of hostname behind a router.
+ * Looks it all up and adds what it finds, within so many seconds or little
+ * more: timeout for one try of one question, budget for all of them. Without
+ * addresses of ours those of the way out are taken, or of hostname behind a
+ * router.
  * 0, or -1 with errno: there is no resolver to ask.
  */
 int dns_check(struct dns_check *k, unsigned timeout, unsigned budget)

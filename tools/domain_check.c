@@ -27,8 +27,8 @@
 #define TRY_ADVICE 1
 #define BUDGET_ADVICE 3
 
-static bool
-is_lacking(const struct dns_finding *f)
+bool
+domain_check_lacks(const struct dns_finding *f)
 {
 	return f->verdict == DNS_CHECK_TODO || f->verdict == DNS_CHECK_WRONG;
 }
@@ -77,27 +77,28 @@ put_json(const struct dns_finding *f)
 	puts("}");
 }
 
-static int
-put_all(const struct malle *m, const struct dns_check *k)
+int
+domain_check_report(const struct malle *m, const struct dns_check *k)
 {
-	bool lacking = false, unknown = false;
+	bool lacking = false, unknown = false, changes = false;
 
 	for (size_t i = 0; i < k->n; i++) {
-		lacking = lacking || is_lacking(&k->v[i]);
+		lacking = lacking || domain_check_lacks(&k->v[i]);
+		changes = changes || (domain_check_lacks(&k->v[i]) &&
+		    k->v[i].publish[0] != '\0');
 		unknown = unknown || k->v[i].verdict == DNS_CHECK_UNKNOWN;
 		if (m->json)
 			put_json(&k->v[i]);
 		else
 			put_finding(m, &k->v[i], stdout);
 	}
-	if (lacking && !m->json)
+	if (changes && !m->json)
 		put_caution(m, stdout);
 	return lacking ? NOT_READY : unknown ? EX_TEMPFAIL : EX_OK;
 }
 
-/* "192.0.2.1,2001:db8::1". 0, or -1. */
-static int
-take_addresses(struct slice list, struct dns_check *k)
+int
+domain_check_addresses(struct slice list, struct dns_check *k)
 {
 	while (list.p != NULL)
 		if (k->n_ours == DNS_CHECK_OURS ||
@@ -160,14 +161,29 @@ look(struct dns_check *k, unsigned timeout, unsigned budget)
 	return r;
 }
 
+static const char *
+no_resolver_text(bool french)
+{
+	return french ? "aucun résolveur à interroger (%s) : fixez resolver dans "
+	    "la configuration, ou /etc/resolv.conf" : "no resolver to ask (%s): "
+	    "set resolver in the configuration, or /etc/resolv.conf";
+}
+
 static int
 no_resolver(const struct malle *m)
 {
-	fprintf(stderr, tr(m, "malle: no resolver to ask (%s): set resolver in "
-	    "the configuration, or /etc/resolv.conf\n",
-	    "malle : aucun résolveur à interroger (%s) : fixez resolver dans "
-	    "la configuration, ou /etc/resolv.conf\n"), strerror(errno));
+	fputs(tr(m, "malle: ", "malle : "), stderr);
+	fprintf(stderr, no_resolver_text(m->french), strerror(errno));
+	fputc('\n', stderr);
 	return EX_UNAVAILABLE;
+}
+
+void
+domain_check_look(const struct malle *m, struct dns_check *k)
+{
+	if (look(k, TRY_ADVICE, BUDGET_ADVICE) == -1)
+		dns_check_add(k, "domain", DNS_CHECK_UNKNOWN,
+		    no_resolver_text(m->french), strerror(errno));
 }
 
 int
@@ -185,7 +201,7 @@ domain_check(struct malle *m, int argc, char **argv)
 	k.conf = &m->conf;
 	k.french = m->french;
 	if (arguments_parse(m, options, false, argc, argv, &a) == -1 ||
-	    a.n != 1 || take_addresses(registry_field(&a.f, "addresses"),
+	    a.n != 1 || domain_check_addresses(registry_field(&a.f, "addresses"),
 	    &k) == -1)
 		return arguments_wrong(m,
 		    "domain check NAME [--address ADDRESS,...]");
@@ -196,7 +212,7 @@ domain_check(struct malle *m, int argc, char **argv)
 	}
 	if (look(&k, TRY, BUDGET) == -1)
 		return no_resolver(m);
-	return put_all(m, &k);
+	return domain_check_report(m, &k);
 }
 
 void
@@ -214,7 +230,7 @@ domain_check_advise(const struct malle *m, const char *domain)
 		return;
 	}
 	for (size_t i = 0; i < k.n; i++) {
-		if (!is_lacking(&k.v[i]))
+		if (!domain_check_lacks(&k.v[i]))
 			continue;
 		if (!said)
 			fprintf(stderr, tr(m, "malle: the DNS is not ready for "

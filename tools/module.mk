@@ -9,7 +9,7 @@ malle_SRC += tools/account.c tools/place.c tools/secret.c tools/cmd_domain.c too
 malle_SRC += tools/cmd_queue.c queue/filter.c
 malle_SRC += tools/welcome.c tools/sheet.c
 malle_SRC += tools/domain_check.c tools/dns_check.c tools/dns_check_spf.c tools/spf.c
-malle_SRC += tools/user_usage.c tools/sent.c
+malle_SRC += tools/user_usage.c tools/user_check.c tools/post.c tools/sent.c
 malle_SRC += tools/cmd_mailbox.c tools/box.c tools/backup.c tools/restore.c tools/member.c \
 	mailbox/headers.c
 malle_SRC += tools/cmd_migrate.c tools/migrate_old.c tools/migrate_parse.c tools/migrate_vpopmail.c \

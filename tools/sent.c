@@ -133,18 +133,12 @@ sent_show_one(const struct malle *m, const char *show, const char *sent,
 {
 	static struct arguments a;
 	struct sent s = { .m = m, .operation = sent };
-	struct malle plain;
-	int status;
 
 	if (arguments_parse(m, NULL, false, argc, argv, &a) == -1 || a.n != 1)
 		return arguments_wrong(m, usage);
 	registry_add(&a.f, "name", slice_of(a.positional[0]));
 	s.f = a.f;
 	as_add(m, &s.f);
-	/* The row is shown by us, as JSON too. */
-	plain = *m;
-	plain.json = false;
-	status = registry_ask(&plain, show, &a.f, show_one, &s);
-	explicit_bzero(&plain, sizeof(plain));
-	return status;
+	/* Shown by us, as JSON too. */
+	return registry_learn(m, show, &a.f, show_one, &s);
 }

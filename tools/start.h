@@ -71,6 +71,9 @@ struct start {
 /* start_folders.c: makes and repairs what is below base. Returns the
  * descriptor of base, or -1 after it has said why. */
 int folders_make(const struct conf *c);
+/* True when both name the same base and the same users: who and where all
+ * programs are. */
+bool folders_same(const struct conf *a, const struct conf *b);
 /* Whether there are hooks to be run: their folder is there. */
 bool folders_hooks(const struct conf *c);
 

@@ -117,6 +117,20 @@ out:
 }
 
 bool
+folders_same(const struct conf *a, const struct conf *b)
+{
+	static const size_t users[] = { USER(net), USER(queue), USER(auth),
+		USER(tls), USER(remote), USER(bounce), USER(registry),
+		USER(hook) };
+
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+		if (strcmp((const char *)a + users[i],
+		    (const char *)b + users[i]) != 0)
+			return false;
+	return strcmp(a->base, b->base) == 0;
+}
+
+bool
 folders_hooks(const struct conf *c)
 {
 	struct stat st;

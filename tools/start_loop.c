@@ -121,8 +121,9 @@ wait_ms(const struct start *s)
 }
 
 /*
- * The configuration as it is now. False: it has a mistake, and everybody goes
- * on as before; a program that began anew could not.
+ * The configuration as it is now. False: it has a mistake, or asks for what
+ * cannot be, and everybody goes on as before; a program that began anew could
+ * not.
  */
 static bool
 read_conf(struct start *s)
@@ -134,15 +135,20 @@ read_conf(struct start *s)
 		log_error(NULL, "reload-failed", "conf=%s todo=\"mend the "
 		    "configuration (malle check); the old one stays in force\"",
 		    LOGS(s->conf_path));
-	else {
+	else if (!folders_same(&s->conf, c)) {
+		/* Half of them would be somewhere else, or somebody else. */
+		log_error(NULL, "reload-failed", "conf=%s todo=\"base and the "
+		    "users change only with a restart of malle-start; nothing "
+		    "was changed\"", LOGS(s->conf_path));
+		good = false;
+	} else {
 		s->latest = *c;
 		if (plan_same_ports(&s->conf, c) &&
-		    strcmp(s->conf.base, c->base) == 0 &&
 		    strcmp(s->conf.log, c->log) == 0)
 			s->conf = *c;
 		else
-			log_error(NULL, "reload-partial", "reason=\"ports, "
-			    "base and log change only with a restart of "
+			log_error(NULL, "reload-partial", "reason=\"ports "
+			    "and log change only with a restart of "
 			    "malle-start\"");
 	}
 	free(c);

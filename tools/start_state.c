@@ -3,6 +3,7 @@
 #include "tools/start.h"
 
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +24,8 @@
 #include "lib/num.h"
 
 #define NOT_RUNNING 3		/* as LSB says of "status" */
-#define STOP_WAIT 600		/* tenths of a second */
-#define PID_WAIT 20		/* the same */
+#define STOP_WAIT 60000		/* ms */
+#define PID_WAIT 20		/* tenths of a second */
 
 /* The pid in an open pid file; 0 when there is none. */
 static pid_t
@@ -238,31 +240,29 @@ state_show(const struct conf *c)
 int
 state_stop(const struct conf *c)
 {
+	struct pollfd process = { .events = POLLIN };
+	int fd, r = EX_OK;
 	pid_t pid;
-	int fd = open_running(c, &pid), r = EX_TEMPFAIL;
 
+	if ((fd = open_running(c, &pid)) != -1)
+		close(fd);
 	if (pid == 0) {
 		printf("malle-start does not run for %s\n", c->base);
-		if (fd != -1)
-			close(fd);
 		return EX_OK;
 	}
-	if (kill(pid, SIGTERM) == -1) {
+	process.fd = pidfd_open(pid, 0);
+	if (process.fd == -1 ||
+	    pidfd_send_signal(process.fd, SIGTERM, NULL, 0) == -1) {
 		warn("pid %d", (int)pid);
-		close(fd);
-		return EX_NOPERM;
-	}
-	/* The lock goes with the process. */
-	for (int i = 0; i < STOP_WAIT && r != EX_OK; i++) {
-		if (flock(fd, LOCK_SH | LOCK_NB) == 0)
-			r = EX_OK;
-		else
-			usleep(100000);
-	}
-	if (r != EX_OK)
+		r = EX_NOPERM;
+	} else if (poll(&process, 1, STOP_WAIT) != 1) {
+		/* The process and not its lock, which goes before its ports. */
 		warnx("pid %d has not ended after a minute; see the log",
 		    (int)pid);
-	close(fd);
+		r = EX_TEMPFAIL;
+	}
+	if (process.fd != -1)
+		close(process.fd);
 	return r;
 }
 

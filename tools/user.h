@@ -7,5 +7,7 @@
 
 /* malle user app-password: add, list, delete. */
 int user_app_password(struct malle *m, int argc, char **argv);
+/* malle user check. */
+int user_check(struct malle *m, int argc, char **argv);
 
 #endif

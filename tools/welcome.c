@@ -10,25 +10,18 @@
 
 #include "tools/welcome.h"
 
-#include <sys/random.h>
-
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "lib/date.h"
-#include "lib/encode.h"
 #include "lib/letter.h"
-#include "lib/proto_queue.h"
 #include "tools/check_cert.h"
 #include "tools/json.h"
+#include "tools/post.h"
 #include "tools/sheet.h"
-
-#define QUEUE_SECONDS 60	/* for one answer of the queue */
 
 /* What a sheet needs of an account. */
 struct account {
@@ -55,20 +48,6 @@ keep_domain(void *arg, const struct registry_fields *row)
 
 	w->wanted = slice_eq(registry_field(row, "welcome"), SLICE("yes"));
 	w->french = !slice_eq(registry_field(row, "language"), SLICE("en"));
-}
-
-/* The row is for us, not for the caller. */
-static int
-ask_quietly(const struct malle *m, const char *operation,
-    struct registry_fields *f, row_show *keep, void *arg)
-{
-	struct malle quiet = *m;
-	int status;
-
-	quiet.json = false;
-	status = registry_ask(&quiet, operation, f, keep, arg);
-	explicit_bzero(&quiet, sizeof(quiet));
-	return status;
 }
 
 /* Mail programs refuse a name that the certificate is not for. */
@@ -153,7 +132,7 @@ user_sheet(struct malle *m, int argc, char **argv)
 		    "user sheet ADDRESS [--lang fr|en] [--own]");
 	registry_add(&a.f, "address", slice_of(a.positional[0]));
 	if (add_current(m, &a.f, &s) == 0)
-		status = ask_quietly(m, "user.show", &a.f, keep_account,
+		status = registry_learn(m, "user.show", &a.f, keep_account,
 		    &account);
 	explicit_bzero(&s, sizeof(s));
 	if (status != EX_OK || account.address[0] == '\0')
@@ -179,58 +158,25 @@ static int
 write_message(const struct malle *m, const struct account *a, bool french,
     struct str *out)
 {
-	char date[DATE_MAX], from[ADDR_TEXT_MAX], id[ADDR_DOMAIN_MAX + 64];
+	char date[DATE_MAX], from[ADDR_TEXT_MAX], id[POST_ID_MAX];
 	struct letter l = { .from = from, .to = a->address,
 		.subject = french ? "Votre boîte aux lettres est ouverte" :
 		"Your mailbox is open", .message_id = id,
 		.date = date_rfc5322(time(NULL), date), .is_french = french };
 	struct str body = STR_INIT(SHEET_MAX);
 	struct sheet sheet;
-	uint64_t noise;
 	bool is_whole;
 
-	if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
+	if (post_make_id(m, id) == -1)
 		return -1;
 	snprintf(from, sizeof(from), "postmaster@%s",
 	    strrchr(a->address, '@') + 1);
-	snprintf(id, sizeof(id), "%jx.%016" PRIx64 "@%s",
-	    (uintmax_t)time(NULL), noise, m->conf.hostname);
 	sheet_init(&sheet, &m->conf, a->address, a->pop3, a->smtp, french);
 	sheet_write(&body, &sheet);
 	letter_write(out, &l, str_slice(&body));
 	is_whole = str_ok(&body) && str_ok(out);
 	str_free(&body);
 	return is_whole ? 0 : -1;
-}
-
-/* 0, or -1 with why it did not go into the queue. */
-static int
-hand_over(const struct malle *m, const struct account *a, struct slice message,
-    char *why, size_t cap)
-{
-	struct queue_mail mail = { .lane = LANE_TRANSACTIONAL,
-		.flags = encode_is_ascii(message) ? 0 : QM_8BIT | QM_UTF8,
-		.protocol = "local", .size = message.len };
-	struct queue_answer answer = { .result = QUEUE_TEMPORARY };
-	char path[sizeof(m->conf.base) + 64];
-	int fd = -1, r = -1;
-
-	snprintf(mail.trace, sizeof(mail.trace), "from malle (local uid %u)",
-	    (unsigned)getuid());
-	if (conf_path(&m->conf, "public/queue.sock", path, sizeof(path)) == 0 &&
-	    (fd = queue_connect(path)) != -1 &&
-	    ipc_timeout(fd, QUEUE_SECONDS) == 0 &&
-	    queue_mail(fd, &mail) == 0 &&
-	    queue_rcpt(fd, a->address, 0, SLICE_EMPTY) == 0 &&
-	    queue_data(fd, message) == 0)
-		r = queue_commit(fd, SLICE_EMPTY, &answer);
-	if (r == -1)
-		snprintf(why, cap, "%s", strerror(errno));
-	else if (answer.result != QUEUE_OK)
-		snprintf(why, cap, "%s %s", answer.enhanced, answer.text);
-	if (fd != -1)
-		close(fd);
-	return r == 0 && answer.result == QUEUE_OK ? 0 : -1;
 }
 
 /* What the domain of a mailbox says. 0, or -1: said on stderr. */
@@ -243,7 +189,7 @@ learn_domain(const struct malle *m, struct welcome *w, const char *domain)
 		return 0;
 	w->domain[0] = '\0';
 	registry_add(&f, "name", slice_of(domain));
-	if (ask_quietly(m, "domain.show", &f, keep_domain, w) != EX_OK)
+	if (registry_learn(m, "domain.show", &f, keep_domain, w) != EX_OK)
 		return -1;
 	snprintf(w->domain, sizeof(w->domain), "%s", domain);
 	return 0;
@@ -267,20 +213,20 @@ welcome_send(const struct malle *m, struct welcome *w, const char *address)
 	struct str message = STR_INIT(4 * SHEET_MAX);
 	struct registry_fields f = { .n = 0 };
 	struct account a = { .address = "" };
-	char why[QUEUE_TEXT_MAX + 16];
+	char why[POST_WHY_MAX + 1], id[QUEUE_ID_MAX + 1];
 	const char *at;
 
 	if (is_unwanted(w, address))
 		return;
 	registry_add(&f, "address", slice_of(address));
-	if (ask_quietly(m, "user.show", &f, keep_account, &a) != EX_OK ||
+	if (registry_learn(m, "user.show", &f, keep_account, &a) != EX_OK ||
 	    (at = strrchr(a.address, '@')) == NULL ||
 	    learn_domain(m, w, at + 1) == -1 ||
 	    (!w->wanted && w->wish != WELCOME_YES))
 		return;
 	snprintf(why, sizeof(why), "%s", strerror(ENOMEM));
 	if (write_message(m, &a, w->french, &message) == -1 ||
-	    hand_over(m, &a, str_slice(&message), why, sizeof(why)) == -1)
+	    post(m, "", a.address, 0, str_slice(&message), id, why) == -1)
 		fprintf(stderr, tr(m, "malle: warning: %s is there, but its "
 		    "first message was not taken by the queue (%s); give the "
 		    "settings yourself: malle user sheet %s\n",
