@@ -11,8 +11,9 @@
 #include "lib/num.h"
 
 enum type {
-	TYPE_TEXT, TYPE_PATH, TYPE_DOMAIN, TYPE_SIZE, TYPE_TIME, TYPE_COUNT,
-	TYPE_BOOL, TYPE_LISTEN, TYPE_NETS
+	TYPE_TEXT, TYPE_PATH, TYPE_FILE, TYPE_LOG, TYPE_DOMAIN, TYPE_ADDRESS,
+	TYPE_RESOLVER, TYPE_SIZE, TYPE_TIME, TYPE_COUNT, TYPE_BOOL, TYPE_LISTEN,
+	TYPE_NETS
 };
 
 /* One row is one setting: the table is the documentation. */
@@ -38,13 +39,13 @@ static const struct setting settings[] = {
 	  "the data folder" },
 	{ "libexec", TYPE_PATH, AT(libexec), ANY, "/usr/libexec/malleposte",
 	  "where the programs are" },
-	{ "log", TYPE_TEXT, AT(log), ANY, "syslog",
+	{ "log", TYPE_LOG, AT(log), ANY, "syslog",
 	  "stderr, syslog, or the absolute path of a file" },
 	{ "admin_group", TYPE_TEXT, AT(admin_group), ANY, "malle-admin",
 	  "members of this group may administer" },
 	{ "default_domain", TYPE_DOMAIN, AT(default_domain), ANY, "",
 	  "the domain of names given without one" },
-	{ "postmaster", TYPE_TEXT, AT(postmaster), ANY, "",
+	{ "postmaster", TYPE_ADDRESS, AT(postmaster), ANY, "",
 	  "who gets what cannot be returned; empty: postmaster@default_domain" },
 	{ "user_net", TYPE_TEXT, AT(user_net), ANY, "malle-net",
 	  "user of what faces the network: a name, UID or UID:GID" },
@@ -134,9 +135,9 @@ static const struct setting settings[] = {
 	  "how long an idle delivery program is kept" },
 	{ "restart_pause_max", TYPE_TIME, AT(restart_pause_max), 0, 3600, "30s",
 	  "longest pause before a program that keeps dying is started again" },
-	{ "resolver", TYPE_TEXT, AT(resolver), ANY, "",
+	{ "resolver", TYPE_RESOLVER, AT(resolver), ANY, "",
 	  "ADDRESS or ADDRESS:PORT of the DNS resolver; empty: the machine's" },
-	{ "authorities", TYPE_TEXT, AT(authorities), ANY, "",
+	{ "authorities", TYPE_FILE, AT(authorities), ANY, "",
 	  "file of certificates that vouch for other servers; empty: the "
 	  "machine's" },
 	{ "remote_port", TYPE_COUNT, AT(remote_port), 1, 65535, "25",
@@ -255,11 +256,48 @@ set_nets(struct conf_nets *n, struct slice value)
 	return NULL;
 }
 
+/* "192.0.2.1" or "192.0.2.1:53", as dns_open() takes it. */
+static const char *
+check_resolver(struct slice value)
+{
+	struct slice port = value, host = slice_cut(&port, ':');
+	struct ip ip;
+	uint64_t n;
+
+	return ip_parse(host, &ip) == 0 &&
+	    (port.p == NULL || num_parse(port, 1, 65535, &n) == 0) ? NULL :
+	    "write an IPv4 address, as 127.0.0.1 or 127.0.0.1:53";
+}
+
+/* NULL for a text that its program will be able to use. */
+static const char *
+check_text(enum type type, struct slice value)
+{
+	struct addr a;
+
+	if (type == TYPE_LOG && (slice_eq(value, SLICE("stderr")) ||
+	    slice_eq(value, SLICE("syslog"))))
+		return NULL;
+	if (type == TYPE_LOG && (value.len == 0 || value.p[0] != '/'))
+		return "write stderr, syslog or an absolute path";
+	if (type == TYPE_PATH && value.len == 0)
+		return "write an absolute path";
+	if (value.len == 0)
+		return NULL;
+	if ((type == TYPE_PATH || type == TYPE_FILE) && value.p[0] != '/')
+		return "write an absolute path";
+	if (type == TYPE_ADDRESS && addr_parse(value, &a) != ADDR_OK)
+		return "write an address, as bob@your-domain";
+	return type == TYPE_RESOLVER ? check_resolver(value) : NULL;
+}
+
 static const char *
 set_text(struct conf *c, const struct setting *s, struct slice value)
 {
-	if (s->type == TYPE_PATH && (value.len == 0 || value.p[0] != '/'))
-		return "write an absolute path";
+	const char *wrong = check_text(s->type, value);
+
+	if (wrong != NULL)
+		return wrong;
 	if (s->type == TYPE_DOMAIN && value.len > 0)
 		return addr_domain(value, field(c, s)) == 0 ? NULL :
 		    "this is not a domain name";
@@ -288,7 +326,11 @@ set(struct conf *c, const struct setting *s, struct slice value)
 	switch (s->type) {
 	case TYPE_TEXT:
 	case TYPE_PATH:
+	case TYPE_FILE:
+	case TYPE_LOG:
 	case TYPE_DOMAIN:
+	case TYPE_ADDRESS:
+	case TYPE_RESOLVER:
 		return set_text(c, s, value);
 	case TYPE_SIZE:
 		return num_parse_size(value, s->lo, s->hi, number) == 0 ? NULL :
@@ -504,7 +546,11 @@ conf_print(const struct conf *c, FILE *out)
 		switch (s->type) {
 		case TYPE_TEXT:
 		case TYPE_PATH:
+		case TYPE_FILE:
+		case TYPE_LOG:
 		case TYPE_DOMAIN:
+		case TYPE_ADDRESS:
+		case TYPE_RESOLVER:
 			fputs(p, out);
 			break;
 		case TYPE_SIZE:

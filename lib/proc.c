@@ -278,8 +278,12 @@ proc_signals(bool children)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
-	if (children)
+	if (children) {
 		sigaddset(&set, SIGCHLD);
+		/* Whoever started us may have ignored it: then nobody could be
+		 * waited for. */
+		signal(SIGCHLD, SIG_DFL);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
 		return -1;

@@ -56,6 +56,14 @@ static const struct {
 	{ "repair_hosts = here", "192.0.2.0/24" },
 	{ "base = relative/path", "absolute" },
 	{ "base =", "absolute" },
+	{ "log = sylog", "absolute" }, { "log =", "absolute" },
+	{ "authorities = ca.pem", "absolute" },
+	{ "resolver = ::1", "127.0.0.1:53" },
+	{ "resolver = localhost", "127.0.0.1:53" },
+	{ "resolver = 127.0.0.1:", "127.0.0.1:53" },
+	{ "resolver = 127.0.0.1:65536", "127.0.0.1:53" },
+	{ "postmaster = bob", "bob@" },
+	{ "postmaster = <bob@exemple.test>", "bob@" },
 	{ "hostname = not_a domain", "domain" },
 	{ "default_domain = a..b", "domain" },
 	{ "smtp = 25\nsmtp = 26", "x.conf:2:" },
@@ -76,6 +84,8 @@ test_values(int dir)
 	    "pop3 = none\n"
 	    "proxy_hosts = 192.0.2.0/24, 2001:db8::/32\n"
 	    "auth_clear_on_loopback = yes\n"
+	    "resolver = 127.0.0.1:5353\n"
+	    "postmaster = chef@exemple.test\n"
 	    "retry_first = 1m\nlog = stderr";
 	struct conf c;
 	struct ip ip;
@@ -85,6 +95,8 @@ test_values(int dir)
 	ok(strcmp(c.hostname, "mx.exemple.test") == 0 &&
 	    strcmp(c.base, "/srv/mail=x") == 0 && c.message_max == 20 << 20 &&
 	    c.auth_clear_on_loopback && c.retry_first == 60 &&
+	    strcmp(c.resolver, "127.0.0.1:5353") == 0 &&
+	    strcmp(c.postmaster, "chef@exemple.test") == 0 &&
 	    strcmp(c.log, "stderr") == 0, "its values");
 	ok(c.smtp.n == 3 && c.smtp.v[0].host[0] == '\0' &&
 	    c.smtp.v[1].port == 2025 && strcmp(c.smtp.v[2].host, "::1") == 0 &&
