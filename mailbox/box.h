@@ -34,6 +34,9 @@ struct box {
 	struct box_pending pending[BOX_BATCH];
 	size_t npending;
 	uint64_t serial;	/* of files in tmp */
+	/* Messages of others that were met, and folders that were made when we
+	 * began, are as durable as our own. */
+	bool all_durable;
 
 	unsigned char in[IPC_MAX], out[IPC_MAX];
 };
@@ -78,6 +81,8 @@ int box_failed(struct box *b) __attribute__((warn_unused_result));
 typedef int box_act(struct box *b, struct ipc_msg *m);
 box_act box_measure, box_list, box_read;		/* show.c */
 box_act box_write, box_sync;				/* write.c */
+/* Removes what was written and waits for BOX_SYNC: nobody asks for it. */
+void box_forget_pending(struct box *b);
 box_act box_remove, box_purge;				/* remove.c */
 box_act box_usage;					/* usage.c */
 box_act box_empty_strays;				/* strays.c */

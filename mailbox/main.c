@@ -233,5 +233,6 @@ main(int argc, char **argv)
 	if (serve(&b) == -1 && errno != ECONNRESET && errno != EPIPE)
 		log_notice(NULL, "asker", "domain=%s mailbox=%s error=%s",
 		    LOGS(argv[1]), LOGS(argv[2]), LOGS(strerror(errno)));
+	box_forget_pending(&b);
 	return EX_OK;
 }

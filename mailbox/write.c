@@ -7,7 +7,8 @@
  * counts them in maildirsize, and only then says so. After a crash a message is
  * whole in its folder or not there; what tmp has left is nobody's.
  * A message is known by the unique part of its name, in whatever folder: what
- * is there is never written again, so a restore can be repeated.
+ * is there is never written again, so a restore can be repeated. Who has written
+ * it may have died before it was durable: it is made so with the others.
  */
 
 #include "mailbox/box.h"
@@ -55,14 +56,14 @@ has_room(struct box *b, uint64_t size)
 {
 	if (b->quota_bytes == 0 && b->quota_messages == 0)
 		return 1;
-	if (!b->counted && maildir_usage(b->maildir, b->quota_bytes,
-	    b->quota_messages, &b->usage) == -1)
+	if (!b->counted && (maildir_usage(b->maildir, b->quota_bytes,
+	    b->quota_messages, &b->usage) == -1 || (b->usage.stale &&
+	    maildir_recount(b->maildir, b->quota_bytes, b->quota_messages,
+	    &b->usage) == -1)))
 		return -1;
 	b->counted = true;
-	return !((b->quota_bytes != 0 && (b->usage.bytes > b->quota_bytes ||
-	    size > b->quota_bytes - b->usage.bytes)) ||
-	    (b->quota_messages != 0 &&
-	    b->usage.messages >= b->quota_messages));
+	return maildir_has_room(&b->usage, b->quota_bytes, b->quota_messages,
+	    size);
 }
 
 /* One message. */
@@ -85,13 +86,31 @@ mark_folder(int folderfd)
 		close(fd);
 }
 
+/* A crash may have left a folder without its parts. */
+static bool
+is_whole(int folderfd)
+{
+	static const char *const parts[] = { "tmp", "new", "cur" };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (fstatat(folderfd, parts[i], &st, AT_SYMLINK_NOFOLLOW) ==
+		    -1 || !S_ISDIR(st.st_mode))
+			return false;
+	return true;
+}
+
 static int
 open_target(struct box *b, const char *folder)
 {
 	int fd = box_open_folder(b, folder, false);
 
-	if (fd != -1 || errno != ENOENT)
+	if (fd == -1 && errno != ENOENT)
+		return -1;
+	if (fd != -1 && is_whole(fd))
 		return fd;
+	if (fd != -1)
+		close(fd);
 	if ((fd = box_open_folder(b, folder, true)) != -1) {
 		mark_folder(fd);
 		if (fsync(fd) == -1 || fsync(b->maildir) == -1) {
@@ -100,6 +119,24 @@ open_target(struct box *b, const char *folder)
 		}
 	}
 	return fd;
+}
+
+static void
+path_of(const struct box_pending *p, char out[MAILDIR_NAME_MAX + 8])
+{
+	snprintf(out, MAILDIR_NAME_MAX + 8, "%s/%s", p->is_new ? "new" : "cur",
+	    p->name);
+}
+
+/* Takes its name away, when it has one. */
+static void
+unpublish(const struct box_pending *p)
+{
+	char path[MAILDIR_NAME_MAX + 8];
+
+	path_of(p, path);
+	if (p->tmp[0] == '\0')
+		unlinkat(p->folderfd, path, 0);
 }
 
 static void
@@ -238,8 +275,10 @@ box_write(struct box *b, struct ipc_msg *request)
 		return box_done(b, BOX_INVALID, "");
 	if ((is = is_known(b, m.unique)) == -1)
 		return box_failed(b);
-	if (is == 1)
+	if (is == 1) {
+		b->all_durable = false;
 		return box_done(b, BOX_EXISTS, "");
+	}
 	if ((is = has_room(b, m.size)) == -1)
 		return box_failed(b);
 	if (is == 0)
@@ -254,8 +293,7 @@ publish(struct box_pending *p)
 {
 	char path[MAILDIR_NAME_MAX + 8];
 
-	snprintf(path, sizeof(path), "%s/%s", p->is_new ? "new" : "cur",
-	    p->name);
+	path_of(p, path);
 	if (renameat2(p->folderfd, p->tmp, p->folderfd, path,
 	    RENAME_NOREPLACE) == -1)
 		return -1;
@@ -283,7 +321,7 @@ sync_names(const struct box_pending *p)
 static int
 settle(struct box *b, uint64_t *bytes)
 {
-	bool alone = b->npending <= 2;
+	bool alone = b->npending <= 2 && b->all_durable;
 
 	if (!alone && syncfs(b->maildir) == -1)
 		return -1;
@@ -303,6 +341,14 @@ settle(struct box *b, uint64_t *bytes)
 	return 0;
 }
 
+void
+box_forget_pending(struct box *b)
+{
+	for (size_t i = 0; i < b->npending; i++)
+		forget(&b->pending[i]);
+	b->npending = 0;
+}
+
 int
 box_sync(struct box *b, struct ipc_msg *request)
 {
@@ -314,13 +360,13 @@ box_sync(struct box *b, struct ipc_msg *request)
 		errno = EBADMSG;
 		return -1;
 	}
-	if (n == 0)
+	if (n == 0 && b->all_durable)
 		return box_done(b, BOX_OK, "");
 	r = settle(b, &bytes);
 	saved = errno;
-	for (size_t i = 0; i < n; i++)
-		forget(&b->pending[i]);
-	b->npending = 0;
+	for (size_t i = 0; r == -1 && i < n; i++)
+		unpublish(&b->pending[i]);
+	box_forget_pending(b);
 	if (r == -1) {
 		/* What is there now is not known: it is all read again. */
 		b->knows_all = b->counted = false;
@@ -329,6 +375,9 @@ box_sync(struct box *b, struct ipc_msg *request)
 		errno = saved;
 		return box_failed(b);
 	}
-	(void)!maildir_usage_add(b->maildir, (int64_t)bytes, (int64_t)n);
+	b->all_durable = true;
+	if (n > 0)
+		(void)!maildir_usage_add(b->maildir, (int64_t)bytes,
+		    (int64_t)n);
 	return box_done(b, BOX_OK, "");
 }

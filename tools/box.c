@@ -147,7 +147,11 @@ box_put(struct box_link *b, const struct box_message *m, box_source *source,
 
 	pack_init(&k, space, sizeof(space));
 	box_message_pack(&k, m);
-	if ((result = box_ask(b, BOX_WRITE, &k, NULL, NULL)) != BOX_OK)
+	result = box_ask(b, BOX_WRITE, &k, NULL, NULL);
+	/* What is there may not be durable yet, either. */
+	if (result == BOX_EXISTS && b->waiting == 0)
+		b->waiting = 1;
+	if (result != BOX_OK)
 		return result;
 	whole = send_content(b, source, arg, &gone);
 	/* What is not whole is refused by its size. */

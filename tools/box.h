@@ -10,7 +10,7 @@
 struct box_link {
 	const struct malle *m;
 	int fd;
-	size_t waiting;		/* written, not yet durable */
+	size_t waiting;		/* written or met, not yet durable for sure */
 	char reason[256];	/* of the last failure */
 	unsigned char space[IPC_MAX];
 };

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """malle-mailbox: slow askers, mailboxes that change, what crashes have left."""
 import os
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
-from boxworker import (CONTENTS, DONE, FAILED, HEADERS, MAY_READ, MESSAGE,
-                       Box, Domain)
+from boxworker import (CONTENTS, DONE, EXISTS, FAILED, HEADERS, MAY_READ,
+                       MAY_WRITE, MESSAGE, NO_ROOM, OK, Box, Domain)
 from malle import eq, ok, until
 
 MANY = 1500             # more than a socket holds
@@ -71,7 +73,88 @@ def test_unreadable():
     d.close()
 
 
+def test_old_figures():
+    """A maildirsize that nobody has kept up."""
+    d = Domain()
+    sizes = d.put("maildirsize", b"100S,0C\n99 1\n")
+    b = Box(d, MAY_WRITE, quota_bytes=100)
+    eq(b.write("", "1.x"), NO_ROOM, "a quota that is full by fresh figures")
+    b.close()
+    os.utime(sizes, (1, 1))
+    b = Box(d, MAY_WRITE, quota_bytes=100)
+    eq((b.write("", "1.x"), b.sync()), (OK, OK),
+       "by old ones it is counted anew")
+    eq(b.close(), (0, ""), "ends")
+    d.close()
+
+
+def test_half_a_folder():
+    """A crash came while the folder was made; or somebody else made it."""
+    d = Domain()
+    d.folder(".A", parts=())
+    d.folder(".B", parts=("tmp", "new"))
+    d.folder(".C", parts=("tmp", "new"))
+    os.symlink("../new", os.path.join(d.maildir, ".C", "cur"))
+    b = Box(d, MAY_WRITE)
+    for folder in (".A", ".B"):
+        eq((b.write(folder, "1%s.x" % folder), b.sync()), (OK, OK),
+           "what is missing of a folder is made: " + folder)
+        eq(len(d.files(folder + "/cur")), 1, "and the message is there")
+    eq(b.write(".C", "1.c"), FAILED, "a link is not taken for a folder")
+    eq((d.files("new"), d.files(".C/tmp")), ([], []), "nor followed")
+    b.close()
+    d.close()
+
+
+def test_cut_short():
+    """The asker goes before what he has written was made durable."""
+    d = Domain()
+    b = Box(d, MAY_WRITE)
+    eq((b.write(".A", "1.x"), b.write("", "2.x")), (OK, OK), "two are written")
+    b.close()
+    eq((d.files("tmp"), d.files(".A/tmp"), d.files("cur"), d.files(".A/cur")),
+       ([], [], [], []), "nothing of them is left")
+    d.close()
+
+
+def traced(domain, *inject):
+    """A box whose calls are in the file; None without strace."""
+    log = os.path.join(domain.path, "trace")
+    domain.own(domain.path)
+    return log, Box(domain, MAY_WRITE, command=[
+        "strace", "-f", "-o", log, "-e",
+        "trace=fsync,syncfs,renameat2,sendmsg", *inject])
+
+
+def test_durable():
+    d = Domain()
+    log, b = traced(d, "-e", "inject=syncfs:error=EIO:when=2")
+    eq((b.write("", "1.x"), b.sync()), (OK, FAILED),
+       "names that cannot be made durable")
+    eq(d.files("cur") + d.files("tmp"), [], "are taken back")
+    eq((b.write("", "1.x"), b.sync()), (OK, OK), "and may be written again")
+    b.close()
+    log, b = traced(d)
+    b.write("", "2.x")
+    b.sync()
+    with open(log) as f:
+        before = f.read().count("syncfs(")
+    eq((b.write("", "1.x"), b.sync()), (EXISTS, OK), "what is there already")
+    b.close()
+    with open(log) as f:
+        ok(f.read().count("syncfs(") > before,
+           "is made durable: who wrote it may have died before that")
+    d.close()
+
+
 test_slow_asker()
 test_unreadable()
 test_changes()
+test_old_figures()
+test_half_a_folder()
+test_cut_short()
+if not malle.SANITIZED and shutil.which("strace") and subprocess.run(
+        ["strace", "-f", "-o", "/dev/null", "true"],
+        stderr=subprocess.DEVNULL).returncode == 0:
+    test_durable()
 malle.done()
