@@ -105,6 +105,8 @@ class Root:
     def close(self):
         if self.process:
             # The first process of the namespace: all others go with it.
+            malle.until(lambda: self.process.poll() is not None or
+                        malle.children(self.process.pid))
             for pid in malle.children(self.process.pid):
                 os.kill(pid, signal.SIGKILL)
             self.process.wait(malle.PATIENCE)
@@ -196,7 +198,7 @@ def usable():
 
 def answers(ip, port):
     try:
-        with smtplib.SMTP(ip, port, timeout=5):
+        with smtplib.SMTP(ip, port, timeout=malle.PATIENCE):
             return True
     except (OSError, smtplib.SMTPException):
         return False

@@ -19,8 +19,9 @@ PIECE = b"x" * 65536
 
 
 def peak_of(parent):
-    """VmHWM of its youngest child, in KiB, and its limit of address space."""
-    pid = max(malle.children(parent))
+    """VmHWM of its only child, in KiB, and its limit of address space."""
+    malle.until(lambda: len(malle.children(parent)) == 1)
+    pid, = malle.children(parent)
     with open("/proc/%d/limits" % pid) as f:
         row = next(l for l in f if l.startswith("Max address space"))
     return int(malle.status_of(pid)["VmHWM"].split()[0]), row.split()[3:5]

@@ -219,7 +219,7 @@ def test_local(s):
            [b"malle-local", b"new.test", b"mail.exemple.test"],
            "and told its domain and our name")
     ok(until(lambda: malle.status_of(pid)["Seccomp"] == "2" or
-             malle.SANITIZED, 5), "it confines itself")
+             malle.SANITIZED), "it confines itself")
     st = malle.status_of(pid)
     eq(st["Uid"].split(), [str(UID)] * 4, "with the owner's uid")
     eq(st["CapEff"], "0" * 16, "without capabilities")
@@ -322,6 +322,28 @@ def test_stop(s):
        "no call was outside of its role")
 
 
+def is_asleep(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rsplit(")", 1)[1].split()[0] == "S"
+
+
+def test_closed(s):
+    """One that was taken over may close its pair for all who come after it;
+    and whoever holds the other ends may be killed."""
+    s.auth.shutdown(socket.SHUT_RDWR)
+    ok(until(lambda: "from=auth reason=closed" in s.log()),
+       "a pair that is closed is told of")
+    queue = s.ask_local(local())
+    ok(until(lambda: len(malle.children(s.process.pid)) == 1),
+       "the others are served")
+    queue.close()
+    ok(until(lambda: not malle.children(s.process.pid) and
+             is_asleep(s.process.pid)), "and it costs nothing")
+    for pair in (s.auth, s.queue, s.registry):
+        pair.close()
+    eq(s.process.wait(malle.PATIENCE), 0, "without anybody it ends")
+
+
 def main():
     s = Spawn()
     try:
@@ -332,6 +354,9 @@ def main():
         test_limits(s)
         test_confined(s)
         test_stop(s)
+        s.close()
+        s = Spawn()
+        test_closed(s)
     except BaseException:
         malle.note(s.log()[-1500:])
         raise
