@@ -244,13 +244,14 @@ name_of(const struct spawn *s, int fd)
 	return fd == s->queue ? "queue" : fd == s->auth ? "auth" : "registry";
 }
 
-/* One request from a pair. */
-static void
+/* One request from a pair. False when nothing was there. */
+static bool
 take(const struct spawn *s, struct children *c, int fd)
 {
 	static unsigned char space[IPC_MAX];
 	struct ipc_msg m = { .nfds = 0 };
 	int r = ipc_recv(fd, space, &m);
+	bool is_there = r != 0;
 	size_t used = sizeof(space);
 
 	if (r == 1) {
@@ -267,6 +268,21 @@ take(const struct spawn *s, struct children *c, int fd)
 		    name_of(s, fd), LOGS(strerror(errno)));
 	/* Not more: each page touched here is copied for the next child. */
 	explicit_bzero(space, used);
+	return is_there;
+}
+
+/* A request; or the end of a pair, at which nobody looks again. malle-start
+ * holds both ends of it: one who was taken over has shut it down, or there is
+ * no malle-start any more. */
+static void
+look(const struct spawn *s, struct children *c, struct pollfd *p)
+{
+	if (((p->revents & POLLIN) != 0 && take(s, c, p->fd)) ||
+	    (p->revents & POLLRDHUP) == 0)
+		return;
+	log_error(NULL, "bad-request", "from=%s reason=closed",
+	    name_of(s, p->fd));
+	p->fd = -1;
 }
 
 /* SIGTERM: what has begun is finished by the children, who are told. */
@@ -281,18 +297,19 @@ stop(struct children *c)
 		poll(NULL, 0, 20);
 }
 
-/* Returns when told to end. */
+/* Returns when told to end, or when there is nobody to serve. */
 static void
 serve(const struct spawn *s, int sigfd)
 {
 	static struct children c;
 	struct signalfd_siginfo info;
 	struct pollfd p[4] = {
-		{ sigfd, POLLIN, 0 }, { s->queue, POLLIN, 0 },
-		{ s->auth, POLLIN, 0 }, { s->registry, POLLIN, 0 }
+		{ sigfd, POLLIN, 0 }, { s->queue, POLLIN | POLLRDHUP, 0 },
+		{ s->auth, POLLIN | POLLRDHUP, 0 },
+		{ s->registry, POLLIN | POLLRDHUP, 0 }
 	};
 
-	for (;;) {
+	while (p[1].fd != -1 || p[2].fd != -1 || p[3].fd != -1) {
 		if (poll(p, 4, -1) == -1)
 			continue;
 		while (p[0].revents != 0 &&
@@ -306,10 +323,8 @@ serve(const struct spawn *s, int sigfd)
 				return;
 		}
 		reap(&c);
-		for (int i = 1; i < 4; i++) {
-			if (p[i].revents & POLLIN)
-				take(s, &c, p[i].fd);
-		}
+		for (int i = 1; i < 4; i++)
+			look(s, &c, &p[i]);
 	}
 }
 
