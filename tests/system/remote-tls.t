@@ -412,8 +412,7 @@ def main():
         dns.a("old.exemple.org", "127.0.0.2")
         port = internet.shared_port(["127.0.0.2", "127.0.0.3"])
         with remotelab.Remote(dict(resolver=dns.address, authorities=ca.ca,
-                                   remote_port=port,
-                                   reply_timeout="5s")) as remote:
+                                   remote_port=port)) as remote:
             remote.port = port
             test_lookups(remote, dns)
             dns.authentic.clear()
