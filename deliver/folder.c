@@ -15,7 +15,7 @@
 /* What somebody writes himself, or throws away: mail there would be taken for
  * his own, or be lost. */
 static const char *const own[] = { "Sent", "Drafts", "Trash", "Templates",
-	"Outbox", "Deleted", "Archive" };
+	"Outbox", "Deleted", "Archive", "Archives", "Brouillons", "Corbeille" };
 
 /* Letters, digits, "-", "_"; dots between them part the levels. */
 static bool

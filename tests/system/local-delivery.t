@@ -95,7 +95,8 @@ def test_folders():
     w = Worker()
     w.deliver(Job(1, b"x\n"))
     for name in (".Clients", ".Clients.Dupont", ".Sent", ".both", ".Both",
-                 ".a-b_c1"):
+                 ".a-b_c1", ".Archives", ".Archives.2026", ".Brouillons",
+                 ".Corbeille"):
         folder(w, name)
     os.makedirs(w.folder + "/bob/Maildir/.half/cur")
     os.symlink("..", w.folder + "/bob/Maildir/.link")
@@ -106,7 +107,8 @@ def test_folders():
         ("both", ".both"), ("BOTH", ""), ("unknown", ""), ("Sent", ""),
         ("sent", ""), ("Clients.", ""), (".Clients", ""), ("half", ""),
         ("link", ""), ("Clients..Dupont", ""), ("..", ""), ("../x", ""),
-        ("Clients/new", ""), ("x" * 64, ""), ("é", ""),
+        ("Clients/new", ""), ("x" * 64, ""), ("é", ""), ("Archives", ""),
+        ("archives.2026", ""), ("Brouillons", ""), ("corbeille", ""),
     )
     for detail, want in rows:
         before = count(w, want)
@@ -115,8 +117,9 @@ def test_folders():
            "+%s goes to %s" % (detail, want or "the inbox"))
     eq(sorted(n for n in os.listdir(w.folder + "/bob/Maildir")
               if n.startswith(".")),
-       [".Both", ".Clients", ".Clients.Dupont", ".Sent", ".a-b_c1", ".both",
-        ".half", ".link"], "no folder was made")
+       [".Archives", ".Archives.2026", ".Both", ".Brouillons", ".Clients",
+        ".Clients.Dupont", ".Corbeille", ".Sent", ".a-b_c1", ".both", ".half",
+        ".link"], "no folder was made")
     eq(w.files(part="tmp"), [], "nothing is left in tmp")
     # Again, as after a crash: by a worker that is younger than the message.
     i = make_id(BEFORE)
