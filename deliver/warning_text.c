@@ -22,7 +22,8 @@
 static const struct words {
 	const char *subject;
 	const char *bytes;			/* account, used, max, percent */
-	const char *messages;			/* account, used, max, percent */
+	const char *messages;			/* account, used, "s" or "",
+						 * max, percent */
 	const char *then, *room, *client, *more;
 	const char *once;			/* hostname */
 	const char *units[4];
@@ -30,7 +31,7 @@ static const struct words {
 } french = {
 	.subject = "Votre boîte %s est presque pleine",
 	.bytes = "La boîte %s occupe %s sur les %s qui lui sont accordés, soit %u" NB "%%.",
-	.messages = "La boîte %s contient %" PRIu64 " messages sur les %" PRIu64 " qu’elle peut contenir, soit %u" NB "%%.",
+	.messages = "La boîte %s contient %" PRIu64 " message%s sur les %" PRIu64 " qu’elle peut contenir, soit %u" NB "%%.",
 	.then = "Ce qui va se passer" NB ": quand elle sera pleine, les nouveaux messages seront refusés, et leurs expéditeurs en seront avertis. Rien de ce qu’elle contient n’est perdu.",
 	.room = "Comment faire de la place" NB ": supprimez les messages dont vous n’avez plus besoin, d’abord ceux qui ont de grosses pièces jointes, dans tous les dossiers, puis videz la corbeille.",
 	.client = "Si vous relevez votre courrier par POP3, les messages que vous supprimez sur votre ordinateur restent peut-être sur le serveur" NB ": dans les réglages du compte, n’y laissez pas de copie, ou pour quelques jours seulement.",
@@ -41,7 +42,7 @@ static const struct words {
 }, english = {
 	.subject = "Your mailbox %s is almost full",
 	.bytes = "The mailbox %s holds %s of the %s that it may hold: %u%%.",
-	.messages = "The mailbox %s has %" PRIu64 " messages of the %" PRIu64 " that it may have: %u%%.",
+	.messages = "The mailbox %s has %" PRIu64 " message%s of the %" PRIu64 " that it may have: %u%%.",
 	.then = "What will happen: when it is full, new messages will be refused, and their senders will be told. Nothing of what it holds is lost.",
 	.room = "How to make room: delete the messages that you no longer need, those with large attachments first, in all folders, then empty the trash.",
 	.client = "If you fetch your mail by POP3, messages that you delete on your computer may stay on the server: in the settings of the account, leave no copy there, or for a few days only.",
@@ -60,7 +61,8 @@ size_text(const struct words *w, uint64_t bytes, char out[SIZE_TEXT])
 	size_t unit = 0;
 	char *point;
 
-	for (; v >= 1024 && unit < 3; unit++)
+	/* 1023.95 would be printed as 1024.0. */
+	for (; v >= 1023.95 && unit < 3; unit++)
 		v /= 1024;
 	snprintf(out, SIZE_TEXT, "%.1f" NB "%s", v, w->units[unit]);
 	if ((point = strchr(out, '.')) != NULL)
@@ -91,7 +93,7 @@ put_body(struct str *out, const struct words *w,
 		    percent(n->bytes, n->quota_bytes));
 	if (n->quota_messages != 0)
 		letter_paragraph(out, w->messages, n->address, n->messages,
-		    n->quota_messages,
+		    n->messages == 1 ? "" : "s", n->quota_messages,
 		    percent(n->messages, n->quota_messages));
 	letter_paragraph(out, "%s", w->then);
 	letter_paragraph(out, "%s", w->room);
