@@ -202,12 +202,14 @@ log_outcome(const char *name, uint64_t id, const struct hook_outcome *o)
 	    (intmax_t)o->milliseconds, LOGS(o->output));
 }
 
-/* 0 when every hook has had it, -1 when we are to end before. */
+/* The hooks are those of now: one that was there before the change has it.
+ * 0 when every one has had it, -1 when we are to end before. */
 static int
 run_all(struct hooks *h, const struct change *change)
 {
 	struct hook_outcome o;
 
+	look(h);
 	for (size_t i = 0; i < h->n; i++) {
 		hook_run(&h->run, h->names[i], change, &o);
 		log_outcome(h->names[i], change->id, &o);
