@@ -24,6 +24,8 @@ TOP = tempfile.mkdtemp(prefix="pop3d-login.")
 PUBLIC = os.path.join(TOP, "public")
 START, RESPONSE, CONTINUE, OK, NO, TAKEN = 1, 2, 32, 33, 34, 35
 BAD, TEMPORARY, SYNTAX, NO_MECHANISM = range(4)
+# Nobody else's: the kernel bounds the descriptors that are on their way from all processes of a uid (unix(7)).
+UID = 60000 + os.getpid() % 4000
 count = failed = 0
 os.environ.setdefault("MALLE_SANDBOX_DENY", "kill")
 
@@ -185,7 +187,7 @@ def relay(a, b):
 class Daemon:
     def __init__(self, **settings):
         conf = {"hostname": "mail.exemple.test", "base": TOP, "auth_clear_on_loopback": "yes",
-                "user_net": "65534:65534", "sessions_per_host": 40, **settings}
+                "user_net": f"{UID}:{UID}", "sessions_per_host": 40, **settings}
         path = os.path.join(TOP, "malleposte.conf")
         with open(path, "w") as f:
             f.writelines(f"{k} = {v}\n" for k, v in conf.items())
