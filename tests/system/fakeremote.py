@@ -6,8 +6,8 @@
 # SPDX-License-Identifier: ISC
 import os
 import struct
+import threading
 
-from malle import PATIENCE
 from queuelab import Spawner, pb, receive
 from remotelab import CARRIER, R_FOUND, R_READY, R_RESULT
 
@@ -44,12 +44,12 @@ class Remote(Spawner):
         self.policy = policy
         self.silent = self.mute = lambda name: False
         self.asked = []		# the domains that were asked for
+        self.lock = threading.Lock()
         self.carriers = self.hanging = 0
         self.start()
 
     def child(self, data, s):
         kind, = struct.unpack("<H", data)
-        s.settimeout(PATIENCE)
         return self.carry if kind == CARRIER else self.resolve, (s,)
 
     def resolve(self, s):
@@ -67,11 +67,13 @@ class Remote(Spawner):
                    struct.pack("<HHH", 1, 10, 25) + pb("mx." + name))
 
     def carry(self, s):
-        self.carriers += 1
-        route, _ = receive(s)
+        with self.lock:
+            self.carriers += 1
         try:
+            route, _ = receive(s)
             if self.mute(route):
-                self.hanging += 1
+                with self.lock:
+                    self.hanging += 1
                 hang(s)
             else:
                 self.policy(s)
@@ -82,7 +84,6 @@ class Remote(Spawner):
 
 def hang(s):
     """Says nothing until the other end is closed."""
-    s.settimeout(None)
     while receive(s)[0]:
         pass
 

@@ -71,7 +71,7 @@ with Lab() as lab:
     eq((n.to, [(r.address, r.status, r.action) for r in n.recipients]),
        ("alice@exemple.test", [("nobody@exemple.test", "5.1.1", 0)]),
        "of the unknown one only")
-    ok(lab.wait(lambda: lab.files() == []), "nothing is left")
+    ok(lab.wait(lab.is_empty), "nothing is left")
 
     c.mail()
     c.rcpt("bob@exemple.test")

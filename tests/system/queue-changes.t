@@ -56,18 +56,26 @@ def test_order(kind):
     """What was written is synced before the answer is sent."""
     with Lab(SETTINGS, start=False) as lab:
         record = lab.base + "/record"
+
+        def ends():
+            """Q_END is 97; workers are given jobs by sendmsg, too."""
+            with open(record) as f:
+                return [m.end() for m in re.finditer(
+                    r'sendmsg\([^\n]*iov_base="a\\0[^\n]*\n', f.read())]
         lab.start(wrap=watched(CALLS, "-o", record),
                   env={"MALLE_SANDBOX_DENY": "errno"})
         c, ids = two_waiting(lab)
         prepare(lab, c, kind)
-        before = len(open(record).read())
+        # What comes after this one's end is the change's.
+        c.control(Q_LIST)
+        n = 2 if kind == Q_RELEASE else 1
+        ok(lab.wait(lambda: len(ends()) == n), "all before is in the record")
         r = c.control(kind)
         eq((r[1], r[2]), (2, OK), NAMES[kind] + ": both")
+        ok(lab.wait(lambda: len(ends()) == n + 1), "and its answer")
         lab.stop()
         with open(record) as f:
-            f.seek(before)
-            text = f.read()
-        # Q_END is 97; workers are given jobs by sendmsg, too.
+            text = f.read()[ends()[n - 1]:]
         text = text[:re.search(r'sendmsg\([^\n]*iov_base="a\\0', text).start()]
         synced = text.find("syncfs(")
         changes = re.findall(r"(?:pwrite64|unlinkat)\(", text[:synced])
@@ -148,9 +156,15 @@ def test_retry_survives():
         c, ids = two_waiting(lab)
         c.control(Q_HOLD, id=ids[1])
         # The attempt is under way at the end.
-        gate = threading.Event()
-        lab.workers.policy = lambda j: gate.wait(malle.PATIENCE) and LATER
+        gate, seen = threading.Event(), []
+
+        def held(job):
+            seen.append(job.id)
+            gate.wait(malle.PATIENCE)
+            return LATER
+        lab.workers.policy = held
         c.control(Q_RETRY, id=ids[0])
+        ok(lab.wait(lambda: seen == [ids[0]]), "it is tried")
         lab.stop(signal.SIGKILL)
         lab.workers.policy = lambda j: LATER
         mark = len(lab.lines())

@@ -184,7 +184,7 @@ if malle.SEPARATE and os.path.exists(malle.BIN + "/malle-spawn"):
                               "postmaster": mailbox()})
         time.sleep(1.5)
         p = subprocess.run([malle.BIN + "/malle-queue-run", "-c", lab.conf,
-                            "--limit", "20"], capture_output=True, text=True)
+                            "--limit", "10m"], capture_output=True, text=True)
         eq((p.returncode, p.stdout),
            (0, "20 delivered, 0 deferred, 10 failed, 0 left\n"),
            "malle-queue-run delivers what is due, with its own helpers")

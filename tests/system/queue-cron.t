@@ -83,10 +83,17 @@ def programs(lab):
 
 
 def take_away(lab, folder):
-    """From now on there is no malle-queued."""
+    """From now on there is no malle-queued, and nobody has a letter of its."""
     os.unlink(folder + "/malle-queued")
     os.symlink("/bin/false", folder + "/malle-queued")
-    lab.m.kill("malle-queued", wait=False)
+    old = lab.m.kill("malle-queued", wait=False)
+    until(lambda: not malle._alive(old) and not carriers(lab))
+
+
+def carriers(lab):
+    """The connections to other servers."""
+    return [p for p in malle.descendants(lab.m.process.pid)
+            if malle._argv0(p) == "malle-carrier"]
 
 
 def listeners(lab):
@@ -122,10 +129,10 @@ def scene(lab, cron):
     take_away(lab, folder)
     good.hooks.clear()
     bad.hooks["RCPT"] = "550 5.1.1 Nobody of this name"
+    listeners(lab)
     out = lab.path("out")
     cron.start("%s/malle-queue-run -c %s --limit 50 >>%s 2>>%s" % (
         malle.BIN, lab.m.conf_path, out, lab.path("err")))
-    listeners(lab)
     ok(until(lambda: good.recipients(), WAIT), "cron: a letter goes out")
     ok(until(lambda: told(lab, "y@dur.test"), WAIT),
        "cron: a refusal comes back to a mailbox here")
