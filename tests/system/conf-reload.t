@@ -18,7 +18,8 @@ BEGINS_ANEW = ("malle-smtpd", "malle-pop3d", "malle-tls", "malle-authd",
 
 
 def pids(m):
-    return {p: m.pid(p) for p in malle.PROGRAMS}
+    found = {malle._argv0(pid): pid for pid in malle.children(m.process.pid)}
+    return {p: found.get(p) for p in malle.PROGRAMS}
 
 
 def wait_started(m):
@@ -34,8 +35,11 @@ def reload(m, **settings):
     m.reload()
     until(lambda: " reload tables=" in m.log()[mark:])
     until(lambda: " reload administrators=" in m.log()[mark:])
-    until(lambda: all(m.pid(p) not in (None, old[p]) for p in BEGINS_ANEW))
-    until(lambda: all(m.pid(p) for p in malle.PROGRAMS))
+
+    def have_begun():
+        new = pids(m)
+        return all(new.values()) and all(new[p] != old[p] for p in BEGINS_ANEW)
+    until(have_begun)
     wait_started(m)
     return old
 

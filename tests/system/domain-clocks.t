@@ -81,7 +81,8 @@ def test_stranger(m, who):
 
 
 def test_trace(m):
-    ident = re.search(r"(\S+) done", m.log()).group(1)
+    m.wait_log(" done ")
+    ident = re.search(r"(\S+) done ", m.log()).group(1)
     said = m.malle("trace", ident).stdout
     ok(re.search(r"^  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d -0200  ", said, re.M),
        "malle trace: by the clock of who asks, with its offset: " + said)

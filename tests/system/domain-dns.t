@@ -348,13 +348,26 @@ def on_terminal(m, *argv):
             break
         out += more
     os.close(parent)
-    return p.wait(60), out.decode().replace("\r\n", "\n")
+    return p.wait(malle.PATIENCE), out.decode().replace("\r\n", "\n")
+
+
+def asked(dns):
+    """The names that were asked for up to now, one asked again too: a question
+    of ours comes behind them."""
+    question = struct.pack("!6H", 1, 0x100, 1, 0, 0, 0) + \
+        internet.wire_name("now.invalid") + struct.pack("!HH", 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(malle.PATIENCE)
+        s.connect(("127.0.0.1", dns.port))
+        s.send(question)
+        s.recv(512)
+    return [name for name, _ in dns.asked if name != "now.invalid"]
 
 
 def adding(m, dns):
-    asked = len(dns.asked)
+    before = asked(dns)
     r = m.malle("domain", "add", "script.test")
-    eq((r.stdout, r.stderr, len(dns.asked) - asked), ("", "", 0),
+    eq((r.stdout, r.stderr, asked(dns)), ("", "", before),
        "a script waits for no DNS")
     r = m.malle("domain", "add", "voulu.test", "--dns")
     ok("voulu.test is not in the DNS" in r.stderr and r.stdout == "" and
@@ -367,14 +380,14 @@ def adding(m, dns):
     status, out = on_terminal(m, "domain", "add", "main.test")
     ok(status == 0 and "malle domain check main.test" in out,
        "0-12 on a terminal it is told") or malle.note(out)
-    asked = len(dns.asked)
+    before = asked(dns)
     status, out = on_terminal(m, "domain", "add", "muet.test", "--no-dns")
-    ok(status == 0 and "domain check" not in out and len(dns.asked) == asked,
+    ok(status == 0 and "domain check" not in out and asked(dns) == before,
        "unless with --no-dns")
     m.malle("domain", "add", "bon.test")
-    asked = len(dns.asked)
+    before = asked(dns)
     r = m.malle("domain", "add", "bon.test", "--dns", check=False)
-    ok(r.returncode == 73 and len(dns.asked) == asked,
+    ok(r.returncode == 73 and asked(dns) == before,
        "nor of a domain that was not added")
 
 
