@@ -14,6 +14,8 @@
 
 #include "tests/unit/tap.h"
 
+#define PATIENCE 60		/* s for a thread that is held up */
+
 static struct buf b;
 static int ours, theirs;
 
@@ -114,6 +116,7 @@ test_endless(void)
 	struct slice line;
 
 	begin(SLICE_EMPTY, false);
+	b.timeout = PATIENCE;
 	if (pthread_create(&t, NULL, write_endless, &theirs) != 0)
 		errx(1, "pthread_create");
 	ok(buf_getline(&b, BUF_IN, &line) != BUF_LINE,
@@ -192,6 +195,7 @@ test_much_output(void)
 	pthread_t t;
 
 	begin(SLICE_EMPTY, false);
+	b.timeout = PATIENCE;
 	if (pthread_create(&t, NULL, read_all, &total) != 0)
 		errx(1, "pthread_create");
 	for (int i = 0; i < 100000; i++)

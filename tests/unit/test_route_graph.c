@@ -6,7 +6,7 @@
  * robots that lead to each other in every way, catch-alls, rules of senders. A
  * model that knows nothing of walks, only which address leads to which and what
  * that comes to in the end, says where mail must go.
- * usage: test_route_graph [SEED [GRAPHS]]; the seed is printed.
+ * usage: test_route_graph [SEED [GRAPHS]]; without one, those of every day.
  */
 
 #include "lib/route.h"
@@ -15,11 +15,11 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "tests/unit/route_graph.h"
 #include "tests/unit/tap.h"
 
+#define SEED 20261122
 #define GRAPHS 2000
 
 /* The model. */
@@ -350,8 +350,8 @@ try_graph(struct graph *g, int dir, uint64_t *letters, uint64_t *good)
 int
 main(int argc, char **argv)
 {
-	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) :
-	    (uint64_t)time(NULL), letters = 0, good = 0;
+	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : SEED;
+	uint64_t letters = 0, good = 0;
 	int graphs = argc > 2 ? (int)strtol(argv[2], NULL, 10) : GRAPHS;
 	int done_graphs = 0;
 	int dir = scratch_open();
