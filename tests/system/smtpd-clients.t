@@ -230,6 +230,8 @@ with malle.Instance({"message_max": "64M"}) as m:
                    (b"z" * 70 + b"\r\n") * 60)
         s.quit()
         m.wait_messages(small, i + 1)
+    # A letter is there a moment before the queue is told how full it is now.
+    malle.until(lambda: rcpt(small)[0] == 452)
     got = rcpt(small)
     ok(got[0] == 452 and got[1].startswith("4.2.2 ") and "full" in got[1],
        "a full one: %s" % (got,))

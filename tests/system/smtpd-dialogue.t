@@ -188,7 +188,7 @@ t.ok(d.logged("connect session= client=127.0.0.1 port=%d tls=no"
               % d.ports["smtp"]), "connect is logged")
 t.ok(d.logged("reject session= stage=rcpt from=a@b.test "
               "to=nobody@exemple.test code=550 text="), "reject is logged")
-t.ok(d.logged("disconnect session= messages=3 reason=messages seconds=0"),
+t.ok(d.logged("disconnect session= messages=3 reason=messages seconds="),
      "disconnect is logged")
 t.ok("crash" not in d.log(), "no session crashed")
 t.eq(d.stop(), 0, "SIGTERM ends the service")

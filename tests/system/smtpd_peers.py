@@ -8,6 +8,7 @@ import array
 import atexit
 import base64
 import os
+import select
 import shutil
 import signal
 import socket
@@ -293,25 +294,41 @@ class Tls(threading.Thread):
         info = b"\1" + pack(client.version()) + pack(client.cipher()[0]) + \
             pack("") + pack(self.exporter) + pack(self.endpoint) + pack("")
         c.sendall(struct.pack("<H", len(info)) + info)
-        t = threading.Thread(target=self.pump, args=(client, c), daemon=True)
-        t.start()
-        self.pump(c, client)
-        t.join()
+        self.relay(client, c)
         client.close()
         c.close()
 
+    @classmethod
+    def relay(cls, client, c):
+        """Both ways in one thread: two must not use one TLS connection."""
+        ways = {client: c, c: client}
+        while ways:
+            for a in select.select(list(ways), [], [])[0]:
+                try:
+                    open_still = cls.pump(a, ways[a])
+                except OSError:
+                    open_still = False
+                if not open_still:
+                    cls.end(ways.pop(a))
+
     @staticmethod
     def pump(a, b):
+        """What a has now goes to b; False at its end."""
+        a.settimeout(0)
         try:
             while True:
                 data = a.recv(16384)
                 if not data:
-                    break
+                    return False
+                b.settimeout(None)
                 b.sendall(data)
-        except OSError:
-            pass
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+
+    @staticmethod
+    def end(s):
         try:
-            b.shutdown(socket.SHUT_WR)
+            s.shutdown(socket.SHUT_WR)
         except OSError:
             pass
 
@@ -339,6 +356,9 @@ class Smtpd:
                     "user_net = %s\n%s" % (self.folder, user, conf))
             if "default_domain" not in conf:
                 f.write("default_domain = exemple.test\n")
+            # A test has one after another, and they may end late.
+            if "sessions_per_host" not in conf:
+                f.write("sessions_per_host = 500\n")
         self.cert = os.path.join(self.folder, "cert.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-keyout",
