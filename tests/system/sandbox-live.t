@@ -17,7 +17,6 @@ import struct
 import subprocess
 import sys
 import tarfile
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -27,7 +26,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.restype = ctypes.c_long
 libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p,
                         ctypes.c_void_p)
-PEEK, POKE, SINGLESTEP, GETREGS, SETREGS, ATTACH, DETACH = 1, 4, 9, 12, 13, 16, 17
+PEEK, POKE, CONT, SINGLESTEP, GETREGS, SETREGS = 1, 4, 7, 9, 12, 13
+ATTACH, DETACH = 16, 17
 # struct user_regs_struct of x86-64
 REGS = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax "
         "rip cs eflags rsp ss fs_base gs_base ds es fs gs").split()
@@ -44,23 +44,33 @@ class Held:
     def __init__(self, pid):
         self.pid = pid
         self.dead = False
+        self.signals = []
 
     def __enter__(self):
-        for _ in range(100):
-            self._call(ATTACH)
-            self._wait()
-            self.saved = self._regs()
-            if self._read(self.saved["rip"] - 2)[:2] == SYSCALL:
-                return self
-            # It is on its way to its waiting.
-            self._call(DETACH)
-            time.sleep(0.05)
-        raise RuntimeError("not in a system call")
+        # It may be on its way to its waiting.
+        if not until(self._is_caught, step=0.05):
+            raise RuntimeError("not in a system call")
+        return self
 
     def __exit__(self, *exc):
         if not self.dead:
             self._set(self.saved)
-            self._call(DETACH)
+            self._let_go()
+
+    def _is_caught(self):
+        self._call(ATTACH)
+        self._wait(signal.SIGSTOP, CONT)
+        self.saved = self._regs()
+        if self._read(self.saved["rip"] - 2)[:2] == SYSCALL:
+            return True
+        self._let_go()
+        return False
+
+    def _let_go(self):
+        self._call(DETACH)
+        for number in self.signals:
+            os.kill(self.pid, number)
+        self.signals = []
 
     def _call(self, request, addr=None, data=None):
         ctypes.set_errno(0)
@@ -69,14 +79,19 @@ class Held:
             raise OSError(ctypes.get_errno(), "ptrace %d" % request)
         return r
 
-    def _wait(self):
-        _, status = os.waitpid(self.pid, 0x40000000)
-        if os.WIFSIGNALED(status):
-            self.dead = True
-            raise Killed(os.WTERMSIG(status))
-        if not os.WIFSTOPPED(status):
-            self.dead = True
-            raise Killed(0)
+    def _wait(self, want, go_on):
+        """Until it stops as it was told to; what else it is sent meanwhile, as
+        by a child that ends, comes when we let it go."""
+        while True:
+            _, status = os.waitpid(self.pid, 0x40000000)
+            if not os.WIFSTOPPED(status):
+                self.dead = True
+                raise Killed(os.WTERMSIG(status) if os.WIFSIGNALED(status)
+                             else 0)
+            if os.WSTOPSIG(status) == want:
+                return
+            self.signals.append(os.WSTOPSIG(status))
+            self._call(go_on)
 
     def _regs(self):
         space = ctypes.create_string_buffer(8 * len(REGS))
@@ -117,7 +132,7 @@ class Held:
                     rip=self.saved["rip"] - 2)
         self._set(regs)
         self._call(SINGLESTEP)
-        self._wait()
+        self._wait(signal.SIGTRAP, SINGLESTEP)
         result = self._regs()["rax"]
         return result - (1 << 64) if result >> 63 else result
 
@@ -153,9 +168,10 @@ def refusals(m, program):
     if program not in SPEAKERS:
         yield "make a UNIX socket", SOCKET, (1, 5, 0)
     yield "signal malle-start", KILL, (m.process.pid, 0)
-    yield "signal another program", KILL, (m.pid("malle-registryd") if program
-                                           != "malle-registryd" else
-                                           m.pid("malle-queued"), 0)
+    another = "malle-registryd" if program != "malle-registryd" else \
+        "malle-queued"
+    yield ("signal another program", KILL,
+           (until(lambda: m.pid(another)), 0))
     if program != "malle-spawn":
         yield "become root", SETUID, (0,)
     yield "map memory to be run", MMAP, (0, 4096, 7, 0x22, -1, 0)
@@ -210,8 +226,12 @@ def test_children(m):
 
     def child(comm):
         for pid in malle.children(m.pid("malle-spawn")):
-            if open("/proc/%d/comm" % pid).read().strip() == comm:
-                return pid
+            try:
+                with open("/proc/%d/comm" % pid) as f:
+                    if f.read().strip() == comm:
+                        return pid
+            except OSError:
+                pass	# another one, which has ended
         return None
     test_child(m, "malle-local", until(lambda: child("malle-local")),
                [("open another domain", "/../autre.test"),
@@ -254,23 +274,24 @@ def member(name, size):
 
 def test_program(m, program, fatal):
     for what, number, args in list(refusals(m, program)):
-        refused(program, what, attempt(m.pid(program), number, args))
-        until(lambda: m.pid(program))
+        refused(program, what, attempt(until(lambda: m.pid(program)), number,
+                                       args))
     what, number, args = fatal
     old, mark = m.pid(program), len(m.log())
     got = attempt(old, number, args)
     ok(got == ("killed", signal.SIGSYS), "%s dies of %s" % (program, what))
     ok(until(lambda: "sandbox-violation program=" + program in m.log()[mark:]),
        "and malle-start says so")
-    ok(until(lambda: m.pid(program) not in (None, old) and
-             program in m.log()[mark:] and
-             " ready landlock" in m.log()[mark:]), "and starts another")
+    ok(until(lambda: m.pid(program) not in (None, old) and any(
+        " %s[" % program in line and " ready landlock" in line
+        for line in m.log()[mark:].split("\n"))), "and starts another")
 
 
 def main():
     if not malle.SEPARATE or platform.machine() != "x86_64":
         malle.skip_all("needs root, x86-64, and a build that is not sanitized")
-    with malle.Instance(deny=False) as m:
+    # malle-local stays until it has been tried.
+    with malle.Instance(conf={"worker_idle": "1h"}, deny=False) as m:
         test_children(m)
         for i, program in enumerate(malle.PROGRAMS):
             test_program(m, program, FATAL[i % len(FATAL)])

@@ -37,7 +37,7 @@ def hup(*a):
     if name == "malle-tls":
         if os.fork() == 0:      # a session that outlives its listener
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            time.sleep(60)
+            time.sleep(600)
             os._exit(0)
         os._exit(0)
 def term(*a):
@@ -54,9 +54,9 @@ if os.path.exists(here + "/stubborn-" + name):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 say("begins")
 time.sleep(0.05)
+say("is ready")         # before malle-start knows, who starts others then
 os.write(fds["ready"][0], b"landlock=7 seccomp=yes\n")
 os.close(fds["ready"][0])
-say("is ready")
 while True:
     time.sleep(1)
 '''
@@ -166,6 +166,11 @@ def test_restart(m):
        "--status counts restarts")
 
 
+def are_ready(m, programs, mark):
+    """Waits until each of them has said so since then."""
+    until(lambda: all(p + " is ready" in m.log()[mark:] for p in programs))
+
+
 def test_reload(m):
     pids = {p: m.pid(p) for p in malle.PROGRAMS}
     mark = len(m.log())
@@ -179,6 +184,7 @@ def test_reload(m):
        "malle-spawn too")
     anew = ("malle-tls", "malle-spawn", "malle-authd")
     until(lambda: all(m.pid(p) not in (None, pids[p]) for p in anew))
+    are_ready(m, anew, mark)
     eq({p: m.pid(p) for p in malle.PROGRAMS if p not in anew},
        {p: pids[p] for p in malle.PROGRAMS if p not in anew},
        "the others stay")
@@ -191,6 +197,7 @@ def test_reload(m):
     m.write_conf(smtp="127.0.0.1:%d" % malle.free_ports(1)[0])
     m.reload()
     ok("reload-partial" in m.log()[mark:], "a changed port needs a restart")
+    are_ready(m, anew, mark)
     mark = len(m.log())
     m.write_conf(smtp="no port at all")
     m.reload()
