@@ -337,35 +337,51 @@ out:
 	return r;
 }
 
-/* Puts a new maildirsize in place: quota, then one line with the count. */
+/* Writes it in tmp and renames it. 0, or -1 with errno and nothing left. */
 static int
-sizefile_write(int maildirfd, uint64_t quota_bytes, uint64_t quota_messages,
-    const struct count *c)
+sizefile_put(int maildirfd, int tmp, struct slice text)
 {
-	char text[128], name[64];
+	char name[64];
 	struct timespec now;
-	int fd, n, saved;
+	int fd, saved;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	snprintf(name, sizeof(name), "tmp/" SIZEFILE ".%ld.%lld%09ld",
+	snprintf(name, sizeof(name), SIZEFILE ".%ld.%lld%09ld",
 	    (long)getpid(), (long long)now.tv_sec, now.tv_nsec);
-	n = snprintf(text, sizeof(text), "%lluS,%lluC\n%llu %llu\n",
-	    (unsigned long long)quota_bytes, (unsigned long long)quota_messages,
-	    (unsigned long long)c->bytes, (unsigned long long)c->messages);
-	fd = openat(maildirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
+	fd = openat(tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
 	if (fd == -1)
 		return -1;
-	if (fsx_write_all(fd, text, (size_t)n) == -1 ||
-	    renameat(maildirfd, name, maildirfd, SIZEFILE) == -1) {
+	if (fsx_write_all(fd, text.p, text.len) == -1 ||
+	    renameat(tmp, name, maildirfd, SIZEFILE) == -1) {
 		saved = errno;
 		close(fd);
-		unlinkat(maildirfd, name, 0);
+		unlinkat(tmp, name, 0);
 		errno = saved;
 		return -1;
 	}
 	close(fd);
 	return 0;
+}
+
+/* Puts a new maildirsize in place: quota, then one line with the count. */
+static int
+sizefile_write(int maildirfd, uint64_t quota_bytes, uint64_t quota_messages,
+    const struct count *c)
+{
+	char text[128];
+	int tmp = fsx_open_dir(maildirfd, "tmp"), n, r, saved;
+
+	if (tmp == -1)
+		return -1;
+	n = snprintf(text, sizeof(text), "%lluS,%lluC\n%llu %llu\n",
+	    (unsigned long long)quota_bytes, (unsigned long long)quota_messages,
+	    (unsigned long long)c->bytes, (unsigned long long)c->messages);
+	r = sizefile_put(maildirfd, tmp, slice_make(text, (size_t)n));
+	saved = errno;
+	close(tmp);
+	errno = saved;
+	return r;
 }
 
 int

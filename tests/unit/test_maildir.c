@@ -231,6 +231,15 @@ test_links(void)
 	    strcmp(get("tmp/victim"), "1000S,10C\n7 7\n") == 0 &&
 	    strcmp(get("maildirsize"), "1000S,10C\n30 2\n") == 0,
 	    "a link is not read, but replaced");
+	unlinkat(box, "maildirsize", 0);
+	if (renameat(box, "tmp", box, "aside") == -1 ||
+	    symlinkat("aside", box, "tmp") == -1)
+		exit(1);
+	ok(maildir_recount(box, 1000, 10, &u) == 0 && u.bytes == 30 &&
+	    strcmp(get("maildirsize"), "(none)") == 0,
+	    "nothing is written through a link in place of tmp");
+	unlinkat(box, "tmp", 0);
+	(void)!renameat(box, "aside", box, "tmp");
 }
 
 /* As on a full disk. */
