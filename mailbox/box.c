@@ -105,15 +105,19 @@ box_open_folder(struct box *b, const char *folder, bool make)
 	return maildir_open(b->maildir, folder, make);
 }
 
-int
-box_walk_folder(struct box *b, const char *folder, box_each_file *each,
-    void *arg)
+/* The same, after telling of the folder. */
+static int
+walk_told(struct box *b, const char *name, box_each_file *each,
+    box_each_folder *folder, void *arg)
 {
-	int fd = box_open_folder(b, folder, false), r, saved;
+	int fd = box_open_folder(b, name, false), r = 0, saved;
 
 	if (fd == -1)
 		return is_absent(errno) ? 0 : -1;
-	r = walk_folder(b, fd, folder, each, arg);
+	if (folder != NULL)
+		r = folder(arg, name);
+	if (r == 0)
+		r = walk_folder(b, fd, name, each, arg);
 	saved = errno;
 	close(fd);
 	errno = saved;
@@ -121,8 +125,15 @@ box_walk_folder(struct box *b, const char *folder, box_each_file *each,
 }
 
 int
-box_walk(struct box *b, box_each_file *each,
-    int (*folder)(void *arg, const char *name), void *arg)
+box_walk_folder(struct box *b, const char *folder, box_each_file *each,
+    void *arg)
+{
+	return walk_told(b, folder, each, NULL, arg);
+}
+
+int
+box_walk(struct box *b, box_each_file *each, box_each_folder *folder,
+    void *arg)
 {
 	struct dirent *e;
 	size_t n = 0;
@@ -132,8 +143,7 @@ box_walk(struct box *b, box_each_file *each,
 	b->stamp = 0;
 	if (b->maildir == -1)
 		return 0;
-	if ((folder != NULL && (r = folder(arg, "")) != 0) ||
-	    (r = box_walk_folder(b, "", each, arg)) != 0)
+	if ((r = walk_told(b, "", each, folder, arg)) != 0)
 		return r;
 	if ((d = fsx_open_list(b->maildir, ".")) == NULL)
 		return -1;
@@ -142,8 +152,7 @@ box_walk(struct box *b, box_each_file *each,
 			continue;
 		if (++n > BOX_FOLDERS_MAX)
 			break;
-		if (folder == NULL || (r = folder(arg, e->d_name)) == 0)
-			r = box_walk_folder(b, e->d_name, each, arg);
+		r = walk_told(b, e->d_name, each, folder, arg);
 	}
 	if (r == 0 && errno != 0)
 		r = -1;

@@ -53,12 +53,12 @@ struct box_file {
 };
 /* 0: go on, 1: stop, -1 with errno. */
 typedef int box_each_file(void *arg, const struct box_file *f);
+typedef int box_each_folder(void *arg, const char *name);
 
 /* Calls each for every message of every folder. What ended it: 0, 1 or -1.
  * folder: called before the messages of each one, or NULL. */
-int box_walk(struct box *b, box_each_file *each,
-    int (*folder)(void *arg, const char *name), void *arg)
-    __attribute__((warn_unused_result));
+int box_walk(struct box *b, box_each_file *each, box_each_folder *folder,
+    void *arg) __attribute__((warn_unused_result));
 /* The same for one folder, "" or ".Name"; a missing one has no messages. */
 int box_walk_folder(struct box *b, const char *folder, box_each_file *each,
     void *arg) __attribute__((warn_unused_result));

@@ -7,8 +7,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
-from boxworker import (CONTENTS, DONE, EXISTS, FAILED, HEADERS, MAY_READ,
-                       MAY_WRITE, MESSAGE, NO_ROOM, OK, Box, Domain)
+from boxworker import (CONTENTS, DONE, EXISTS, FAILED, HEADERS,
+                       MAY_MEASURE, MAY_READ, MAY_WRITE, MEASURE, MESSAGE,
+                       NO_ROOM, OK, Box, Domain)
 from malle import eq, ok, until
 
 MANY = 1500             # more than a socket holds
@@ -70,6 +71,20 @@ def test_unreadable():
        (DONE, FAILED, "Permission denied"), "a backup is told why it fails")
     status, log = b.close()
     ok(status == 0 and "Permission denied" in log, "and so is the log")
+    d.close()
+
+
+def test_no_folder():
+    """What begins with a dot and is no folder."""
+    d = Domain()
+    d.folder(".A")
+    d.put(".quotawarn.new")
+    os.symlink("/", os.path.join(d.maildir, ".link"))
+    b = Box(d, MAY_MEASURE)
+    b.send(MEASURE)
+    eq(sorted(r.bytes() for _, r in b.rows()), ["", ".A"],
+       "is not told to be one")
+    b.close()
     d.close()
 
 
@@ -150,6 +165,7 @@ def test_durable():
 test_slow_asker()
 test_unreadable()
 test_changes()
+test_no_folder()
 test_old_figures()
 test_half_a_folder()
 test_cut_short()
