@@ -129,8 +129,9 @@ find_place(struct mailboxes *m, const char *name)
 	return oldest;
 }
 
-/* True when the account's new is the one that is open: the account may have
- * been deleted, put aside, or made again since. */
+/* True when the account's new is the one that is open, and tmp is still a
+ * folder: the account may have been deleted, put aside, or made again since, and
+ * somebody may have tidied up. */
 static bool
 is_current(const struct mailboxes *m, const struct mailbox *b)
 {
@@ -139,7 +140,8 @@ is_current(const struct mailboxes *m, const struct mailbox *b)
 
 	snprintf(path, sizeof(path), "%s/Maildir/new", b->name);
 	return fstatat(m->mailfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_dev == b->dev && st.st_ino == b->ino;
+	    st.st_dev == b->dev && st.st_ino == b->ino &&
+	    fstat(b->tmp, &st) == 0 && st.st_nlink > 0;
 }
 
 /* Puts an account's Maildir into a free place. */

@@ -326,6 +326,16 @@ def test_links():
     shutil.rmtree(outside)
 
 
+def test_tmp():
+    """Somebody tidies up while the Maildir is open."""
+    w = Worker()
+    w.deliver(Job(1, TEXT))
+    os.rmdir(w.folder + "/bob/Maildir/tmp")
+    r, = w.deliver(Job(2, TEXT))
+    eq((r.result, len(w.files())), (OK, 2), "tmp is made again: " + r.text)
+    eq(w.close(), (0, ""), "ends")
+
+
 def test_clean():
     w = Worker()
     w.deliver(Job(1, TEXT))
@@ -360,6 +370,7 @@ def test_end():
 
 
 for test in (test_one, test_many, test_folders, test_again, test_quota, test_loop,
-             test_hostile_jobs, test_links, test_clean, test_end):
+             test_hostile_jobs, test_links, test_tmp, test_clean,
+             test_end):
     test()
 malle.done()
