@@ -11,6 +11,7 @@
 
 #define SERVICES 11
 #define SERVICE_FDS_MAX (3 * CONF_LISTEN_MAX + 4)
+#define START_LOCK_FILE "malle-start.lock"
 #define START_PID_FILE "malle-start.pid"
 #define START_STATUS_FILE "malle-start.status"
 
@@ -102,7 +103,8 @@ size_t children_signal(int sig, pid_t group);
 int start_loop(struct start *s);
 
 /* start_state.c: who runs, for others. */
-/* Takes the lock of base. Descriptor; -1 after saying that somebody has it. */
+/* Takes the lock of base, and removes the pid of who had it before. Descriptor;
+ * -1 after saying that somebody has it. */
 int state_lock(int basefd);
 /* Writes our pid, once we have the one that stays. 0 or -1. */
 int state_begin(const struct start *s);

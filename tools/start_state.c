@@ -1,4 +1,4 @@
-/* start_state.c - pid file, status for others, word to systemd. */
+/* start_state.c - lock, pid file, status for others, word to systemd. */
 /* SPDX-License-Identifier: ISC */
 #include "tools/start.h"
 
@@ -27,37 +27,62 @@
 #define STOP_WAIT 60000		/* ms */
 #define PID_WAIT 20		/* tenths of a second */
 
-/* The pid in an open pid file; 0 when there is none. */
+/* The pid in the pid file; 0 when there is none. */
 static pid_t
-read_pid(int fd)
+read_pid(int dirfd, const char *path)
 {
-	char text[32];
-	uint64_t pid;
-	ssize_t n = pread(fd, text, sizeof(text), 0);
+	char *text;
+	size_t len;
+	uint64_t pid = 0;
 
-	if (n <= 0 || num_parse(slice_trim(slice_make(text, (size_t)n)), 2,
-	    INT32_MAX, &pid) == -1)
+	if (fsx_read_file(dirfd, path, 32, &text, &len) == -1)
 		return 0;
+	if (num_parse(slice_trim(slice_make(text, len)), 2, INT32_MAX,
+	    &pid) == -1)
+		pid = 0;
+	free(text);
 	return (pid_t)pid;
 }
 
+/* True when the name still leads to this file: whoever ends removes it. */
+static bool
+is_there(int basefd, int fd)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && fstatat(basefd, START_LOCK_FILE, &b,
+	    AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
+	    a.st_dev == b.st_dev;
+}
+
+/*
+ * A file that nobody else may open: who can read a file can lock it, and would
+ * keep us from starting. What a pid file has left that is read by anybody is no
+ * pid of ours.
+ */
 int
 state_lock(int basefd)
 {
-	int fd = openat(basefd, START_PID_FILE, O_RDWR | O_CREAT | O_NOFOLLOW |
-	    O_CLOEXEC, 0644);
+	int fd;
 
-	if (fd == -1) {
-		warn("%s", START_PID_FILE);
-		return -1;
+	for (;;) {
+		fd = openat(basefd, START_LOCK_FILE, O_RDWR | O_CREAT |
+		    O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1)
+			break;
+		if (is_there(basefd, fd)) {
+			unlinkat(basefd, START_PID_FILE, 0);
+			return fd;
+		}
+		close(fd);
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return fd;
-	if (errno == EWOULDBLOCK)
-		warnx("already running, as pid %d", (int)read_pid(fd));
+	if (fd != -1 && errno == EWOULDBLOCK)
+		warnx("already running, as pid %d",
+		    (int)read_pid(basefd, START_PID_FILE));
 	else
-		warn("%s: cannot be locked", START_PID_FILE);
-	close(fd);
+		warn("%s: cannot be locked", START_LOCK_FILE);
+	if (fd != -1)
+		close(fd);
 	return -1;
 }
 
@@ -65,11 +90,9 @@ int
 state_begin(const struct start *s)
 {
 	char pid[16];
-	int len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 
-	if (ftruncate(s->lockfd, 0) == -1)
-		return -1;
-	return fsx_pwrite_all(s->lockfd, pid, (size_t)len, 0);
+	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	return fsx_replace(s->basefd, START_PID_FILE, 0644, slice_of(pid));
 }
 
 static void
@@ -116,6 +139,7 @@ state_remove(const struct start *s)
 		unlinkat(s->basefd, sockets[i], 0);
 	unlinkat(s->basefd, START_STATUS_FILE, 0);
 	unlinkat(s->basefd, START_PID_FILE, 0);
+	unlinkat(s->basefd, START_LOCK_FILE, 0);
 }
 
 void
@@ -141,24 +165,31 @@ state_notify(const char *text)
 	close(fd);
 }
 
-/* The pid file, and the pid of who holds its lock; *pid 0: nobody runs. */
+/* The lock file, and the pid of who has locked it; *pid 0: nobody runs. Who may
+ * not look at the lock has to believe the pid file. */
 static int
 open_running(const struct conf *c, pid_t *pid)
 {
-	char path[2048];
+	char lock[2048], path[2048];
 	int fd;
 
 	*pid = 0;
-	if (conf_path(c, START_PID_FILE, path, sizeof(path)) == -1 ||
-	    (fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+	if (conf_path(c, START_LOCK_FILE, lock, sizeof(lock)) == -1 ||
+	    conf_path(c, START_PID_FILE, path, sizeof(path)) == -1)
 		return -1;
+	fd = open(lock, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1) {
+		if (errno == EACCES)
+			*pid = read_pid(AT_FDCWD, path);
+		return -1;
+	}
 	/* One that has just taken the lock writes its pid a moment later. */
 	for (int i = 0; i < PID_WAIT && *pid == 0; i++) {
 		if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
 			flock(fd, LOCK_UN);
 			break;
 		}
-		if ((*pid = read_pid(fd)) == 0)
+		if ((*pid = read_pid(AT_FDCWD, path)) == 0)
 			usleep(100000);
 	}
 	return fd;
@@ -237,6 +268,23 @@ state_show(const struct conf *c)
 	return all ? EX_OK : EXIT_FAILURE;
 }
 
+/* Signals the process; never one that only a file tells of. Its descriptor, or
+ * -1 after saying why. */
+static int
+tell(int lock, pid_t pid, int sig)
+{
+	int fd = lock != -1 ? pidfd_open(pid, 0) : -1;
+
+	if (fd != -1 && pidfd_send_signal(fd, sig, NULL, 0) == 0)
+		return fd;
+	if (lock == -1)
+		errno = EACCES;
+	warn("pid %d", (int)pid);
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
+
 int
 state_stop(const struct conf *c)
 {
@@ -250,37 +298,32 @@ state_stop(const struct conf *c)
 		printf("malle-start does not run for %s\n", c->base);
 		return EX_OK;
 	}
-	process.fd = pidfd_open(pid, 0);
-	if (process.fd == -1 ||
-	    pidfd_send_signal(process.fd, SIGTERM, NULL, 0) == -1) {
-		warn("pid %d", (int)pid);
-		r = EX_NOPERM;
-	} else if (poll(&process, 1, STOP_WAIT) != 1) {
+	if ((process.fd = tell(fd, pid, SIGTERM)) == -1)
+		return EX_NOPERM;
+	if (poll(&process, 1, STOP_WAIT) != 1) {
 		/* The process and not its lock, which goes before its ports. */
 		warnx("pid %d has not ended after a minute; see the log",
 		    (int)pid);
 		r = EX_TEMPFAIL;
 	}
-	if (process.fd != -1)
-		close(process.fd);
+	close(process.fd);
 	return r;
 }
 
 int
 state_reload(const struct conf *c)
 {
+	int fd, process;
 	pid_t pid;
-	int fd = open_running(c, &pid);
 
-	if (fd != -1)
+	if ((fd = open_running(c, &pid)) != -1)
 		close(fd);
 	if (pid == 0) {
 		warnx("does not run for %s", c->base);
 		return NOT_RUNNING;
 	}
-	if (kill(pid, SIGHUP) == -1) {
-		warn("pid %d", (int)pid);
+	if ((process = tell(fd, pid, SIGHUP)) == -1)
 		return EX_NOPERM;
-	}
+	close(process);
 	return EX_OK;
 }

@@ -2,10 +2,11 @@
 """start-faults.t - malle-start where something is wrong around it.
 
 The real programs: settings that nobody can begin anew with, a caller that
-ignores the end of children.
+ignores the end of children, somebody else on the machine who locks what he can.
 """
 # SPDX-License-Identifier: ISC
 
+import fcntl
 import os
 import signal
 import sys
@@ -50,8 +51,59 @@ def test_ignored(m):
     eq(m.stop(), 0, "and it can be stopped")
 
 
+def lock_as(uid, files):
+    """Descriptors of those that this uid may read, locked."""
+    held = []
+    os.seteuid(uid)
+    try:
+        for name in files:
+            try:
+                held.append(os.open(name, os.O_RDONLY))
+            except PermissionError:
+                continue
+            fcntl.flock(held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.seteuid(0)
+    return held
+
+
+def test_locked(m):
+    """Whoever may read a file may lock it."""
+    m.start()
+    files = [m.base + "/" + n for n in os.listdir(m.base)
+             if n.startswith("malle-start")]
+    m.process.kill()
+    m.process.wait()
+    ok(until(lambda: not any(m.pid(p) for p in malle.PROGRAMS)),
+       "malle-start was killed")
+    held = lock_as(65534, files)
+    ok(held, "somebody else locks what he may read")
+    m.process = None
+    m.start()
+    ok(m.pid("malle-smtpd"), "and it can be started all the same")
+    for fd in held:
+        os.close(fd)
+    r = m.run("malle-start", "--status", check=False, user=65534, group=65534,
+              extra_groups=[])
+    ok("pid=%d" % m.process.pid in r.stdout and r.returncode == 0,
+       "he sees that it runs")
+    r = m.run("malle-start", "--stop", check=False, user=65534, group=65534,
+              extra_groups=[])
+    ok(r.returncode not in (0, 3) and m.process.poll() is None,
+       "and cannot stop it")
+    eq(m.run("malle-start", "--stop", check=False).returncode, 0,
+       "who may can")
+    eq(m.process.wait(malle.PATIENCE), 0, "it has ended")
+    m.process = None
+    r = m.run("malle-start", "--status", check=False, user=65534, group=65534,
+              extra_groups=[])
+    eq(r.returncode, 3, "which he sees, too")
+
+
 with Instance() as m:
     test_reload(m)
     m.stop()
     test_ignored(m)
+    if malle.SEPARATE:
+        test_locked(m)
 done()
