@@ -88,7 +88,11 @@ static int
 confine(const struct conf *conf)
 {
 	struct proc_limits limits = {
-		.memory = MEMORY_MAX, .files = FILES_MAX,
+		.memory = MEMORY_MAX,
+		/* The kernel takes it for the descriptors on their way from
+		 * all processes of the uid, too (unix(7)): a client of each
+		 * session, of malle-smtpd as well. */
+		.files = FILES_MAX + 2 * conf->sessions_max,
 		.file_size = PROC_NO_FILES,
 		/* of the uid, which malle-smtpd has too */
 		.processes = 3 * conf->sessions_max + 64

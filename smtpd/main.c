@@ -23,7 +23,7 @@
  * Trusts: the configuration, and malle-start for the listening sockets.
  * Order: everything that lies outside of public/ is read first; the tables,
  * which a lesser uid owns, are opened only after root has been given up.
- * Limits: MEMORY_MAX of address space a process; files as in FILES.
+ * Limits: MEMORY_MAX of address space a process; FILES, and those on their way.
  */
 
 #define MEMORY_MAX (4ULL << 30)	/* tables of any size are mapped */
@@ -104,8 +104,12 @@ open_tables_folder(const struct conf *conf)
 static void
 confine(const struct conf *conf, int tables_fd)
 {
-	static const struct proc_limits limits = {
-		.memory = MEMORY_MAX, .files = FILES,
+	const struct proc_limits limits = {
+		.memory = MEMORY_MAX,
+		/* The kernel takes it for the descriptors on their way from
+		 * all processes of the uid, too (unix(7)): a client of each
+		 * session, of malle-pop3d as well. */
+		.files = FILES + 2 * conf->sessions_max,
 		.file_size = PROC_NO_FILES
 	};
 	struct sandbox_path paths[] = { { tables_fd, false } };

@@ -7,6 +7,7 @@ malle-authd is asked; nothing said before STLS counts after it; limits; SIGTERM.
 import base64
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -146,9 +147,11 @@ def dialogue(*challenges, then=accept):
 
 
 class Tls:
-    """A stand-in for malle-tls: no TLS, but its side of the agreement."""
+    """A stand-in for malle-tls: no TLS, but its side of the agreement. While go is not set it takes no client."""
 
     def __init__(self):
+        self.come, self.go = [], threading.Event()
+        self.go.set()
         self.path = os.path.join(PUBLIC, "tls.sock")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(self.path)
@@ -162,7 +165,12 @@ class Tls:
             threading.Thread(target=self.one, args=(c,), daemon=True).start()
 
     def one(self, c):
+        select.select([c], [], [])
+        self.come.append(c)
+        self.go.wait(malle.PATIENCE)
         data, fds, _, _ = socket.recv_fds(c, 1, 1)
+        if not fds:
+            return
         client = socket.socket(fileno=fds[0])
         if data != b"\x01" or client.recv(5) != b"HELLO":
             client.close()
@@ -485,6 +493,25 @@ def test_clear_refused():
     ok(d.stop() == 0, "SIGTERM")
 
 
+def test_many_for_tls():
+    """So many descriptors on their way to malle-tls, which is slow, as there may be sessions."""
+    d = Daemon(sessions_max=100, sessions_per_host=100)
+    tls.come.clear()
+    tls.go.clear()
+    some = [Client(d.ports[2], greeting=False) for _ in range(100)]
+    ok(malle.until(lambda: len(tls.come) == 100), "100 clients begin with TLS")
+    tls.go.set()
+    greeted = 0
+    for c in some:
+        try:
+            c.s.sendall(b"HELLO")
+            greeted += c.f.readline().startswith(b"+OK")
+        except OSError:
+            pass
+    ok(greeted == 100, "none is lost before malle-tls has taken it", greeted)
+    ok(d.stop() == 0, "SIGTERM")
+
+
 def test_limits():
     d = Daemon(sessions_per_host=2)
     a, b = Client(d.ports[0]), Client(d.ports[1])
@@ -577,6 +604,7 @@ try:
         "child-died", open(daemon.log.name).read()), "no child has died")
     ok(daemon.stop() == 0 and daemon.said("stopped served=[0-9]+ cut=0"), "SIGTERM")
     test_clear_refused()
+    test_many_for_tls()
     test_limits()
     test_reaping()
     test_hangup()

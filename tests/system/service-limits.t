@@ -52,6 +52,8 @@ try:
         ok(0 < got["memory"][0] <= (256 << 20 if program in SMALL else
                                     4 << 30), program + ": memory")
         ok(got["files"][0] <= 16384, program + ": %d descriptors" % got["files"][0])
+        if program in ("malle-smtpd", "malle-pop3d"):
+            ok(got["files"][0] >= 2 * 500, program + ": those on their way from sessions_max of both are among them")
     # A session makes no process, whatever happens to its filter.
     with m.connect("smtp") as s:
         s.recv(100)
