@@ -18,7 +18,7 @@ import fcntl
 import glob
 import mmap
 import os
-import pwd
+import random
 import shutil
 import signal
 import socket
@@ -43,6 +43,9 @@ PROGRAMS = ("malle-registryd", "malle-spawn", "malle-tls", "malle-authd",
 USERS = ("net", "queue", "auth", "tls", "remote", "bounce", "registry", "hook")
 # Numbers that no Debian machine gives out by itself.
 UID_FIRST = 64200
+# Ports that are nobody's by chance: the kernel gives out those above, as the
+# near end of any connection, and start-up.t takes some in between.
+PORTS_FREE = range(10000, 21000)
 # For how many seconds a test waits for what must come: a slow machine, with
 # others at work on it, is no fault.
 PATIENCE = 60
@@ -68,6 +71,7 @@ def _reachable_bin():
 BIN = _reachable_bin()
 
 _count = _failed = 0
+_marks = []	# of the ports that this test has
 
 
 def ok(condition, text):
@@ -115,16 +119,23 @@ def done():
     sys.exit(1 if _failed else 0)
 
 
-def free_ports(n):
-    """Ports of 127.0.0.1 that nobody has now."""
-    held = []
-    for _ in range(n):
-        s = socket.socket()
-        s.bind(("127.0.0.1", 0))
-        held.append(s)
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
+def free_ports(n, ip="127.0.0.1"):
+    """Ports of ip that nobody has now, and no other test takes before this
+    one has ended: a name in the kernel says that they are taken."""
+    ports = []
+    while len(ports) < n:
+        port = random.choice(PORTS_FREE)
+        mark = socket.socket(socket.AF_UNIX)
+        probe = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
+        try:
+            mark.bind("\0malle-test-port-%d" % port)
+            probe.bind((ip, port))
+        except OSError:
+            continue
+        finally:
+            probe.close()
+        _marks.append(mark)
+        ports.append(port)
     return ports
 
 
@@ -133,14 +144,17 @@ def unpack_debian(package, folder):
     are not installed here. False: it cannot be had."""
     debs = os.path.join(os.environ.get("MALLE_DEBS", "/var/cache/malle-test"),
                         package)
-    if not glob.glob("%s/%s_*.deb" % (debs, package)):
-        os.makedirs(debs + "/partial", exist_ok=True)
-        subprocess.run(
-            ["apt-get", "-q", "-y", "--no-install-recommends", "--reinstall",
-             "--download-only", "-o", "APT::Sandbox::User=root", "-o",
-             "Debug::NoLocking=1", "-o", "Dir::Cache::archives=" + debs + "/",
-             "install", package], capture_output=True, timeout=300,
-            env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
+    os.makedirs(debs + "/partial", exist_ok=True)
+    # Another test may be fetching it: half of it is of no use.
+    with open(debs + "/test-lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not glob.glob("%s/%s_*.deb" % (debs, package)):
+            subprocess.run(
+                ["apt-get", "-qy", "--no-install-recommends", "--reinstall",
+                 "--download-only", "-o", "APT::Sandbox::User=root",
+                 "-o", "Debug::NoLocking=1", "-o", "Dir::Cache::archives=" +
+                 debs + "/", "install", package], capture_output=True,
+                timeout=300)
     there = glob.glob(debs + "/*.deb")
     if not glob.glob("%s/%s_*.deb" % (debs, package)):
         return False
@@ -271,9 +285,11 @@ class Instance:
             "default_domain": "exemple.test",
             "postmaster": "postmaster@exemple.test",
             "hooks": os.path.join(self.dir, "hooks.d"),
-            # A session may ask until a change is seen, however long it takes.
+            # A session may ask until a change is seen, and many one after
+            # another, however long that takes.
             "errors_max": "10000",
             "commands_idle_max": "100000",
+            "sessions_per_host": "500",
         }
         for name in PORTS:
             s[name] = "127.0.0.1:%d" % self.ports[name]
@@ -360,7 +376,7 @@ class Instance:
 
     def kill(self, program, sig=signal.SIGKILL, wait=True):
         """Kills one program; returns when malle-start has another one ready."""
-        old = self.pid(program)
+        old = until(lambda: self.pid(program))
         mark = len(self.log())
         os.kill(old, sig)
         if wait:
@@ -370,10 +386,11 @@ class Instance:
         return old
 
     def reload(self):
-        """SIGHUP; returns when malle-start has passed it on."""
+        """SIGHUP; returns when malle-start has passed it on, or refuses to."""
         mark = len(self.log())
         self.process.send_signal(signal.SIGHUP)
-        until(lambda: " reload " in self.log()[mark:])
+        until(lambda: any(" %s conf=" % word in self.log()[mark:]
+                          for word in ("reload", "reload-failed")))
 
     def close(self):
         """Stops it and removes its folder."""
@@ -495,9 +512,9 @@ class Clock:
         self.passed = 0
         shutil.copy(os.path.join(BIN, name + "-clock"), self.program)
         with open(os.path.join(folder, "clock"), "wb+") as f:
-            f.write(bytes(16))
+            f.write(bytes(24))
             f.flush()
-            self.word = mmap.mmap(f.fileno(), 16)
+            self.word = mmap.mmap(f.fileno(), 24)
 
     def forward(self, seconds):
         self.passed += max(0, int(seconds))
@@ -507,10 +524,14 @@ class Clock:
         """The wall clock is wrong by so much from now on, before or behind."""
         struct.pack_into("=q", self.word, 8, int(seconds))
 
+    def stand(self):
+        """From now on the time of durations passes by forward() alone."""
+        struct.pack_into("=q", self.word, 16, int(time.monotonic()) + 1)
 
-def children(pid):
-    """The pids of the children of a process."""
-    found = []
+
+def _parents():
+    """The parent of each process that is no zombie."""
+    found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
@@ -519,17 +540,22 @@ def children(pid):
                 fields = f.read().rsplit(")", 1)[1].split()
         except (OSError, IndexError):
             continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(name))
+        if fields[0] != "Z":
+            found[int(name)] = int(fields[1])
     return found
+
+
+def children(pid):
+    """The pids of the children of a process."""
+    return [child for child, parent in _parents().items() if parent == pid]
 
 
 def descendants(pid):
     """Children, their children, and so on."""
-    found = []
-    for child in children(pid):
-        found += [child] + descendants(child)
-    return found
+    parents, found = _parents(), [pid]
+    for one in found:
+        found += [c for c, parent in parents.items() if parent == one]
+    return found[1:]
 
 
 def _argv0(pid):
@@ -571,8 +597,3 @@ def status_of(pid):
     with open("/proc/%d/status" % pid) as f:
         return dict((l.split(":", 1)[0], l.split(":", 1)[1].strip())
                     for l in f if ":" in l)
-
-
-def user_name():
-    """The caller's name."""
-    return pwd.getpwuid(os.geteuid()).pw_name

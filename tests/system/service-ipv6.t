@@ -18,15 +18,7 @@ try:
 except OSError as e:
     malle.skip_all("no IPv6 here: %s" % e)
 
-
-def port6():
-    """A port of ::1 that nobody has now."""
-    with socket.socket(socket.AF_INET6) as s:
-        s.bind(("::1", 0))
-        return s.getsockname()[1]
-
-
-PORTS = {name: port6() for name in ("smtp", "submission", "submissions", "pop3", "pop3s")}
+PORTS = dict(zip(malle.PORTS, malle.free_ports(len(malle.PORTS), "::1")))
 
 m = malle.Instance(start=False)
 with m:
