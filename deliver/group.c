@@ -158,6 +158,39 @@ close_files(struct delivery *d)
 	d->to = d->from = -1;
 }
 
+/* True when another worker may have delivered it, before it died. */
+static bool
+may_be_there(const struct group *g, const struct delivery *d)
+{
+	return copy_id_time(d->job.id) <= g->started;
+}
+
+/* True when new or cur of its folder, or of the inbox, has it. */
+static bool
+is_there(const struct group *g, const struct delivery *d)
+{
+	const char *folders[] = { ".", d->folder };
+	size_t n = d->folder[0] != '\0' ? 2 : 1;
+	char unique[COPY_UNIQUE_MAX + 1];
+
+	if (copy_unique(d->job.id, d->job.recipient, g->hostname, unique) == -1)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (mailbox_has(d->mailbox, folders[i], "new", unique) ||
+		    mailbox_has(d->mailbox, folders[i], "cur", unique))
+			return true;
+	return false;
+}
+
+/* Delivered by an earlier attempt. */
+static void
+be_known(struct group *g, struct delivery *d)
+{
+	d->state = DELIVERY_KNOWN;
+	/* Its name may have come from somebody who died before the sync. */
+	d->mailbox->published = g->mailboxes.made = true;
+}
+
 /* From a job to a whole file in tmp. */
 static void
 prepare(struct group *g, struct delivery *d)
@@ -176,10 +209,16 @@ prepare(struct group *g, struct delivery *d)
 		fail(d, errno);
 		return;
 	}
-	if (!reserve(d) || !write_aside(g, d))
-		return;
 	if (d->job.detail[0] != '\0')
 		(void)folder_find(d->mailbox->fd, d->job.detail, d->folder);
+	if (!reserve(d)) {
+		/* It may itself be what has filled the mailbox. */
+		if (may_be_there(g, d) && is_there(g, d))
+			be_known(g, d);
+		return;
+	}
+	if (!write_aside(g, d))
+		return;
 	d->state = DELIVERY_WRITTEN;
 	mailbox_add(d->mailbox, d->size);
 }
@@ -264,7 +303,7 @@ is_read(struct group *g, const struct delivery *d)
 {
 	struct mailbox *b = d->mailbox;
 
-	if (copy_id_time(d->job.id) > g->started)
+	if (!may_be_there(g, d))
 		return false;
 	if (d->folder[0] != '\0')
 		return mailbox_has(b, d->folder, "cur", d->name);
@@ -316,9 +355,7 @@ publish(struct group *g, struct delivery *d)
 	}
 	unlinkat(b->tmp, d->aside, 0);
 	mailbox_subtract(b, d->size);
-	d->state = DELIVERY_KNOWN;
-	/* Its name may have come from somebody who died before the sync. */
-	b->published = g->mailboxes.made = true;
+	be_known(g, d);
 }
 
 /* How many folders have new names. */

@@ -171,6 +171,38 @@ def test_again():
     shutil.rmtree(w.folder)
 
 
+def test_again_and_full():
+    """What filled the mailbox is delivered, whoever did not hear of it."""
+    size = len(HEAD) + 400
+    w = Worker()
+    w.deliver(Job(0, TEXT))
+    folder(w, ".Clients")
+    for name in w.files():
+        os.unlink("%s/bob/Maildir/new/%s" % (w.folder, name))
+    for what, detail, part in (("unread", "", None), ("read", "", "cur"),
+                               ("in a folder", "clients", None)):
+        job = Job(1, b"x" * 399 + b"\n", id=make_id(BEFORE),
+                  quota_bytes=size + 10, detail=detail)
+        r, = w.deliver(job)
+        eq(r.result, OK, "fills the mailbox: " + what)
+        if part:
+            name = w.files()[0]
+            base = w.folder + "/bob/Maildir/"
+            os.rename(base + "new/" + name, base + "cur/" + name + ":2,S")
+        v = Worker(folder=w.folder)
+        r, s = v.deliver(job, Job(2, b"x" * 399 + b"\n", id=make_id(BEFORE),
+                                  quota_bytes=size + 10))
+        eq((r.result, "earlier attempt" in r.text, s.result),
+           (OK, True, TEMPORARY), "is found there by the next worker: " +
+           r.text)
+        v.close()
+        for d in ("new", "cur", ".Clients/new"):
+            for name in w.files(part=d):
+                os.unlink("%s/bob/Maildir/%s/%s" % (w.folder, d, name))
+        os.unlink(w.folder + "/bob/Maildir/maildirsize")
+    eq(w.close(), (0, ""), "ends")
+
+
 def test_quota():
     w = Worker()
     size = len(HEAD) + 400
@@ -369,8 +401,8 @@ def test_end():
     w.close()
 
 
-for test in (test_one, test_many, test_folders, test_again, test_quota, test_loop,
-             test_hostile_jobs, test_links, test_tmp, test_clean,
-             test_end):
+for test in (test_one, test_many, test_folders, test_again,
+             test_again_and_full, test_quota, test_loop, test_hostile_jobs,
+             test_links, test_tmp, test_clean, test_end):
     test()
 malle.done()
