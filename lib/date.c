@@ -20,9 +20,9 @@ rfc5322(const struct tm *tm, long east, char out[DATE_MAX])
 {
 	long offset = east / 60 % 1440;
 
-	snprintf(out, DATE_MAX, "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld",
+	snprintf(out, DATE_MAX, "%s, %d %s %ld %02d:%02d:%02d %c%02ld%02ld",
 	    day_names[tm->tm_wday], tm->tm_mday, month_names[tm->tm_mon],
-	    tm->tm_year + 1900, tm->tm_hour, tm->tm_min, tm->tm_sec,
+	    tm->tm_year + 1900L, tm->tm_hour, tm->tm_min, tm->tm_sec,
 	    offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60);
 	return out;
 }
@@ -78,8 +78,8 @@ date_iso_at(time_t t, int east, char out[DATE_MAX])
 
 	if (!date_shown(t, east, &tm))
 		tm = (struct tm){ .tm_mday = 1, .tm_year = 70 };
-	snprintf(out, DATE_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%c%02ld:%02ld",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	snprintf(out, DATE_MAX, "%04ld-%02d-%02dT%02d:%02d:%02d%c%02ld:%02ld",
+	    tm.tm_year + 1900L, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
 	    tm.tm_min, tm.tm_sec, offset < 0 ? '-' : '+', labs(offset) / 60,
 	    labs(offset) % 60);
 	return out;
@@ -92,8 +92,8 @@ date_iso(time_t t, char out[DATE_MAX])
 
 	if (gmtime_r(&t, &tm) == NULL)
 		tm = (struct tm){ .tm_mday = 1, .tm_year = 70 };
-	snprintf(out, DATE_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	snprintf(out, DATE_MAX, "%04ld-%02d-%02dT%02d:%02d:%02dZ",
+	    tm.tm_year + 1900L, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
 	    tm.tm_min, tm.tm_sec);
 	return out;
 }

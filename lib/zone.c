@@ -12,6 +12,7 @@
 
 #define HOUR 3600
 #define DAY 86400
+#define YEARS (9999 - 1900)	/* what comes later is not looked at */
 #define CHANGE_HOURS 167	/* RFC 9636 3.3.1 */
 
 /* A number of digits, at most max. -1: none, or more. */
@@ -180,7 +181,7 @@ zone_east(const struct zone *z, int64_t at)
 
 	return z->has_summer &&
 	    !__builtin_add_overflow(at, z->standard, &shown) &&
-	    gmtime_r(&shown, &tm) != NULL &&
+	    gmtime_r(&shown, &tm) != NULL && tm.tm_year < YEARS &&
 	    is_summer(z, at, tm.tm_year + 1900) ? z->summer : z->standard;
 }
 

@@ -119,6 +119,23 @@ test_library(void)
 	}
 }
 
+/* The last second of which the C library knows the year. */
+static void
+test_far(void)
+{
+	const time_t last = 67768036191676799;
+	char out[DATE_MAX];
+
+	ok(strcmp(date_iso(last, out), "2147485547-12-31T23:59:59Z") == 0,
+	    "%s", out);
+	ok(strcmp(date_iso_at(last, 0, out), "2147485547-12-31T23:59:59+00:00")
+	    == 0, "%s", out);
+	ok(strstr(date_rfc5322_at(last, 0, out), " Dec 2147485547 ") != NULL,
+	    "%s", out);
+	ok(strcmp(date_iso(last + 1, out), "1970-01-01T00:00:00Z") == 0,
+	    "one more is none");
+}
+
 /* What a notice or a letter has for a moment, by a domain's rule. */
 static void
 test_clock(void)
@@ -138,6 +155,7 @@ test_clock(void)
 		{ "UTC0", 1774746000, 0 },
 		{ PARIS, INT64_MAX, 3600 },
 		{ PARIS, INT64_MIN, 3600 },
+		{ PARIS, 67768036191676799 - 180 * 86400L, 3600 },
 		/* None: as this program's own. */
 		{ "", 1768435200, -10800 },
 		{ "", 1784073600, -7200 },
@@ -190,6 +208,7 @@ main(void)
 {
 	test_rows();
 	test_library();
+	test_far();
 	test_clock();
 	test_database();
 	return done();
