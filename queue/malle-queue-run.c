@@ -263,6 +263,8 @@ one_pass(struct manager *q, const struct options *o)
 	int pairs[HELPERS][2], auth[2], status;
 	pid_t pid;
 
+	/* If the caller ignores it nobody can be waited for. */
+	signal(SIGCHLD, SIG_DFL);
 	for (size_t i = 0; i < HELPERS; i++)
 		if (ipc_pair(pairs[i]) == -1)
 			return EX_OSERR;
