@@ -1,4 +1,4 @@
-/* notice.c - mail from the registry to the owner of a mailbox. */
+/* notice.c - mail from the registry to owners of mailboxes, and the postmaster. */
 /* SPDX-License-Identifier: ISC */
 
 /*
@@ -82,7 +82,8 @@ add(struct registry *r, const struct notice_text *about)
 	struct object d;
 	int found = registry_domain(r, domain, &bytes, &d);
 
-	n.is_french = found == 1 && object_is(&d, "language", "fr");
+	/* A postmaster may be elsewhere. */
+	n.is_french = found != 1 || object_is(&d, "language", "fr");
 	str_free(&bytes);
 	if (found == -1 || local_zone(r, domain, &n.zone) == -1)
 		return -1;
@@ -159,6 +160,24 @@ notice_of_absence(struct registry *r, const struct object *user)
 		.since = (time_t)time_of_text(object_get(user,
 		"vacation-start")) };
 
+	return add(r, &n);
+}
+
+/* Inventory 9-04. */
+int
+notice_of_recovery(struct registry *r, struct slice from)
+{
+	char to[ADDR_TEXT_MAX];
+	struct notice_text n = { .kind = NOTICE_RECOVERY, .to = to,
+		.from = from };
+
+	if (r->conf.postmaster[0] != '\0')
+		snprintf(to, sizeof(to), "%s", r->conf.postmaster);
+	else if (r->conf.default_domain[0] != '\0')
+		snprintf(to, sizeof(to), "postmaster@%s",
+		    r->conf.default_domain);
+	else
+		return 0;
 	return add(r, &n);
 }
 

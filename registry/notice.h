@@ -1,4 +1,4 @@
-/* notice.h - mail from the registry to the owner of a mailbox. */
+/* notice.h - mail from the registry to owners of mailboxes, and the postmaster. */
 #ifndef REGISTRY_NOTICE_H
 #define REGISTRY_NOTICE_H
 /* SPDX-License-Identifier: ISC */
@@ -23,6 +23,11 @@ int notice_of_change(struct registry *r, const struct actor *who,
     __attribute__((warn_unused_result));
 /* In a transaction: this absence has gone on for long. 0 or -1. */
 int notice_of_absence(struct registry *r, const struct object *user)
+    __attribute__((warn_unused_result));
+
+/* In the transaction of a change: admin has got a password by the security code;
+ * the postmaster is told, if there is one. 0 or -1. */
+int notice_of_recovery(struct registry *r, struct slice from)
     __attribute__((warn_unused_result));
 
 /* Outside of transactions, in each turn; answered: n->fd is readable. */

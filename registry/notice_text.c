@@ -32,6 +32,9 @@ static const struct words {
 	const char *away_subject;		/* account */
 	const char *away;			/* account, since */
 	const char *back, *still;		/* account */
+	const char *recovered_subject;		/* hostname */
+	const char *recovered;			/* hostname, when */
+	const char *code, *thief;
 	const char *once;			/* hostname */
 	const char *date;
 } french = {
@@ -51,6 +54,10 @@ static const struct words {
 	.away = "La boîte %s répond depuis le %s que vous êtes absent, et cette absence n’a pas de fin.",
 	.back = "Si vous êtes de retour" NB ": arrêtez la réponse d’absence (malle user set %s vacation=no).",
 	.still = "Si vous êtes encore absent" NB ": il n’y a rien à faire. Donner une date de fin évite de l’oublier (malle user set %s vacation-end=AAAA-MM-JJ). Il n’y aura pas d’autre rappel pour cette absence.",
+	.recovered_subject = "Le mot de passe de l’administrateur de %s a été remplacé",
+	.recovered = "Le mot de passe de l’administrateur (admin) du serveur %s a été remplacé le %s, au moyen du code de sécurité.",
+	.code = "Si c’est bien l’un de vous" NB ": l’ancien mot de passe et ce code ne servent plus. Gardez en lieu sûr le nouveau code, montré à ce moment-là" NB "; s’il ne l’a pas été, demandez-en un (malle manager code).",
+	.thief = "Sinon, quelqu’un a eu ce code et administre le serveur" NB ": donnez à admin un autre mot de passe et un autre code depuis la machine elle-même (malle manager passwd admin, malle manager code), et voyez ce qu’il a changé (malle journal).",
 	.once = "Cet avis a été écrit automatiquement par le serveur de messagerie %s" NB "; il est inutile d’y répondre.",
 	.date = "%d/%m/%Y à %H:%M (UTC%z)",
 }, english = {
@@ -70,6 +77,10 @@ static const struct words {
 	.away = "The mailbox %s has answered since %s that you are away, and this absence has no end.",
 	.back = "If you are back: stop the answer (malle user set %s vacation=no).",
 	.still = "If you are still away: there is nothing to do. With an end it will not be forgotten (malle user set %s vacation-end=YYYY-MM-DD). There will be no other reminder of this absence.",
+	.recovered_subject = "The password of the administrator of %s was replaced",
+	.recovered = "The password of the administrator (admin) of the server %s was replaced on %s, by means of the security code.",
+	.code = "If it was one of you: the old password and this code are of no use any more. Keep the new code, shown at that moment, in a safe place; if none was, ask for one (malle manager code).",
+	.thief = "If not, somebody had this code and administers the server: give admin another password and another code from the machine itself (malle manager passwd admin, malle manager code), and see what was changed (malle journal).",
 	.once = "This notice was written automatically by the mail server %s; there is no use in answering it.",
 	.date = "%Y-%m-%d at %H:%M (UTC%z)",
 };
@@ -142,6 +153,19 @@ put_absence(struct str *out, const struct words *w,
 }
 
 static void
+put_recovery(struct str *out, const struct words *w,
+    const struct notice_text *n)
+{
+	char time[WHEN];
+
+	letter_paragraph(out, w->recovered, n->hostname,
+	    when(n, w, n->now, time));
+	put_where(out, w, n);
+	letter_paragraph(out, "%s", w->code);
+	letter_paragraph(out, "%s", w->thief);
+}
+
+static void
 put_body(struct str *out, const struct words *w, const struct notice_text *n)
 {
 	switch (n->kind) {
@@ -153,6 +177,9 @@ put_body(struct str *out, const struct words *w, const struct notice_text *n)
 		break;
 	case NOTICE_ABSENCE:
 		put_absence(out, w, n);
+		break;
+	case NOTICE_RECOVERY:
+		put_recovery(out, w, n);
 		break;
 	}
 }
@@ -168,9 +195,21 @@ notice_compose(struct str *out, const struct notice_text *n)
 		.date = date_rfc5322_at(n->now, zone_east(&n->zone, n->now),
 		date), .is_french = n->is_french };
 
-	snprintf(subject, sizeof(subject), n->kind == NOTICE_PASSWORD ?
-	    w->changed_subject : n->kind == NOTICE_APP ? w->added_subject :
-	    w->away_subject, n->to);
+	switch (n->kind) {
+	case NOTICE_PASSWORD:
+		snprintf(subject, sizeof(subject), w->changed_subject, n->to);
+		break;
+	case NOTICE_APP:
+		snprintf(subject, sizeof(subject), w->added_subject, n->to);
+		break;
+	case NOTICE_ABSENCE:
+		snprintf(subject, sizeof(subject), w->away_subject, n->to);
+		break;
+	case NOTICE_RECOVERY:
+		snprintf(subject, sizeof(subject), w->recovered_subject,
+		    n->hostname);
+		break;
+	}
 	snprintf(id, sizeof(id), "%s.notice@%s", n->key, n->hostname);
 	letter_greet(&body, n->is_french);
 	put_body(&body, w, n);

@@ -15,7 +15,8 @@
 enum notice_kind {
 	NOTICE_PASSWORD,	/* somebody else has set the password */
 	NOTICE_APP,		/* or has added an application password */
-	NOTICE_ABSENCE		/* an absence without end goes on */
+	NOTICE_ABSENCE,		/* an absence without end goes on */
+	NOTICE_RECOVERY		/* to the postmaster: admin's password, by the code */
 };
 
 struct notice_text {
@@ -28,10 +29,10 @@ struct notice_text {
 	time_t now;
 	time_t since;		/* NOTICE_ABSENCE: its begin */
 	struct slice app;	/* NOTICE_APP: its name */
-	/* Not of NOTICE_ABSENCE: the manager's name, or "" and the uid. */
+	/* Of the first two: the manager's name, or "" and the uid. */
 	const char *manager;
 	uint32_t uid;
-	struct slice from;	/* where they sat; none: not told */
+	struct slice from;	/* not NOTICE_ABSENCE: where they sat; or none */
 };
 
 /* The whole message, ASCII but for addresses that are not, LF line ends. */

@@ -31,6 +31,7 @@ enum right {
 #define OP_LONG 2u	/* objects follow as REG_MORE, then REG_LAST */
 #define OP_HASH 4u	/* a field "password" is judged and hashed before */
 #define OP_LINES 8u	/* OP_LONG, within REGISTRY_LINES_MAX and _BYTES */
+#define OP_CODE 16u	/* current is not the password but the security code */
 /* and GRANTED(...): what the owner must have been granted for it (schema.h) */
 
 #define REQUEST_TEXT 600
@@ -171,7 +172,7 @@ operation_act op_user_add, op_user_list, op_user_show, op_user_set,
 operation_act op_alias_add, op_alias_list, op_alias_show, op_alias_set,
     op_alias_delete;
 operation_act op_object_add, op_object_list, op_object_show, op_object_set,
-    op_object_passwd, op_object_delete;
+    op_object_passwd, op_object_delete, op_manager_code, op_manager_recover;
 operation_act op_dump, op_load, op_journal, op_journal_follow, op_check,
     op_login, op_sending, op_recompile,
     op_schema, op_removed_list, op_undo;

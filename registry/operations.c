@@ -52,6 +52,18 @@ const struct operation operations[] = {
 	  RIGHT_SEE, &kind_manager, OP_WRITE | OP_HASH, op_object_passwd, "name",
 	  { "change a manager's password",
 	    "changer le mot de passe d'un gestionnaire" } },
+	{ "manager.code", ADMINS,
+	  RIGHT_CHANGE, &kind_manager, OP_WRITE | OP_HASH, op_manager_code,
+	  "name",
+	  { "keep another security code, with which admin gets a password",
+	    "garder un autre code de sécurité, qui rend un mot de passe à "
+	    "admin" } },
+	{ "manager.recover", ROLE_ADMIN,
+	  RIGHT_CHANGE, &kind_manager, OP_WRITE | OP_HASH | OP_CODE,
+	  op_manager_recover, "name",
+	  { "give admin a password by the security code, once",
+	    "donner un mot de passe à admin par le code de sécurité, une "
+	    "fois" } },
 	{ "manager.delete", ADMINS,
 	  RIGHT_DELETE, &kind_manager, OP_WRITE, op_object_delete, "name",
 	  { "delete a manager", "supprimer un gestionnaire" } },

@@ -45,20 +45,20 @@ is_open(const struct object *o)
 	    (until.p == NULL || time_of_text(until) >= time(NULL));
 }
 
-/* The hash of o, or one that nothing matches. */
+/* The hash of o that is to be proved, or one that nothing matches. */
 static void
 take_hash(struct request *q, const struct object *o, char *known)
 {
-	struct slice until = object_get(o, "until");
+	struct slice until = object_get(o, "until"), hash;
 
 	q->is_shut = !is_open(o);
 	q->shut_since[0] = '\0';
 	if (q->is_shut && object_is(o, "state", "active"))
 		snprintf(q->shut_since, sizeof(q->shut_since), "%.*s",
 		    SLICE_FMT(until));
-	if (object_get(o, "hash").len == 0 ||
-	    slice_to_cstr(object_get(o, "hash"), known,
-	    PASSWORD_HASH_MAX) == -1)
+	hash = object_get(o, (q->op->flags & OP_CODE) != 0 ? "code" : "hash");
+	if (hash.len == 0 ||
+	    slice_to_cstr(hash, known, PASSWORD_HASH_MAX) == -1)
 		snprintf(known, PASSWORD_HASH_MAX, "*");
 }
 
@@ -342,6 +342,8 @@ word_for(const struct operation *op, unsigned role, char *space)
 
 	if (op->roles & ROLE_ANY)
 		return "yes";
+	if (op->flags & OP_CODE)
+		return "code";
 	if (role == ROLE_MANAGER)
 		return rights[op->right];
 	return role == ROLE_OWNER ? granted_for(op, space) : "yes";

@@ -92,6 +92,9 @@ static const struct attribute manager_attributes[] = {
 	{ "hash", ATTR_SECRET | ATTR_NEEDED, "!", valid_hash,
 	  { "password hash, crypt(3); ! is locked",
 	    "empreinte du mot de passe, crypt(3) ; ! : verrouillé" } },
+	{ "code", ATTR_SECRET | ATTR_CLEAR, NULL, valid_hash,
+	  { "hash of the security code of admin",
+	    "empreinte du code de sécurité de admin" } },
 	{ "created", 0, NULL, valid_time,
 	  { "when it was made", "date de création" } },
 	{ NULL, 0, NULL, NULL, { NULL, NULL } }

@@ -118,6 +118,12 @@ int secret_new(const struct malle *m, bool from_stdin, char *out)
 int secret_random(const char *name, char *out)
     __attribute__((warn_unused_result));
 
+/* A security code: the same with 28 characters, 140 bits. 0, or -1. */
+int secret_code(char *out) __attribute__((warn_unused_result));
+/* A code as somebody has typed it, in at most SECRET_MAX + 1 bytes: capitals,
+ * spaces and missing hyphens are mended. */
+void secret_tidy_code(char *code);
+
 /* The field that says how a password comes; it is not the registry's. */
 #define PASSWORD_HOW "password-from"
 

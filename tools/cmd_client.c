@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "tools/account.h"
+#include "tools/code.h"
 #include "tools/sent.h"
 
 /* clang-format off */
@@ -175,6 +176,12 @@ cmd_manager(struct malle *m, int argc, char **argv)
 		{ "passwd", manager_passwd,
 		  "NAME [--random | --password-stdin | --hash-stdin | --locked]",
 		  "change a password", "changer un mot de passe" },
+		{ "code", manager_code, "[--card]",
+		  "another security code for admin; --card: as a page to print",
+		  "un autre code de sécurité pour admin ; --card : à imprimer" },
+		{ "recover", manager_recover, "",
+		  "admin has lost the password: another one by the security code",
+		  "admin a perdu son mot de passe : un autre par le code de sécurité" },
 		{ "delete", manager_delete, "NAME",
 		  "delete a manager", "supprimer un gestionnaire" },
 		{ NULL, NULL, NULL, NULL, NULL }

@@ -5,7 +5,7 @@ malle_SRC := tools/malle.c tools/cmd_trace.c tools/trace.c tools/trace_tell.c to
 	tools/check_cert.c tools/json.c
 malle_SRC += tools/account.c tools/place.c tools/secret.c tools/cmd_domain.c tools/cmd_user.c tools/cmd_app.c tools/cmd_alias.c \
 	tools/cmd_import.c tools/import_ask.c tools/import_room.c tools/csv.c $(AUTH_PASSWORD_SRC) \
-	tools/cmd_relay.c tools/cmd_client.c tools/cmd_suffix.c tools/cmd_robot.c tools/password.c tools/cmd_dump.c tools/cmd_journal.c
+	tools/cmd_relay.c tools/cmd_client.c tools/code.c tools/cmd_suffix.c tools/cmd_robot.c tools/password.c tools/cmd_dump.c tools/cmd_journal.c
 malle_SRC += tools/cmd_queue.c queue/filter.c
 malle_SRC += tools/welcome.c tools/sheet.c
 malle_SRC += tools/domain_check.c tools/dns_check.c tools/dns_check_spf.c tools/spf.c

@@ -13,6 +13,9 @@
 #include "lib/addr.h"
 #include "tools/account.h"
 
+#define PASSWORD_LETTERS 16
+#define CODE_LETTERS 28
+
 /* One line of fd without its end, byte by byte: nothing behind it is taken.
  * Its length, or -1: too long, nothing there, or failed. */
 static ssize_t
@@ -126,17 +129,18 @@ has_name(const char *secret, const char *name)
 	    strcasestr(secret, local) != NULL;
 }
 
+/* So many characters of five bits, in groups of four. */
 static int
-make_random(char *out)
+make_random(size_t count, char *out)
 {
 	/* 32 letters and digits that nobody mixes up. */
 	static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
-	unsigned char bytes[16];
+	unsigned char bytes[CODE_LETTERS];
 	size_t n = 0;
 
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+	if (getrandom(bytes, count, 0) != (ssize_t)count)
 		return -1;
-	for (size_t i = 0; i < sizeof(bytes); i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && i % 4 == 0)
 			out[n++] = '-';
 		out[n++] = letters[bytes[i] % 32];
@@ -150,8 +154,34 @@ int
 secret_random(const char *name, char *out)
 {
 	do
-		if (make_random(out) == -1)
+		if (make_random(PASSWORD_LETTERS, out) == -1)
 			return -1;
 	while (has_name(out, name));
 	return 0;
+}
+
+int
+secret_code(char *out)
+{
+	return make_random(CODE_LETTERS, out);
+}
+
+void
+secret_tidy_code(char *code)
+{
+	char letters[SECRET_MAX + 1];
+	size_t n = 0, to = 0;
+
+	for (const char *p = code; *p != '\0'; p++)
+		if (*p != '-' && *p != ' ' && *p != '\t')
+			letters[n++] = (char)(*p >= 'A' && *p <= 'Z' ? *p | 32 :
+			    *p);
+	/* What is too long is none, in whatever form. */
+	for (size_t i = 0; i < n && to + 1 < SECRET_MAX; i++) {
+		if (i > 0 && i % 4 == 0)
+			code[to++] = '-';
+		code[to++] = letters[i];
+	}
+	code[to] = '\0';
+	explicit_bzero(letters, sizeof(letters));
 }

@@ -1,6 +1,7 @@
 /* test_secret.c - passwords that are made for somebody. */
 /* SPDX-License-Identifier: ISC */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/tap.h"
@@ -21,9 +22,39 @@ found_in_one(const char *name, const char *what)
 	return found;
 }
 
+static void
+test_code(void)
+{
+	static const struct {
+		const char *typed, *code;
+	} rows[] = {
+		{ "abcd-efgh-22", "abcd-efgh-22" },
+		{ "ABCD EFGH 22", "abcd-efgh-22" },
+		{ " ab-cdef\tgh22 ", "abcd-efgh-22" },
+		{ "abcd", "abcd" }, { "- -", "" }, { "", "" },
+	};
+	char code[SECRET_MAX + 1], other[SECRET_MAX + 1];
+
+	ok(secret_code(code) == 0 && secret_code(other) == 0 &&
+	    strlen(code) == 34 && strcmp(code, other) != 0 &&
+	    strspn(code, "abcdefghijkmnpqrstuvwxyz23456789-") == 34,
+	    "28 letters and digits");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(code, sizeof(code), "%s", rows[i].typed);
+		secret_tidy_code(code);
+		ok(strcmp(code, rows[i].code) == 0, "\"%s\"", rows[i].typed);
+	}
+	memset(code, 'x', SECRET_MAX);
+	code[SECRET_MAX] = '\0';
+	secret_tidy_code(code);
+	ok(strlen(code) == SECRET_MAX - 1 && code[4] == '-',
+	    "the longest one stays within its bytes");
+}
+
 int
 main(void)
 {
+	test_code();
 	ok(!found_in_one("eva@exemple.fr", "eva"),
 	    "the name of an account is in none of its passwords");
 	ok(!found_in_one("Eva", "eva"),
