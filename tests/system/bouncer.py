@@ -8,11 +8,12 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
 
 import malle
 from localworker import Reader, pack_bytes
 
+# Few processes may have it: it is nobody else's.
+UID = malle.UID_FIRST + malle.USERS.index("bounce")
 FAILURE, DELAY, SUCCESS = 0, 1, 2
 FAILED, DELAYED, DELIVERED, RELAYED, EXPANDED = range(5)
 Q_MAIL, Q_RCPT, Q_DATA, Q_COMMIT, Q_DONE = 1, 2, 3, 4, 32
@@ -59,8 +60,8 @@ class Bouncer:
         os.mkdir(self.folder + "/empty", 0o755)
         conf = self.folder + "/malleposte.conf"
         with open(conf, "w") as f:
-            f.write("hostname = %s\nbase = %s\nuser_bounce = 65534\n" %
-                    (hostname, self.folder))
+            f.write("hostname = %s\nbase = %s\nuser_bounce = %d\n" %
+                    (hostname, self.folder, UID))
         self.socket, theirs = socket.socketpair(socket.AF_UNIX,
                                                 socket.SOCK_SEQPACKET)
         environment = dict(os.environ, **(env or {}))
