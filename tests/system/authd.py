@@ -59,11 +59,20 @@ def md5(password):
 
 
 class Authd:
-    def __init__(self, domains, aliases=None, conf="", pairs=True):
+    """One malle-authd. With clock=True no time passes for it but by forward().
+    """
+
+    def __init__(self, domains, aliases=None, conf="", pairs=True,
+                 clock=False):
         self.folder = tempfile.mkdtemp(prefix="malle-authd-")
         self.process = None
         atexit.register(self.clean_up)
         os.chmod(self.folder, 0o755)
+        self.program = os.path.join(BUILD, "bin", "malle-authd")
+        if clock:
+            self.clock = malle.Clock(self.folder, "authd")
+            self.clock.stand()
+            self.program = self.clock.program
         self.auth = os.path.join(self.folder, "auth")
         os.mkdir(self.auth, 0o755)
         with open(os.path.join(self.auth, "salt.key"), "wb") as f:
@@ -104,7 +113,7 @@ class Authd:
         env["MALLE_SANDBOX_DENY"] = "kill"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [os.path.join(BUILD, "bin", "malle-authd"), "-c", self.conf],
+                [self.program, "-c", self.conf],
                 env=env, stderr=log, stdout=log,
                 pass_fds=[s.fileno() for s in self.fds.values()])
         if not malle.until(lambda: " ready " in self.log()):
@@ -113,6 +122,22 @@ class Authd:
     def log(self):
         with open(self.log_path, errors="replace") as f:
             return f.read()
+
+    def turn(self):
+        """Returns when what was due has been done. A message that no session
+        sends is read in a later turn of its loop than the first one was, and
+        is answered before that turn looks at what is due."""
+        for _ in range(2):
+            s = self.login()
+            s.answer()
+            s.s.send(struct.pack("<H", TAKEN))
+            s.answer()
+            s.close()
+
+    def forward(self, seconds):
+        """So much time has passed, and what was due then has been done."""
+        self.clock.forward(seconds)
+        self.turn()
 
     def alive(self):
         return self.process.poll() is None
@@ -161,8 +186,8 @@ class Login:
     def __init__(self, daemon, mechanism="PLAIN", service=SMTP,
                  client="192.0.2.1", session="s1", tls=True, initial=None,
                  exporter=b"", endpoint=b"", utf8=False, leftover=b"",
-                 fd=None, raw=None):
-        self.s = malle.unix(daemon.path)
+                 fd=None, raw=None, s=None):
+        self.s = s or malle.unix(daemon.path)
         if raw is not None:
             self.s.send(raw)
             return

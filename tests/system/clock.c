@@ -3,9 +3,11 @@
 /*
  * Linked into a program in the place of clock_gettime(). How many seconds
  * have passed beside the real ones is the first word of the file "clock" in the
- * folder of the program, and how many the wall clock alone is wrong the second;
- * without that file the clock is the real one. It is mapped before main, so that
- * the sandbox needs no right for it.
+ * folder of the program, and how many the wall clock alone is wrong the second.
+ * The third, if it is not 0, is what the clock for durations has in the place of
+ * the real seconds: then it stands but for the first. Without that file the clock
+ * is the real one. It is mapped before main, so that the sandbox needs no right
+ * for it.
  */
 #include <sys/mman.h>
 
@@ -40,7 +42,7 @@ map_clock(void)
 	memcpy(slash, "/clock", sizeof("/clock"));
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		return;
-	page = mmap(NULL, 2 * sizeof(*passed), PROT_READ, MAP_SHARED, fd, 0);
+	page = mmap(NULL, 3 * sizeof(*passed), PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (page != MAP_FAILED)
 		passed = page;
@@ -51,6 +53,8 @@ __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
 	int r = __real_clock_gettime(id, ts);
 
+	if (r == 0 && passed != NULL && id == CLOCK_MONOTONIC && passed[2] != 0)
+		*ts = (struct timespec){ .tv_sec = passed[2] };
 	if (r == 0 && passed != NULL)
 		ts->tv_sec += passed[0];
 	if (r == 0 && passed != NULL && id == CLOCK_REALTIME)

@@ -11,3 +11,11 @@ TEST_TOOLS += mailbox-clock
 mailbox-clock_SRC := $(malle-mailbox_SRC) tests/system/clock.c
 mailbox-clock_LIBS := -Wl,--wrap=clock_gettime
 mailbox-clock_STATIC := 1
+# The judge of passwords, by the same clock.
+TEST_TOOLS += authd-clock
+authd-clock_SRC := $(malle-authd_SRC) tests/system/clock.c
+authd-clock_LIBS := $(malle-authd_LIBS) -Wl,--wrap=clock_gettime
+# The keeper of MTA-STS policies, by the same clock.
+TEST_TOOLS += sts-clock
+sts-clock_SRC := $(malle-sts_SRC) tests/system/clock.c
+sts-clock_LIBS := $(malle-sts_LIBS) -Wl,--wrap=clock_gettime
