@@ -166,8 +166,9 @@ write_aside(int dirfd, const char *aside, mode_t mode, struct slice bytes)
 {
 	int fd, r = -1, saved;
 
-	fd = openat(dirfd, aside,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	/* Not waiting for a reader, if somebody has laid a pipe there. */
+	fd = openat(dirfd, aside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC, mode);
 	if (fd == -1)
 		return -1;
 	if (fchmod(fd, mode) == 0 &&

@@ -1,4 +1,4 @@
-/* test_fsx.c - the folder of a path. */
+/* test_fsx.c - the folder of a path, files that are replaced. */
 /* SPDX-License-Identifier: ISC */
 
 #include "lib/fsx.h"
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/scratch.h"
 #include "tests/unit/tap.h"
 
 static void
@@ -59,10 +60,34 @@ test_no_parent(void)
 	ok(name == NULL, "no name then");
 }
 
+#define PATIENCE 60		/* s: else it would wait for ever */
+
+/* Somebody has laid something where the new file is written. */
+static void
+test_replace(void)
+{
+	int dir = scratch_open();
+	struct stat st;
+
+	ok(mkfifoat(dir, ".x.new", 0600) == 0, "a pipe that nobody reads");
+	alarm(PATIENCE);
+	ok(fsx_replace(dir, "x", 0600, SLICE("a")) == -1 && errno == ENXIO,
+	    "is not waited for");
+	ok(fsx_replace(dir, "x", 0600, SLICE("a")) == 0 &&
+	    fstatat(dir, "x", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_size == 1, "and is gone next time");
+	alarm(0);
+	ok(symlinkat("x", dir, ".x.new") == 0 &&
+	    fsx_replace(dir, "x", 0600, SLICE("bc")) == -1 && errno == ELOOP &&
+	    fsx_replace(dir, "x", 0600, SLICE("bc")) == 0, "a link, likewise");
+	close(dir);
+}
+
 int
 main(void)
 {
 	test_parent();
 	test_no_parent();
+	test_replace();
 	return done();
 }
