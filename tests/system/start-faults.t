@@ -72,9 +72,10 @@ def test_locked(m):
     m.start()
     files = [m.base + "/" + n for n in os.listdir(m.base)
              if n.startswith("malle-start")]
+    family = malle.descendants(m.process.pid)
     m.process.kill()
     m.process.wait()
-    ok(until(lambda: not any(m.pid(p) for p in malle.PROGRAMS)),
+    ok(until(lambda: not any(malle._alive(p) for p in family)),
        "malle-start was killed")
     held = lock_as(65534, files)
     ok(held, "somebody else locks what he may read")
