@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle  # noqa: E402
 from malle import eq, ok  # noqa: E402
+from registryd import answer, request  # noqa: E402
 
 FIRST, SECOND, THIRD = ("first horse battery", "second horse battery",
                         "third horse battery")
@@ -88,6 +89,20 @@ def using(m, secret):
     return r.stdout.strip()
 
 
+def without_another(m, secret):
+    """A recovery that ends before another code is made."""
+    def ask(password):
+        with malle.unix(m.base + "/public/registry.sock") as s:
+            s.send(request("manager.recover", [
+                ("name", "admin"), ("as", "admin"), ("current", secret),
+                ("password", password)]))
+            return answer(s)[1]
+    eq((ask(THIRD), ask(FIRST)), ("ok", "refused"),
+       "9-04 a code is used up although there is no other one")
+    ok(opens(m, THIRD), "the password is the first one")
+    return code(m).stdout.strip()
+
+
 def renewing(m, secret):
     r = code(m, "--card")
     fresh = re.search(r"(?:[a-z2-9]{4}-){6}[a-z2-9]{4}", r.stdout).group()
@@ -100,9 +115,9 @@ def renewing(m, secret):
     m.malle("manager", "set", "admin", "state=active")
     m.restart()
     m.env["LC_ALL"] = "fr_FR.UTF-8"
-    r = recover(m, fresh, THIRD)
+    r = recover(m, fresh, SECOND)
     ok(r.returncode == 0 and "le code a servi" in r.stderr and
-       opens(m, THIRD), "after a restart, in French") or malle.note(r.stderr)
+       opens(m, SECOND), "after a restart, in French") or malle.note(r.stderr)
     dump = m.malle("dump").stdout
     ok("code" in dump and r.stdout.strip() not in dump, "a dump has its hash")
 
@@ -112,5 +127,5 @@ with malle.Instance() as m:
     m.domain("exemple.test", "--language", "en")
     secret = making(m)
     wrong(m, secret)
-    renewing(m, using(m, secret))
+    renewing(m, without_another(m, using(m, secret)))
 malle.done()
