@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
@@ -32,18 +31,21 @@ class Web:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 10
+            timeout = malle.PATIENCE
 
             def do_GET(self):
                 host = self.headers["Host"].split(":")[0]
                 web.asked.append((host, self.path))
                 page = web.pages.get(host)
-                if callable(page):
-                    page(self)
-                elif page is None:
-                    self.send_error(404)
-                else:
-                    web.send(self, page)
+                try:
+                    if callable(page):
+                        page(self)
+                    elif page is None:
+                        self.send_error(404)
+                    else:
+                        web.send(self, page)
+                except OSError:
+                    self.close_connection = True    # who asked has gone
 
             def log_message(self, *args):
                 pass
@@ -75,7 +77,8 @@ class Web:
 
 
 class Sts:
-    """A malle-sts of its own; .pair is what malle-remote is given."""
+    """A malle-sts of its own, by a clock that .clock moves; .pair is what
+    malle-remote is given."""
 
     def __init__(self, conf):
         self.folder = tempfile.mkdtemp(prefix="malle-sts-")
@@ -89,16 +92,16 @@ class Sts:
                                               socket.SOCK_SEQPACKET)
         env = dict(os.environ, MALLE_FDS="remote=%d" % theirs.fileno(),
                    MALLE_SANDBOX_DENY="kill")
-        self.log_file = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            [malle.BIN + "/malle-sts", "-c",
-             self.folder + "/malleposte.conf"], env=env,
-            pass_fds=[theirs.fileno()], stderr=self.log_file)
+        self.clock = malle.Clock(self.folder, "sts")
+        with open(self.folder + "/log", "ab") as log:
+            self.process = subprocess.Popen(
+                [self.clock.program, "-c", self.folder + "/malleposte.conf"],
+                env=env, pass_fds=[theirs.fileno()], stderr=log)
         theirs.close()
 
     def log(self):
-        self.log_file.seek(0)
-        return self.log_file.read().decode(errors="replace")
+        with open(self.folder + "/log", errors="replace") as f:
+            return f.read()
 
     def close(self):
         self.process.terminate()
@@ -114,7 +117,7 @@ def publish(dns, domain, number="1", web=True):
         dns.a("mta-sts." + domain, "127.0.0.1")
 
 
-def test_policies(remote, dns, web):
+def test_policies(remote, dns, web, clock):
     pair = remote.resolver()
 
     def policy(domain):
@@ -158,13 +161,14 @@ def test_policies(remote, dns, web):
     web.pages["mta-sts.beside.test"] = GOOD % "beside.test"
     eq(policy("beside.test"), ("ok", 2, "mx.beside.test"),
        "one among records of something else")
-    publish(dns, "short.test")
-    web.pages["mta-sts.short.test"] = (GOOD % "short.test").replace("86400",
-                                                                    "1")
-    eq(policy("short.test")[1], 2, "a policy for a second")
-    dns.forget("_mta-sts.short.test", "TXT")
-    time.sleep(1.2)
-    eq(policy("short.test")[1], 0, "is forgotten after it")
+    publish(dns, "day.test")
+    web.pages["mta-sts.day.test"] = GOOD % "day.test"
+    eq(policy("day.test")[1], 2, "a policy for a day")
+    dns.forget("_mta-sts.day.test", "TXT")
+    clock.forward(86400 - 1000)
+    eq(policy("day.test")[1], 2, "is kept for so long")
+    clock.forward(1000)
+    eq(policy("day.test")[1], 0, "and forgotten after it")
     pair.close()
 
 
@@ -176,32 +180,34 @@ def test_refused(remote, dns, web, wrong):
         Web.send(h, "", status=302, Location="https://mta-sts.a.test:%d/x" %
                  web.port)
 
-    over = threading.Event()
+    begun, go_on, over = (threading.Event() for _ in range(3))
 
     def slow(h):
+        """A byte now and then, until go_on or until it is not taken."""
+        h.close_connection = True
         h.send_response(200)
         h.send_header("Content-Type", "text/plain")
         h.end_headers()
+        begun.set()
         try:
-            for _ in range(400):
+            while not go_on.wait(0.1):
                 h.wfile.write(b"x")
-                h.wfile.flush()
-                time.sleep(0.1)
         except OSError:
-            pass
-        over.set()
+            over.set()
 
     taken = []
 
     def flood(h, piece):
         """Sends until it is not taken any more, and counts."""
-        taken.append(0)
+        h.close_connection = True
+        n = 0
         try:
-            while taken[-1] < 10 * TAKEN:
+            while n < 10 * TAKEN:
                 h.wfile.write(piece)
-                taken[-1] += len(piece)
+                n += len(piece)
         except OSError:
             pass
+        taken.append(n)
 
     def endless(h):
         h.send_response(200)
@@ -235,14 +241,20 @@ def test_refused(remote, dns, web, wrong):
        "of what has no end little is taken: %s" % taken)
     publish(dns, "slow.test")
     web.pages["mta-sts.slow.test"] = slow
-    other = remote.resolver()
-    threading.Thread(target=remote.lookup, args=(other, "slow.test"),
-                     daemon=True).start()
+    other, found = remote.resolver(), []
+    waiting = threading.Thread(target=lambda: found.append(
+        remote.lookup(other, "slow.test")["sts"]), daemon=True)
+    waiting.start()
+    ok(begun.wait(malle.PATIENCE), "a server takes its time")
     publish(dns, "quick.test")
     web.pages["mta-sts.quick.test"] = GOOD % "quick.test"
     eq(remote.lookup(pair, "quick.test")["sts"], 2,
-       "a slow server delays nobody else")
-    ok(not over.is_set(), "who is being waited for meanwhile")
+       "which delays nobody else")
+    ok(not over.is_set(), "and it is waited for meanwhile")
+    go_on.set()
+    waiting.join(malle.PATIENCE)
+    eq(found, [0], "what it says is no policy")
+    other.close()
     publish(dns, "nobody.test", web=False)
     eq(remote.lookup(pair, "nobody.test")["sts"], 0, "no such web server")
     # A certificate of another name.
@@ -255,14 +267,14 @@ def test_refused(remote, dns, web, wrong):
 def main():
     dns, ca = DNS(), Authority()
     names = ["mta-sts.%s.test" % n for n in
-             ["a", "two", "beside", "short", "slow", "quick"] +
+             ["a", "two", "beside", "day", "slow", "quick"] +
              ["b%d" % i for i in range(11)]]
     web = Web("127.0.0.1", ca.certificate(*names))
     conf = dict(resolver=dns.address, authorities=ca.ca, sts_port=web.port)
     sts = Sts(conf)
     try:
         with remotelab.Remote(conf, sts=sts.pair) as remote:
-            test_policies(remote, dns, web)
+            test_policies(remote, dns, web, sts.clock)
             test_refused(remote, dns, web, "127.0.0.1")
             ok("sandbox:" not in remote.log(), "malle-remote keeps its role")
             peak = int(malle.status_of(sts.process.pid)["VmHWM"].split()[0])
