@@ -218,7 +218,7 @@ finish(struct relay *r)
 		{ .fd = r->client_fd, .events = POLLIN }, { .fd = -1 }
 	};
 	int64_t deadline = clock_ms() + LINGER_TIME;
-	ssize_t n = 1;
+	ssize_t n;
 
 	if (!r->broken)
 		(void)SSL_shutdown(r->ssl);
@@ -226,12 +226,12 @@ finish(struct relay *r)
 	if (r->up.ended && !r->broken && SSL_get_shutdown(r->ssl) ==
 	    (SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN))
 		return;
-	while (n != 0 && tls_poll(fds, deadline) > 0) {
+	do {
 		n = recv(r->client_fd, r->up.data, sizeof(r->up.data),
 		    MSG_DONTWAIT);
-		if (n == -1 && errno != EAGAIN && errno != EINTR)
+		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 			return;
-	}
+	} while (tls_poll(fds, deadline) > 0);
 }
 
 void

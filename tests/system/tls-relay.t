@@ -6,7 +6,6 @@ import os
 import select
 import subprocess
 import sys
-import time
 import warnings
 
 warnings.simplefilter("ignore")
@@ -35,7 +34,7 @@ def s_client(*options, text=b"hello\n", quiet=True):
                        (["-quiet", "-no_ign_eof"] if quiet else []) +
                        list(options), input=text, capture_output=True,
                        timeout=malle.PATIENCE)
-    thread.join(10)
+    thread.join(malle.PATIENCE)
     return p.returncode, p.stdout + p.stderr, infos[-1]
 
 
@@ -56,7 +55,7 @@ for version, label in ((TLS12, b"TLSv1.2"), (TLS13, b"TLSv1.3")):
         der = hashlib.sha256(c.getpeercert(True)).digest()
         c.unwrap()
         c.close()
-        thread.join(10)
+        thread.join(malle.PATIENCE)
         i = infos[-1]
         ok(said == b"hello" and i["ok"] == 1 and i["version"] == label and
            i["cipher"].decode() == c_name,
@@ -99,7 +98,7 @@ for version in ("-tls1_2", "-tls1_3"):
                             "127.0.0.1:%d" % t.port, version,
                             "-sess_in", session], input=b"Q\n",
                            capture_output=True, timeout=malle.PATIENCE)
-        thread.join(10)
+        thread.join(malle.PATIENCE)
         reused = b"Reused" in p.stdout
         os.unlink(session)
     ok(not reused, "no resumption with " + version)
@@ -133,7 +132,8 @@ def pump(c, data):
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         if not moved and select.select(
-                [c], [c] if sent < len(data) else [], [], 10) == ([], [], []):
+                [c], [c] if sent < len(data) else [], [],
+                malle.PATIENCE) == ([], [], []):
             break
     c.setblocking(True)
     return got.hexdigest()
@@ -144,7 +144,7 @@ for version in (TLS12, TLS13):
     c = t.connect(version)
     ok(pump(c, blob) == want, "10 MB there and back at once, %s" % c.version())
     c.close()
-    thread.join(10)
+    thread.join(malle.PATIENCE)
     ok(not thread.is_alive(), "the session has seen the end")
 
 # ends
@@ -198,7 +198,7 @@ except ssl.SSLError:
 ok(c.do(c.tls.read, 100) == b"10000",
    "a client that has said goodbye still gets its answer")
 c.s.close()
-thread.join(10)
+thread.join(malle.PATIENCE)
 ok(not thread.is_alive(), "then the session ends")
 
 thread = t.serve(after_end)
@@ -209,7 +209,7 @@ raw.shutdown(socket.SHUT_WR)
 ok(c.recv(100) == b"100000", "without a goodbye, too")
 c.close()
 raw.close()
-thread.join(10)
+thread.join(malle.PATIENCE)
 ok(not thread.is_alive(), "the session has seen the end")
 
 code, out, i = s_client("-tls1_3", text=b"")
@@ -234,10 +234,26 @@ for version in (TLS12, TLS13):
        % c.version())
     c.close()
 
-thread = t.serve(goodbye)
-c = t.connect(TLS13)
-c.sendall(b"unread " * 1000)
-time.sleep(0.5)
+begun, said = threading.Event(), threading.Event()
+
+
+def goodbye_unread(stream, info):
+    begun.set()
+    said.wait(malle.PATIENCE)
+    stream.sendall(b"+OK bye\r\n" * 10000)
+
+
+malle.until(lambda: t.children() == [])
+thread = t.serve(goodbye_unread)
+c = t.connect(TLS13, room=4096)
+begun.wait(malle.PATIENCE)
+with malle.held(int(t.children()[0])):
+    # More than is read at a time: some is still there at the end.
+    c.sendall(b"unread " * 4000)
+    malle.is_read(c)
+    said.set()
+    thread.join(malle.PATIENCE)
+malle.until(lambda: t.children() == [])
 data = b""
 try:
     while True:
@@ -247,7 +263,7 @@ try:
         data += more
 except OSError as e:
     data = repr(e).encode()
-ok(data == b"+OK bye\r\n" * 1000,
+ok(data == b"+OK bye\r\n" * 10000,
    "also when the client's words were never read")
 c.close()
 

@@ -118,9 +118,14 @@ class Tls:
         t.start()
         return t
 
-    def connect(self, version=None, name="mail.exemple.test", raw=False):
-        s = socket.create_connection(("127.0.0.1", self.port),
-                                     malle.PATIENCE)
+    def connect(self, version=None, name="mail.exemple.test", raw=False,
+                room=None):
+        """A client; room: how much the kernel takes in for it."""
+        s = socket.socket()
+        if room:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        s.settimeout(malle.PATIENCE)
+        s.connect(("127.0.0.1", self.port))
         if raw:
             return s
         c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
