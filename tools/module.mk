@@ -26,7 +26,8 @@ $(BIN)/sendmail $(BIN)/mailq $(BIN)/newaliases: $(BIN)/malle-inject
 # The supervisor.
 PROGS += malle-start
 malle-start_SRC := tools/start.c tools/start_folders.c tools/start_ports.c \
-	tools/start_plan.c tools/start_run.c tools/start_loop.c tools/start_state.c
+	tools/start_plan.c tools/start_run.c tools/start_loop.c tools/start_state.c \
+	tools/start_log.c
 
 # Forks who owns a mailbox; the POP3 session after login is linked in.
 PROGS += malle-spawn

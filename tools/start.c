@@ -3,9 +3,7 @@
 #include "tools/start.h"
 
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <err.h>
 #include <errno.h>
@@ -86,55 +84,6 @@ parse(int argc, char **argv, const char **conf)
 	return mode;
 }
 
-/* A socket to syslogd, or -1 with errno. */
-static int
-open_syslog(void)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX,
-		.sun_path = "/dev/log" };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd == -1)
-		return -1;
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
-/* Descriptor 2 becomes the log of us and of all programs. 0 or -1. */
-static int
-redirect_log(const char *log)
-{
-	bool is_syslog = strcmp(log, "syslog") == 0;
-	int fd;
-
-	unsetenv("MALLE_LOG");
-	if (strcmp(log, "stderr") == 0)
-		return 0;
-	fd = is_syslog ? open_syslog() : open(log, O_WRONLY | O_APPEND |
-	    O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (fd == -1 && is_syslog) {
-		warn("/dev/log: no syslog here, the log goes to standard error");
-		return 0;
-	}
-	if (fd == -1) {
-		warn("%s: the log cannot be written", log);
-		return -1;
-	}
-	if (dup2(fd, STDERR_FILENO) == -1)
-		return -1;
-	close(fd);
-	if (is_syslog)
-		setenv("MALLE_LOG", "syslog", 1);
-	log_open("malle-start");
-	return 0;
-}
-
 /* In the shell's process: waits until the service is ready, and ends. */
 __attribute__((noreturn)) static void
 await_ready(int fd, const char *conf)
@@ -209,7 +158,7 @@ supervise(struct start *s, enum mode mode)
 		err(EX_OSERR, "cannot go into the background");
 	if (state_begin(s) == -1)
 		err(EX_OSERR, START_PID_FILE);
-	if (redirect_log(s->conf.log) == -1)
+	if (log_redirect(s) == -1)
 		return EX_CANTCREAT;
 	if (close_standard(true) == -1 || chdir("/") == -1)
 		return EX_OSERR;

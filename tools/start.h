@@ -67,6 +67,8 @@ struct start {
 	bool stopping;
 	bool announced;		/* everybody was ready once */
 	int parent_fd;		/* whoever waits for us in the shell, or -1 */
+	ino_t syslog_inode;	/* of its socket; 0: the log goes elsewhere */
+	struct timespec syslog_born;
 };
 
 /* start_folders.c: makes and repairs what is below base. Returns the
@@ -77,6 +79,14 @@ int folders_make(const struct conf *c);
 bool folders_same(const struct conf *a, const struct conf *b);
 /* Whether there are hooks to be run: their folder is there. */
 bool folders_hooks(const struct conf *c);
+
+/* start_log.c: descriptor 2 becomes the log of us and of all programs. 0, or -1
+ * after saying why. */
+int log_redirect(struct start *s);
+/* Every LOG_EVERY ms when the log goes to syslogd, which may have been started
+ * anew: the one socket that all programs have is connected again. */
+#define LOG_EVERY 5000
+void log_again(struct start *s);
 
 /* start_ports.c: a listening TCP socket, or -1 after it has said why
  * and, where it may look, who holds the port. */

@@ -213,6 +213,21 @@ take_signals(struct start *s, int fd)
 	return end;
 }
 
+/* As poll(2); nothing is written while syslogd alone is looked after. */
+static int
+await_events(struct start *s, struct pollfd *p, nfds_t n)
+{
+	int wait = wait_ms(s), r;
+
+	while (s->syslog_inode != 0 && (wait == -1 || wait > LOG_EVERY)) {
+		if ((r = poll(p, n, LOG_EVERY)) != 0)
+			return r;
+		log_again(s);
+		wait = wait_ms(s);
+	}
+	return poll(p, n, wait);
+}
+
 /* One round: waits, hears, reaps. True when we are told to end. */
 static bool
 round_once(struct start *s, int sigfd)
@@ -223,7 +238,7 @@ round_once(struct start *s, int sigfd)
 	for (size_t i = 0; i < SERVICES; i++)
 		p[i] = (struct pollfd){ s->services[i].ready_fd, POLLIN, 0 };
 	p[SERVICES] = (struct pollfd){ sigfd, POLLIN, 0 };
-	if (poll(p, SERVICES + 1, wait_ms(s)) == -1 && errno != EINTR)
+	if (await_events(s, p, SERVICES + 1) == -1 && errno != EINTR)
 		return true;
 	for (size_t i = 0; i < SERVICES; i++) {
 		struct service *v = &s->services[i];
