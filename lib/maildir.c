@@ -199,6 +199,14 @@ sizefile_parse(struct slice text, struct sizefile *out)
 	return 0;
 }
 
+/* Of what cannot be opened: it is not there, or nobody's to believe. */
+static bool
+is_no_file(int error)
+{
+	return error == ENOENT || error == ELOOP || error == EACCES ||
+	    error == ENXIO;
+}
+
 /* Reads maildirsize. 1 when it is sound, 0 when it must be counted anew, -1. */
 static int
 sizefile_read(int maildirfd, struct sizefile *out, bool *stale)
@@ -212,7 +220,7 @@ sizefile_read(int maildirfd, struct sizefile *out, bool *stale)
 	fd = openat(maildirfd, SIZEFILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
 	    O_NONBLOCK);
 	if (fd == -1)
-		return errno == ENOENT || errno == ELOOP ? 0 : -1;
+		return is_no_file(errno) ? 0 : -1;
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    (n = pread(fd, text, sizeof(text), 0)) == -1) {
 		close(fd);

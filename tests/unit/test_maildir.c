@@ -232,6 +232,18 @@ test_links(void)
 	    strcmp(get("maildirsize"), "1000S,10C\n30 2\n") == 0,
 	    "a link is not read, but replaced");
 	unlinkat(box, "maildirsize", 0);
+	if (mknodat(box, "maildirsize", S_IFSOCK | 0600, 0) == -1)
+		exit(1);
+	ok(maildir_usage(box, 1000, 10, &u) == 0 && u.bytes == 30 &&
+	    strcmp(get("maildirsize"), "1000S,10C\n30 2\n") == 0,
+	    "nor is a socket: it is replaced");
+	put("maildirsize", "1000S,10C\n7 7\n");
+	if (fchmodat(box, "maildirsize", 0, 0) == -1)
+		exit(1);
+	ok(maildir_usage(box, 1000, 10, &u) == 0 &&
+	    (u.bytes == 30 || geteuid() == 0),
+	    "nor what may not be read");
+	unlinkat(box, "maildirsize", 0);
 	if (renameat(box, "tmp", box, "aside") == -1 ||
 	    symlinkat("aside", box, "tmp") == -1)
 		exit(1);
