@@ -5,17 +5,19 @@ by its unbound, both in a folder of their own."""
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
-from internet import Authority, Server
+from internet import Authority, Server, wire_name
 from malle import eq, ok, until
 from relaylab import PORT, Lab
 
 PACKAGES = ("knot", "unbound")
+DNSKEY = 48
 TLS = Server.EXTENSIONS + ("STARTTLS",)
 ZONE = """\
 $ORIGIN %(name)s.
@@ -46,6 +48,8 @@ class Dnssec:
             self.write("zones/" + name, ZONE % dict(
                 name=name, ip=ip, port=PORT, digest=digest.hex()))
         self._knot(zones, signed)
+        for name in zones:
+            until(lambda: self.answers(self.knot_port, name, name in signed))
         self._unbound(zones, signed, forged)
 
     def _unpack(self, package):
@@ -134,15 +138,19 @@ remote-control:
             (n, self.knot_port) for n in zones)))
         self.start(self.dir + "/usr/sbin/unbound", "-c", conf)
 
-    def answers(self):
+    @staticmethod
+    def answers(port, name, signed):
+        """Whether somebody there knows the zone, with its keys if signed."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(1)
-            s.sendto(b"\0\7\1\0\0\1\0\0\0\0\0\0\5plain\4test\0\0\6\0\1",
-                     ("127.0.0.1", self.port))
+            s.settimeout(malle.PATIENCE)
+            s.connect(("127.0.0.1", port))
             try:
-                return s.recv(512)[3] & 15 == 0
+                s.send(b"\0\7\1\0\0\1\0\0\0\0\0\0" + wire_name(name) +
+                       struct.pack("!HH", DNSKEY, 1))
+                head = struct.unpack("!6H", s.recv(4096)[:12])
             except OSError:
-                return False
+                return False    # nobody listens there yet
+            return head[1] & 15 == 0 and (head[3] > 0) == signed
 
     def close(self):
         for p in self.running:
@@ -166,7 +174,8 @@ def main():
         dns = Dnssec({n + ".test": (servers[n].ip, good if n == "good" else
                                     bytes(32)) for n in names},
                      ["good.test", "wrong.test", "bogus.test"], ["bogus.test"])
-        if not ok(until(dns.answers), "Knot signs, unbound answers"):
+        if not ok(until(lambda: dns.answers(dns.port, "plain.test", False)),
+                  "Knot signs, unbound answers"):
             with open(dns.dir + "/log") as f:
                 malle.note(f.read()[-3000:])
         lab.m.write_conf(resolver="127.0.0.1:%d" % dns.port)

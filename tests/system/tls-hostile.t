@@ -155,12 +155,16 @@ ok([c.recv(10) for c in clients] == [b"%d" % i for i in range(100)],
 
 
 def private_kib(pid):
-    with open("/proc/%s/smaps_rollup" % pid) as f:
-        return sum(int(l.split()[1]) for l in f if l.startswith("Private_"))
+    try:
+        with open("/proc/%s/smaps_rollup" % pid) as f:
+            return sum(int(l.split()[1]) for l in f
+                       if l.startswith("Private_"))
+    except OSError:
+        return 0        # it has ended meanwhile
 
 
 def middle():
-    sizes = sorted(private_kib(p) for p in t.children())
+    sizes = sorted(filter(None, map(private_kib, t.children())))
     return sizes[len(sizes) // 2]
 
 
@@ -200,7 +204,7 @@ def fails(change, text):
     env = dict(os.environ, MALLE_FDS="tls=%d" % t.listen.fileno())
     with open(t.log_path, "ab") as log:
         p = subprocess.run([os.path.join(BUILD, "bin", "malle-tls"), "-c",
-                            t.conf], env=env, stderr=log, timeout=60,
+                            t.conf], env=env, stderr=log, timeout=malle.PATIENCE,
                            pass_fds=[t.listen.fileno()])
     shutil.rmtree(folder)
     os.rename(saved, folder)
