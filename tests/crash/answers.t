@@ -78,7 +78,7 @@ class Trial:
             self.bad.append("%s: cannot be attached to" % n)
             return 0
         sender = self.write(robot)
-        malle.until(lambda: k.is_over() or sender in self.answers(), 6, 0.01)
+        malle.until(lambda: k.is_over() or sender in self.answers(), step=0.01)
         calls, hit = k.end()
         if hit:
             self.hits[hit[1]] = self.hits.get(hit[1], 0) + 1

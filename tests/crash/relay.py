@@ -75,7 +75,7 @@ class Relay:
             k.end()
             return 0, None
         name = self.send()
-        malle.until(lambda: k.is_over() or is_done(name), 8, 0.005)
+        malle.until(lambda: k.is_over() or is_done(name), step=0.005)
         if not k.is_over():
             time.sleep(0.05)
         calls, hit = k.end()
