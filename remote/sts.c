@@ -118,6 +118,8 @@ run_child(struct service *s, const struct fetch *f, int pair)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGHUP, SIG_IGN);
 	close(s->remote);
+	if (s->conf_fd != -1)
+		close(s->conf_fd);
 	for (size_t i = 0; i < FETCHES_MAX; i++) {
 		struct fetch *other = &s->fetches[i];
 

@@ -95,6 +95,15 @@ prepare(CURL *c, const struct sts_web *w, const char *host,
 	return r;
 }
 
+/* "text/plain", with parameters or without (RFC 9110 8.3.1). */
+static bool
+is_plain_text(const char *type)
+{
+	struct slice rest = slice_of(type), name = slice_cut(&rest, ';');
+
+	return slice_eq_nocase(slice_trim(name), SLICE("text/plain"));
+}
+
 /* What came is a policy. */
 static int
 judge(CURL *c, const struct str *body, struct sts_policy *out, char *why,
@@ -107,8 +116,7 @@ judge(CURL *c, const struct str *body, struct sts_policy *out, char *why,
 	curl_easy_getinfo(c, CURLINFO_CONTENT_TYPE, &type);
 	if (status != 200)
 		return fail(why, cap, "HTTP status %ld", status);
-	if (type == NULL || !slice_starts_nocase(slice_of(type),
-	    SLICE("text/plain")))
+	if (type == NULL || !is_plain_text(type))
 		return fail(why, cap, "it is not text/plain");
 	if (sts_policy_parse(str_slice(body), out) == -1)
 		return fail(why, cap, "it is no policy (RFC 8461 3.2)");

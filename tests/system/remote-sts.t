@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """malle-sts: which MTA-STS policies it takes, from whom, and how long."""
+import glob
 import http.server
 import os
 import shutil
@@ -90,18 +91,31 @@ class Sts:
                 f.write("%s = %s\n" % item)
         self.pair, theirs = socket.socketpair(socket.AF_UNIX,
                                               socket.SOCK_SEQPACKET)
-        env = dict(os.environ, MALLE_FDS="remote=%d" % theirs.fileno(),
-                   MALLE_SANDBOX_DENY="kill")
+        self.conf, their_conf = socket.socketpair(socket.AF_UNIX,
+                                                  socket.SOCK_SEQPACKET)
+        # What is the parent's alone.
+        self.own = {os.fstat(s.fileno()).st_ino for s in (theirs, their_conf)}
+        env = dict(os.environ, MALLE_SANDBOX_DENY="kill",
+                   MALLE_FDS="remote=%d,conf=%d" % (theirs.fileno(),
+                                                    their_conf.fileno()))
+        their_conf.setblocking(False)
         self.clock = malle.Clock(self.folder, "sts")
         with open(self.folder + "/log", "ab") as log:
             self.process = subprocess.Popen(
                 [self.clock.program, "-c", self.folder + "/malleposte.conf"],
-                env=env, pass_fds=[theirs.fileno()], stderr=log)
+                env=env, pass_fds=[theirs.fileno(), their_conf.fileno()],
+                stderr=log)
         theirs.close()
+        their_conf.close()
 
     def log(self):
         with open(self.folder + "/log", errors="replace") as f:
             return f.read()
+
+    def held_by_children(self):
+        """The inodes of what they have open."""
+        return {os.stat(f).st_ino for p in malle.children(self.process.pid)
+                for f in glob.glob("/proc/%d/fd/*" % p)}
 
     def close(self):
         self.process.terminate()
@@ -172,7 +186,7 @@ def test_policies(remote, dns, web, clock):
     pair.close()
 
 
-def test_refused(remote, dns, web, wrong):
+def test_refused(remote, dns, web, wrong, sts):
     pair = remote.resolver()
     target = GOOD % "b.test"
 
@@ -228,6 +242,7 @@ def test_refused(remote, dns, web, wrong):
             ("an endless line in it", endless_line),
             ("64 KiB and more", target + "x" * 70000),
             ("HTML", lambda h: Web.send(h, target, "text/html")),
+            ("no plain text", lambda h: Web.send(h, target, "text/plainer")),
             ("status 500", lambda h: Web.send(h, target, status=500)),
             ("no version", target.replace("version", "x")),
             ("no mx", "version: STSv1\nmode: enforce\nmax_age: 1000\n"),
@@ -246,8 +261,11 @@ def test_refused(remote, dns, web, wrong):
         remote.lookup(other, "slow.test")["sts"]), daemon=True)
     waiting.start()
     ok(begun.wait(malle.PATIENCE), "a server takes its time")
+    held = sts.held_by_children()
+    ok(held and not held & sts.own, "who fetches holds nothing of its parent's")
     publish(dns, "quick.test")
-    web.pages["mta-sts.quick.test"] = GOOD % "quick.test"
+    web.pages["mta-sts.quick.test"] = lambda h: Web.send(
+        h, GOOD % "quick.test", "Text/Plain; charset=utf-8")
     eq(remote.lookup(pair, "quick.test")["sts"], 2,
        "which delays nobody else")
     ok(not over.is_set(), "and it is waited for meanwhile")
@@ -268,14 +286,14 @@ def main():
     dns, ca = DNS(), Authority()
     names = ["mta-sts.%s.test" % n for n in
              ["a", "two", "beside", "day", "slow", "quick"] +
-             ["b%d" % i for i in range(11)]]
+             ["b%d" % i for i in range(12)]]
     web = Web("127.0.0.1", ca.certificate(*names))
     conf = dict(resolver=dns.address, authorities=ca.ca, sts_port=web.port)
     sts = Sts(conf)
     try:
         with remotelab.Remote(conf, sts=sts.pair) as remote:
             test_policies(remote, dns, web, sts.clock)
-            test_refused(remote, dns, web, "127.0.0.1")
+            test_refused(remote, dns, web, "127.0.0.1", sts)
             ok("sandbox:" not in remote.log(), "malle-remote keeps its role")
             peak = int(malle.status_of(sts.process.pid)["VmHWM"].split()[0])
             ok(0 < peak < (512 if malle.SANITIZED else 64) << 10,
