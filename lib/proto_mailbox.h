@@ -63,7 +63,7 @@ enum box_result {
 	BOX_RESULTS
 };
 
-#define BOX_FOLDER_MAX 200
+#define BOX_FOLDER_MAX 255	/* as the longest name of a folder */
 #define BOX_UNIQUE_MAX 160
 #define BOX_FLAGS_MAX 52
 #define BOX_PIECE 32768		/* of content in one BOX_DATA */

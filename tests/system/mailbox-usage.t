@@ -228,7 +228,7 @@ def test_folder_names(m):
     """Names of folders as programs of different ages write them."""
     there = []
     for i, name in enumerate((".Envoy\u00e9s", ".Envoy\udce9s",
-                              ".&AMk-t&AOk-", ".A b", ".L" * 90)):
+                              ".&AMk-t&AOk-", ".A b", ".L" * 127)):
         put(m, BOB, name, "cur", "170000000%d.n.host:2,S" % i, mail("n"))
         there.append((name, "cur", "170000000%d.n.host" % i, "S", mail("n"),
                       1600000000))
