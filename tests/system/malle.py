@@ -454,8 +454,8 @@ class Instance:
             # The build may lie where only root can go.
             command[0] = shutil.copy(command[0], self.dir)
         r = subprocess.run(command + list(argv[1:]), input=input, text=True,
-                           capture_output=True, timeout=120, env=self.env,
-                           **more)
+                           capture_output=True, timeout=10 * PATIENCE,
+                           env=self.env, **more)
         if check and r.returncode != 0:
             raise RuntimeError("%s: status %d: %s%s" % (
                 " ".join(argv), r.returncode, r.stdout, r.stderr))

@@ -40,7 +40,8 @@ def tool(name, var, base=0, user=None, **more):
     env.pop("LC_MESSAGES", None)
     env.pop("LC_ALL", None)
     return subprocess.run([os.path.join(malle.TOP, "tools", name)], env=env,
-                          capture_output=True, text=True, timeout=120,
+                          capture_output=True, text=True,
+                          timeout=10 * malle.PATIENCE,
                           stdin=subprocess.DEVNULL, user=user, group=user,
                           extra_groups=None if user is None else [])
 
