@@ -410,6 +410,15 @@ def nobody_answers(m):
        "and the domain is there")
 
 
+def patient(m):
+    """A folder of the programs with a malle that waits for the DNS."""
+    folder = os.path.join(m.dir, "patient")
+    os.mkdir(folder)
+    malle.Clock(folder, "patient").stand()
+    os.rename(folder + "/malle-patient", folder + "/malle")
+    return folder
+
+
 with malle.Instance(start=False) as m:
     m.env.pop("LANG", None)
     m.env["LC_ALL"] = m.env["LC_MESSAGES"] = ""
@@ -417,6 +426,7 @@ with malle.Instance(start=False) as m:
     dns.a("i.bon.test", "203.0.113.77")
     m.write_conf(resolver=dns.address)
     m.start()
+    usual, malle.BIN = malle.BIN, patient(m)
     good(m, dns)
     mail(m, dns)
     reverse_names(m, dns)
@@ -425,6 +435,7 @@ with malle.Instance(start=False) as m:
     in_french(m)
     hostile(m, dns)
     adding(m, dns)
+    malle.BIN = usual
     nobody_answers(m)
     dns.close()
 malle.done()

@@ -19,3 +19,7 @@ authd-clock_LIBS := $(malle-authd_LIBS) -Wl,--wrap=clock_gettime
 TEST_TOOLS += sts-clock
 sts-clock_SRC := $(malle-sts_SRC) tests/system/clock.c
 sts-clock_LIBS := $(malle-sts_LIBS) -Wl,--wrap=clock_gettime
+# malle, which waits for the DNS as long as it takes.
+TEST_TOOLS += patient-clock
+patient-clock_SRC := $(malle_SRC) tests/system/clock.c tests/system/patient.c
+patient-clock_LIBS := $(malle_LIBS) -Wl,--wrap=clock_gettime,--wrap=dns_open
