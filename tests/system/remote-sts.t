@@ -112,8 +112,9 @@ class Sts:
         with open(self.folder + "/log", errors="replace") as f:
             return f.read()
 
-    def held_by_children(self):
-        """The inodes of what they have open."""
+    def held_by_child(self):
+        """The inodes of what it has open, when those before it have ended."""
+        until(lambda: len(malle.children(self.process.pid)) == 1)
         return {os.stat(f).st_ino for p in malle.children(self.process.pid)
                 for f in glob.glob("/proc/%d/fd/*" % p)}
 
@@ -261,7 +262,7 @@ def test_refused(remote, dns, web, wrong, sts):
         remote.lookup(other, "slow.test")["sts"]), daemon=True)
     waiting.start()
     ok(begun.wait(malle.PATIENCE), "a server takes its time")
-    held = sts.held_by_children()
+    held = sts.held_by_child()
     ok(held and not held & sts.own, "who fetches holds nothing of its parent's")
     publish(dns, "quick.test")
     web.pages["mta-sts.quick.test"] = lambda h: Web.send(
