@@ -102,7 +102,9 @@ static const struct {
 	/* durability */
 	{ G_WRITE, "fsync fdatasync syncfs sync_file_range msync" },
 
-	{ G_ACCEPT, "accept4 accept listen" },
+	/* from sockets that malle-start has opened: the kernel chooses a port,
+	 * which Landlock does not see, for one that has none and listens */
+	{ G_ACCEPT, "accept4 accept" },
 	{ G_CONNECT, "connect chdir fchdir" },
 	{ G_NET, "connect bind" },
 	/* connections that carry a mailing step back for letters */
@@ -331,6 +333,8 @@ add_rules_of_any(scmp_filter_ctx ctx)
 			r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM),
 			    SCMP_SYS(clone), 1, is_masked(0, bit, bit));
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(chroot), 0);
+	/* As Landlock does for bind(2); it does not see this way to a port. */
+	r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(listen), 0);
 	if (r != 0) {
 		errno = EINVAL;
 		return -1;

@@ -34,9 +34,10 @@ def tried(f, *a):
         return "yes"
     except OSError as e:
         return type(e).__name__
-def listen():
+def listen(bind=True):
     s = socket.socket()
-    s.bind(("127.0.0.1", 0))
+    if bind:
+        s.bind(("127.0.0.1", 0))
     s.listen(1)
 with open(os.environ["HOME"] + "/about", "w") as out:
     json.dump({"uid": os.geteuid(), "groups": os.getgroups(),
@@ -51,7 +52,7 @@ with open(os.environ["HOME"] + "/about", "w") as out:
             "/x", "w"),
         "registry": tried(os.listdir, os.path.dirname(os.environ["HOME"]) +
             "/registry"),
-        "listen": tried(listen)}, out)
+        "listen": tried(listen), "anywhere": tried(listen, False)}, out)
 """
 
 
@@ -205,6 +206,8 @@ with Instance(conf={"hook_time": "1h"}, start=False) as m:
     if not malle.SANITIZED:
         if "landlock=0" not in m.log():
             eq(about["listen"], "PermissionError", "waits for nobody")
+        eq(about["anywhere"], "PermissionError",
+           "not even where the kernel chooses the port")
 
     # Those that nobody should run.
     put(folder, "open", "#!/bin/sh\ntouch $HOME/open\n", 0o777)

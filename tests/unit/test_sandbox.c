@@ -102,6 +102,13 @@ try_connect_tcp(void)
 	return -1;
 }
 
+/* The kernel chooses a port for a socket that has none. */
+static int
+try_listen(void)
+{
+	return listen(tcp, 1);
+}
+
 static int
 try_fork(void)
 {
@@ -214,6 +221,7 @@ static const struct {
 	{ "make a UNIX socket",		try_unix_socket,	R(SMTPD) | R(POP3D) | R(HOOKS), 0 },
 	{ "make a netlink socket",	try_netlink,		R(HOOKS), 0 },
 	{ "connect to a TCP port",	try_connect_tcp,	R(REMOTE) | R(HOOKS), 0 },
+	{ "listen on any TCP port",	try_listen,		0,	0 },
 	{ "fork",			try_fork,		FORKERS, 0 },
 	{ "start a thread",		try_thread,		THREADERS, 0 },
 	{ "signal a stranger",		try_signal_outside,	0,	0 },
