@@ -346,7 +346,7 @@ hdr_is_message_id(struct slice s)
 	size_t ats = 0;
 
 	if (s.len < 5 || s.len > HDR_MESSAGE_ID_MAX || s.p[0] != '<' ||
-	    s.p[s.len - 1] != '>')
+	    s.p[1] == '@' || s.p[s.len - 2] == '@' || s.p[s.len - 1] != '>')
 		return false;
 	for (size_t i = 1; i + 1 < s.len; i++) {
 		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '<' ||

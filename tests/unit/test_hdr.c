@@ -177,7 +177,7 @@ test_message_ids(void)
 	} rows[] = {
 		{ "<a@b>", true }, { "<1.2=x/y@[192.0.2.1]>", true },
 		{ "<@>", false }, { "<a@b", false }, { "a@b>", false },
-		{ "<ab>", false }, { "<a@b@c>", false }, { "<a b@c>", false },
+		{ "<@ab>", false }, { "<ab@>", false }, { "<ab>", false }, { "<a@b@c>", false }, { "<a b@c>", false },
 		{ "<a@b>\nX: y@z>", false }, { "<<a@b>", false },
 		{ "<\"a\"@b>", false }, { "<a\\@b>", false },
 		{ "<a\x7f@b>", false }, { "<\xc3\xa9@b>", false }, { "", false },
