@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include "deliver/failure.h"
+#include "lib/fsx.h"
+
 /* Up to so many files, and folders, are synced one by one: a sync of the whole
  * filesystem also waits for what others have written, but one does for all. */
 #define SYNC_ALONE 2
@@ -324,7 +326,7 @@ rename_into(struct group *g, struct delivery *d)
 		d->folder[0] = '\0';
 		new = b->new;
 	}
-	r = renameat2(b->tmp, d->aside, new, d->name, RENAME_NOREPLACE);
+	r = fsx_rename_new(b->tmp, d->aside, new, d->name);
 	if (new == b->new) {
 		b->published |= r == 0;
 		return r;

@@ -155,6 +155,18 @@ fsx_pread_all(int fd, void *p, size_t len, off_t offset)
 }
 
 int
+fsx_rename_new(int fromfd, const char *from, int tofd, const char *to)
+{
+	if (renameat2(fromfd, from, tofd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* NFS, and ZFS before 2.2, know no such renaming. */
+	if (errno != EINVAL || linkat(fromfd, from, tofd, to, 0) == -1)
+		return -1;
+	(void)unlinkat(fromfd, from, 0);
+	return 0;
+}
+
+int
 fsx_sync_dir(int dirfd)
 {
 	return fsync(dirfd);

@@ -52,6 +52,13 @@ int fsx_replace(int dirfd, const char *name, mode_t mode, struct slice bytes)
 int fsx_read_file(int dirfd, const char *name, size_t max, char **out,
     size_t *len) __attribute__((warn_unused_result));
 
+/*
+ * Gives a file a name that nothing has there. 0, or -1 with errno (EEXIST). A
+ * crash may leave both names where the filesystem cannot do it at once.
+ */
+int fsx_rename_new(int fromfd, const char *from, int tofd, const char *to)
+    __attribute__((warn_unused_result));
+
 /* fsync of a folder. */
 int fsx_sync_dir(int dirfd) __attribute__((warn_unused_result));
 

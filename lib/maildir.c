@@ -515,7 +515,7 @@ put_between(int tmp, int new, const char *name, struct slice text)
 	    (long)getpid());
 	if (write_synced(tmp, aside, text) == -1)
 		return -1;
-	if (renameat2(tmp, aside, new, name, RENAME_NOREPLACE) == -1) {
+	if (fsx_rename_new(tmp, aside, new, name) == -1) {
 		saved = errno;
 		unlinkat(tmp, aside, 0);
 		errno = saved;

@@ -294,8 +294,7 @@ publish(struct box_pending *p)
 	char path[MAILDIR_NAME_MAX + 8];
 
 	path_of(p, path);
-	if (renameat2(p->folderfd, p->tmp, p->folderfd, path,
-	    RENAME_NOREPLACE) == -1)
+	if (fsx_rename_new(p->folderfd, p->tmp, p->folderfd, path) == -1)
 		return -1;
 	p->tmp[0] = '\0';
 	return 0;

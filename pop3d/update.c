@@ -78,8 +78,8 @@ add_sizes(const struct maildrop *d, const struct message *m)
 	    (unsigned long long)m->wire, old + base);
 	if (n > MAILDIR_NAME_MAX)
 		return;
-	(void)renameat2(maildrop_folder(d, m), old, maildrop_folder(d, m),
-	    name, RENAME_NOREPLACE);
+	(void)!fsx_rename_new(maildrop_folder(d, m), old,
+	    maildrop_folder(d, m), name);
 }
 
 void

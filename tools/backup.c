@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/fsx.h"
 #include "lib/str.h"
 #include "tools/member.h"
 
@@ -263,8 +264,8 @@ write_file(struct backup *b, struct box_link *l, const char *path)
 		return errno == EEXIST ? not_ours(b->m, part) :
 		    cannot(b->m, part);
 	status = write_archive(b, l, fd, ends_in(path, ".gz"));
-	if (status == EX_OK && (fsync(fd) == -1 || renameat2(AT_FDCWD, part,
-	    AT_FDCWD, path, RENAME_NOREPLACE) == -1))
+	if (status == EX_OK && (fsync(fd) == -1 ||
+	    fsx_rename_new(AT_FDCWD, part, AT_FDCWD, path) == -1))
 		status = cannot(b->m, path);
 	close(fd);
 	if (status != EX_OK)

@@ -183,6 +183,23 @@ def failed_for_ever():
     shutil.rmtree(folder)
 
 
+def old_filesystem():
+    """NFS, and ZFS before 2.2, cannot rename without replacing."""
+    folder = new_folder(False)
+    batch = jobs(5) + [Job(5, TEXT, mailbox="u0", id=make_id(1000))]
+    command = ["strace", "-f", "-o", "/dev/null", "-e", "trace=renameat2",
+               "-e", "inject=renameat2:error=EINVAL"]
+    for what in ("delivered", "found there when they come again"):
+        results, w = run(batch, command, folder)
+        eq([r.result for r in results.values()], [OK] * len(batch),
+           "messages are %s on an old filesystem: %s" %
+           (what, results[0].text if results else "nothing"))
+        eq((len(copies(w)), sum((w.files(u, "tmp") for u in
+                                 os.listdir(folder)), [])), (len(batch), []),
+           "each once")
+    shutil.rmtree(folder)
+
+
 if malle.SANITIZED or shutil.which("strace") is None or subprocess.run(
         ["strace", "-f", "-o", "/dev/null", "true"],
         stderr=subprocess.DEVNULL).returncode != 0:
@@ -193,4 +210,5 @@ for count, are_made in ((1, True), (1, False), (4, False)):
     fail_everywhere(count, are_made)
     order(count, are_made)
 failed_for_ever()
+old_filesystem()
 malle.done()

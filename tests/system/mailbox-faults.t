@@ -143,6 +143,11 @@ def traced(domain, *inject):
 
 def test_durable():
     d = Domain()
+    log, b = traced(d, "-e", "inject=renameat2:error=EINVAL")
+    eq((b.write("", "0.x"), b.sync(), len(d.files("cur")), d.files("tmp")),
+       (OK, OK, 1, []), "a filesystem that cannot rename without replacing")
+    b.close()
+    os.unlink(os.path.join(d.maildir, "cur", d.files("cur")[0]))
     log, b = traced(d, "-e", "inject=syncfs:error=EIO:when=2")
     eq((b.write("", "1.x"), b.sync()), (OK, FAILED),
        "names that cannot be made durable")
