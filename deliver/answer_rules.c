@@ -316,13 +316,20 @@ answer_refusal(const struct answer_facts *f)
 	struct look l = { .facts = f };
 	struct slice rest = f->header;
 	struct hdr_field field;
+	enum hdr_next next;
 	const char *why;
 
 	if ((why = judge_sender(f, &l.sender)) != NULL)
 		return why;
-	while (hdr_next(&rest, &field) == HDR_FIELD)
-		if ((why = judge_field(&l, &field)) != NULL)
+	while ((next = hdr_next(&rest, &field)) != HDR_END) {
+		if (next == HDR_NO_FIELD && rest.len == f->header.len)
+			break;	/* there is no header */
+		/* ">From ..." of old programs: fields may still follow. */
+		if (next == HDR_NO_FIELD)
+			(void)slice_cut(&rest, '\n');
+		else if ((why = judge_field(&l, &field)) != NULL)
 			return why;
+	}
 	if (!f->is_sender_known && !l.is_verified &&
 	    (l.has_results || l.spf_failed))
 		return "unverified";

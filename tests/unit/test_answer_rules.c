@@ -81,6 +81,11 @@ static const struct row vacation[] = {
 	  TO "Auto-Submitted: no-one\n\n", "auto-submitted" },
 	{ "8.2: empty", "zoe@free.test", TO "Auto-Submitted:\n\n",
 	  "auto-submitted" },
+	{ "8.2: behind a line that is no field", "zoe@free.test",
+	  TO ">From zoe Mon Nov  2 08:00:00 2026\n"
+	  "Auto-Submitted: auto-replied\n\n", "auto-submitted" },
+	{ "8.2: all lines are none", "zoe@free.test",
+	  TO "a\nb\n\nAuto-Submitted: auto-replied\n", NULL },
 	{ "8.2: X-Autoreply", "zoe@free.test", TO "X-Autoreply: yes\n\n",
 	  "auto-submitted" },
 	{ "8.2: Precedence: bulk", "zoe@free.test", TO "Precedence: bulk\n\n",
