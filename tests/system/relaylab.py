@@ -120,10 +120,10 @@ class Lab:
     def send(self, *to, sender="bob@exemple.test", text="Subject: x\n\nHi\n",
              options=()):
         """One message from a local user; its id."""
-        mark = len(self.m.log())
-        self.m.run("malle-inject", "-f", sender, *options, *to, input=text)
-        until(lambda: ids(self.m.log()[mark:]))
-        return ids(self.m.log()[mark:])[0]
+        id_ = self.m.run("malle-inject", "-v", "-f", sender, *options, *to,
+                         input=text).stdout.strip()
+        until(lambda: self.lines(id_ + " accepted "))
+        return id_
 
     def lines(self, word, what=""):
         return [l for l in self.m.log().split("\n") if word in l and what in l]
