@@ -229,10 +229,16 @@ size_t
 children_signal(int sig, pid_t group)
 {
 	struct dirent *e;
+	siginfo_t info;
 	uint64_t pid;
 	size_t n = 0;
-	DIR *d = opendir("/proc");
+	DIR *d;
 
+	/* Mostly there is none, which need not be looked for. */
+	if (waitid(group == 0 ? P_ALL : P_PGID, (id_t)group, &info,
+	    WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD)
+		return 0;
+	d = opendir("/proc");
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (num_parse(slice_of(e->d_name), 1, INT32_MAX, &pid) == -1 ||
 		    !is_child(dirfd(d), e->d_name, group))

@@ -166,6 +166,28 @@ def test_restart(m):
        "--status counts restarts")
 
 
+def reads_of(pid):
+    """How often a process has read anything."""
+    with open("/proc/%d/io" % pid) as f:
+        return int(dict(l.split(": ") for l in f)["syscr"])
+
+
+def test_many_processes(m):
+    """What a program has left behind is looked for only if there is any."""
+    if not os.path.exists("/proc/self/io"):
+        malle.skip("the kernel does not count what a process reads")
+        return
+    others = [subprocess.Popen(["sleep", "600"]) for _ in range(300)]
+    before = reads_of(m.process.pid)
+    m.kill("malle-pop3d")
+    n = reads_of(m.process.pid) - before
+    # Those of the program that has ended are among them.
+    ok(n < 300, "an end among 300 processes of others: %d reads" % n)
+    for p in others:
+        p.kill()
+        p.wait()
+
+
 def are_ready(m, programs, mark):
     """Waits until each of them has said so since then."""
     until(lambda: all(p + " is ready" in m.log()[mark:] for p in programs))
@@ -321,6 +343,7 @@ def main():
             test_order(m)
             test_status(m)
             test_restart(m)
+            test_many_processes(m)
             test_stop(m, test_reload(m))
         test_port_taken(folder)
         test_background(folder)
