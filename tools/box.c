@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 
+#define REASON_MAX 128		/* of malle-mailbox */
 #define ANSWER_WAIT 600		/* s: a purge may take a while */
 
 int
@@ -63,14 +64,18 @@ static int
 take_done(struct box_link *b, struct ipc_msg *m)
 {
 	uint8_t result = unpack_u8(&m->body);
-	struct slice reason = unpack_text(&m->body, sizeof(b->reason) - 1);
+	struct slice reason = unpack_text(&m->body, REASON_MAX);
 
 	if (m->type != BOX_DONE || !unpack_end(&m->body) ||
-	    result >= BOX_RESULTS ||
-	    slice_to_cstr(reason, b->reason, sizeof(b->reason)) == -1) {
+	    result >= BOX_RESULTS) {
 		errno = EBADMSG;
 		return -1;
 	}
+	if (result == BOX_FAILED)
+		snprintf(b->reason, sizeof(b->reason), tr(b->m, "the mailbox "
+		    "has failed: %.*s; look into the log for malle-mailbox",
+		    "la boîte est en panne : %.*s ; voyez malle-mailbox dans "
+		    "le journal"), SLICE_FMT(reason));
 	return result;
 }
 
@@ -157,8 +162,12 @@ box_put(struct box_link *b, const struct box_message *m, box_source *source,
 	/* What is not whole is refused by its size. */
 	if (gone || (result = box_ask(b, BOX_END, NULL, NULL, NULL)) == -1)
 		return -1;
-	if (!whole)
+	if (!whole) {
+		snprintf(b->reason, sizeof(b->reason), "%s", tr(b->m,
+		    "the message cannot be read",
+		    "le message ne peut pas être lu"));
 		return BOX_FAILED;
+	}
 	if (result == BOX_OK && ++b->waiting == BOX_BATCH)
 		return box_settle(b);
 	return result;

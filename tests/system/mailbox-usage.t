@@ -244,6 +244,33 @@ def test_folder_names(m):
         shutil.rmtree(os.path.join(m.maildir(BOB), folder[0]))
 
 
+def test_fault(m):
+    """What cannot be read is told of in words, in both languages."""
+    bad = put(m, BOB, "", "cur", "1700000009.f.host:2,S", mail("f"))
+    os.chmod(bad, 0)
+    path = os.path.join(m.dir, "fault.tar")
+    for language, words in (("C", "the mailbox has failed: Permission denied"),
+                            ("fr_FR.UTF-8", "la boîte est en panne")):
+        m.env["LC_ALL"] = language
+        r = owner(m, "mailbox", "backup", BOB, path, check=False)
+        ok(r.returncode == 75 and words in r.stderr and
+           "malle-mailbox" in r.stderr and not os.path.exists(path),
+           "a backup that fails says why, and where to look: " + r.stderr)
+    del m.env["LC_ALL"]
+    os.unlink(bad)
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as t:
+        info = tarfile.TarInfo("mail/INBOX/cur/1.cut:2,S")
+        info.size = 5000
+        t.addfile(info, io.BytesIO(b"x" * 5000))
+    with open(path, "wb") as f:
+        f.write(whole.getvalue()[:2000])
+    r = owner(m, "mailbox", "restore", BOB, path, "--damaged", check=False)
+    ok("1.cut" in r.stderr and "the message cannot be read" in r.stderr and
+       "has failed" not in r.stderr, "what is the archive's fault is not told "
+       "to be the mailbox's: " + r.stderr)
+
+
 def test_settings(m, path):
     m.malle("user", "set", BOB, "full-name=Changed", "vacation-subject=")
     owner(m, "mailbox", "restore", BOB, path, "--settings")
@@ -501,6 +528,7 @@ with malle.Instance() as m:
     archive = test_backup(m)
     test_restore(m, archive)
     test_folder_names(m)
+    test_fault(m)
     test_settings(m, archive)
     test_quota(m, archive)
     test_hostile(m)
