@@ -112,7 +112,7 @@ put_subject(struct str *out, const struct answer_job *j,
 		    4 * SUBJECT_SHOWN));
 		encode_clean(str_slice(&decoded), false, shown, sizeof(shown));
 		/* RFC 3834 3.1.5 asks for a prefix that tells. */
-		str_puts(&text, is_french(j) ? "Réponse automatique : " :
+		str_puts(&text, is_french(j) ? "Réponse automatique\u00a0: " :
 		    "Auto: ");
 		str_puts(&text, shown);
 		str_free(&decoded);

@@ -122,7 +122,7 @@ test_subject(void)
 		{ "en", "Away", "Subject: Hello\n", "\nSubject: Away\n",
 		  "0-27: the subject that was set" },
 		{ "fr", "", "Subject: Bonjour\n",
-		  "\nSubject: =?utf-8?B?UsOpcG9uc2UgYXV0b21hdGlxdWUgOiBCb25q",
+		  "\nSubject: =?utf-8?B?UsOpcG9uc2UgYXV0b21hdGlxdWXCoDogQm9uam91",
 		  "0-27: in French" },
 		{ "en", "", "Subject: a\n\tBcc: x@y.test\n\t b\n",
 		  "\nSubject: Auto: a Bcc: x@y.test b\n", "a folded one" },
