@@ -50,21 +50,6 @@ accept_pause(struct authd *a)
 }
 
 /*
- * A stranger's socket may be set to linger when its last descriptor is closed:
- * that is not waited for here.
- */
-static void
-close_client(int fd)
-{
-	const struct linger off = { 0, 0 };
-
-	if (fd == -1)
-		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-	close(fd);
-}
-
-/*
  * Closes l. Its memory stays until the events at hand are through, as one of
  * them may still point to it.
  */
@@ -82,7 +67,7 @@ login_end(struct authd *a, struct login *l)
 	if (l->is_watched)
 		(void)epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, l->fd, NULL);
 	close(l->fd);
-	close_client(l->client_fd);
+	ipc_close_theirs(l->client_fd);
 	*l->link = l->next;
 	if (l->next != NULL)
 		l->next->link = l->link;
@@ -147,8 +132,7 @@ login_readable(struct authd *a, struct login *l)
 			r = -1;
 		else
 			login_message(a, l, &m);
-		for (size_t i = 0; i < m.nfds; i++)
-			close_client(ipc_take_fd(&m, i));
+		ipc_close_fds(&m);
 		explicit_bzero(a->space, len);
 	}
 	if (r != 1)

@@ -254,10 +254,23 @@ ipc_take_fd(struct ipc_msg *m, size_t i)
 }
 
 void
+ipc_close_theirs(int fd)
+{
+	static const struct linger none;
+	int saved = errno;
+
+	if (fd == -1)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	close(fd);
+	errno = saved;
+}
+
+void
 ipc_close_fds(struct ipc_msg *m)
 {
 	for (size_t i = 0; i < m->nfds; i++)
-		close_keeping_errno(m->fds[i]);
+		ipc_close_theirs(m->fds[i]);
 	m->nfds = 0;
 }
 

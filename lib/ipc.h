@@ -69,6 +69,9 @@ int ipc_send_pair(int fd, uint16_t type, const struct packer *body)
 int ipc_take_fd(struct ipc_msg *m, size_t i);
 /* Closes those that were not taken. */
 void ipc_close_fds(struct ipc_msg *m);
+/* Closes one that somebody has sent (-1: none), without waiting: he may have
+ * asked (SO_LINGER) that the last close(2) waits until his peer has read all. */
+void ipc_close_theirs(int fd);
 
 /* Who is at the other end (SO_PEERCRED). 0, or -1 with errno. */
 int ipc_peer(int fd, pid_t *pid, uid_t *uid, gid_t *gid)

@@ -105,7 +105,7 @@ answer(int fd, const struct sts_known *known)
 	if (known != NULL && clock_ms() < known->expires &&
 	    send_policy(fd, &known->policy, false) == -1)
 		log_debug(NULL, "answer", "error=%s", LOGS(strerror(errno)));
-	close(fd);
+	ipc_close_theirs(fd);
 }
 
 static void __attribute__((noreturn))

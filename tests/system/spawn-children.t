@@ -165,6 +165,29 @@ def refused(s, what, client, login=None):
         ok(False, "refused: %s (%s)" % (what, e))
 
 
+def send_lingering(s):
+    """A connection whose last close(2) waits until its peer, which is returned,
+    has read all."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        mine = socket.create_connection(server.getsockname())
+        peer = server.accept()[0]
+    mine.setblocking(False)
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                    struct.pack("ii", 1, 3600))
+    try:
+        while True:
+            mine.send(bytes(65536))
+    except BlockingIOError:
+        pass
+    # Not ours: it is on its way when we close it.
+    s.process.send_signal(signal.SIGSTOP)
+    until(lambda: malle.status_of(s.process.pid)["State"].startswith("T"))
+    socket.send_fds(s.auth, [b"\1\0"], [mine.fileno()])
+    mine.close()
+    s.process.send_signal(signal.SIGCONT)
+    return peer
+
+
 def test_refused(s):
     refused(s, "a domain that climbs", *s.ask_pop3(pop3("../exemple.test")))
     refused(s, "a folder that climbs", *s.ask_pop3(pop3(folder="../alice")))
@@ -193,10 +216,12 @@ def test_refused(s):
     refused(s, "a mailbox that is a link", *s.ask_pop3(pop3(mailbox="carol")))
     s.queue.send(b"")
     s.queue.send(b"\1")
+    peer = send_lingering(s)
     s.auth.send(os.urandom(60000))
     client, login = s.ask_pop3(pop3())
     eq(login.recv(100), struct.pack("<H", AUTH_TAKEN),
        "after all of that it still works")
+    peer.close()
     client.close()
     until(lambda: not malle.children(s.process.pid))
 
