@@ -112,10 +112,10 @@ class Sts:
         with open(self.folder + "/log", errors="replace") as f:
             return f.read()
 
-    def child(self):
-        """The only one, when those before it have ended."""
-        until(lambda: len(malle.children(self.process.pid)) == 1)
-        return malle.children(self.process.pid)[0]
+    def children(self):
+        with open("/proc/%d/task/%d/children" %
+                  (self.process.pid, self.process.pid)) as f:
+            return [int(pid) for pid in f.read().split()]
 
     def close(self):
         self.process.terminate()
@@ -197,14 +197,11 @@ def test_refused(remote, dns, web, wrong, sts):
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(h):
-        """A byte now and then, until go_on or until it is not taken."""
-        h.close_connection = True
-        h.send_response(200)
-        h.send_header("Content-Type", "text/plain")
-        h.end_headers()
-        begun.set()
-        while not go_on.wait(0.1):
-            h.wfile.write(b"x")
+        """Who asks is held, and so cannot give up, until go_on."""
+        with malle.held(sts.children()[0]):
+            begun.set()
+            go_on.wait(malle.PATIENCE)
+        Web.send(h, "x")
 
     taken = []
 
@@ -253,21 +250,21 @@ def test_refused(remote, dns, web, wrong, sts):
        "of what has no end little is taken: %s" % taken)
     publish(dns, "slow.test")
     web.pages["mta-sts.slow.test"] = slow
+    until(lambda: sts.children() == [])
     other, found = remote.resolver(), []
     waiting = threading.Thread(target=lambda: found.append(
         remote.lookup(other, "slow.test")["sts"]), daemon=True)
     waiting.start()
     ok(begun.wait(malle.PATIENCE), "a server takes its time")
-    child = sts.child()
-    open_ = {os.stat(f).st_ino for f in glob.glob("/proc/%d/fd/*" % child)}
+    open_ = {os.stat(f).st_ino for f in glob.glob("/proc/%d/fd/*" %
+                                                  sts.children()[0])}
     ok(open_ and not open_ & sts.own,
        "who fetches holds nothing of its parent's")
     publish(dns, "quick.test")
     web.pages["mta-sts.quick.test"] = lambda h: Web.send(
         h, GOOD % "quick.test", "Text/Plain; charset=utf-8")
-    with malle.held(child):     # who cannot give up meanwhile
-        eq(remote.lookup(pair, "quick.test")["sts"], 2,
-           "which delays nobody else")
+    eq(remote.lookup(pair, "quick.test")["sts"], 2,
+       "which delays nobody else")
     go_on.set()
     waiting.join(malle.PATIENCE)
     eq(found, [0], "what it says is no policy")
