@@ -134,9 +134,9 @@ put_fds(struct msghdr *msg, union control *control, const int *fds,
 	memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
 }
 
-int
-ipc_send(int fd, uint16_t type, const struct packer *body, const int *fds,
-    size_t nfds)
+static int
+send_message(int fd, uint16_t type, const struct packer *body, const int *fds,
+    size_t nfds, int flags)
 {
 	unsigned char type_bytes[TYPE_LEN] = {
 		(unsigned char)type, (unsigned char)(type >> 8)
@@ -158,9 +158,22 @@ ipc_send(int fd, uint16_t type, const struct packer *body, const int *fds,
 	if (nfds > 0)
 		put_fds(&msg, &control, fds, nfds);
 	do
-		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+		n = sendmsg(fd, &msg, MSG_NOSIGNAL | flags);
 	while (n == -1 && errno == EINTR);
 	return n == -1 ? -1 : 0;
+}
+
+int
+ipc_send(int fd, uint16_t type, const struct packer *body, const int *fds,
+    size_t nfds)
+{
+	return send_message(fd, type, body, fds, nfds, 0);
+}
+
+int
+ipc_answer(int fd, uint16_t type, const struct packer *body)
+{
+	return send_message(fd, type, body, NULL, 0, MSG_DONTWAIT);
 }
 
 int

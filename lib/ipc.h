@@ -45,6 +45,11 @@ int ipc_pair(int fd[2]);
 int ipc_send(int fd, uint16_t type, const struct packer *body, const int *fds,
     size_t nfds) __attribute__((warn_unused_result));
 
+/* The same on a descriptor that somebody has sent: he does not decide whether it
+ * waits, and who has no room for an answer gets none (EAGAIN). */
+int ipc_answer(int fd, uint16_t type, const struct packer *body)
+    __attribute__((warn_unused_result));
+
 /*
  * Receives one message into space (IPC_MAX bytes, which m->body points into).
  * Returns 1, 0 when the other side has closed, -1 with errno (EAGAIN: nothing

@@ -95,7 +95,7 @@ send_policy(int fd, const struct sts_policy *p, bool with_age)
 	pack_bytes(&k, slice_of(p->mx));
 	if (with_age)
 		pack_u32(&k, p->max_age);
-	return ipc_send(fd, STS_POLICY, &k, NULL, 0);
+	return ipc_answer(fd, STS_POLICY, &k);
 }
 
 /* The policy in force, or silence; closes fd. */
