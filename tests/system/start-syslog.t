@@ -71,7 +71,7 @@ def scene(m, folder):
     eq(m.stop(), 0, "without anybody who listens it ends in order")
 
 
-if not malle.ROOT or subprocess.run(
+if not malle.SEPARATE or subprocess.run(
         ["unshare", "--mount", "true"], stderr=subprocess.DEVNULL).returncode:
     malle.skip_all("needs root, and a mount namespace of its own")
 dev = tempfile.mkdtemp(prefix="malle-dev-")
