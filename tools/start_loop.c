@@ -104,7 +104,8 @@ announce(struct start *s)
 	}
 }
 
-/* How long to wait: until somebody may be started again; -1: for an event. */
+/* How long to wait: until somebody may be started again, whose time may have
+ * come since the last look; -1: for an event. */
 static int
 wait_ms(const struct start *s)
 {
@@ -113,11 +114,13 @@ wait_ms(const struct start *s)
 	for (size_t i = 0; i < SERVICES; i++) {
 		const struct service *v = &s->services[i];
 
-		if (v->wanted && v->pid == 0 && v->due > now &&
+		if (v->wanted && v->pid == 0 && may_start(s, v) &&
 		    v->due - now < least)
 			least = v->due - now;
 	}
-	return least == INT32_MAX ? -1 : (int)least;
+	if (least == INT32_MAX)
+		return -1;
+	return least > 0 ? (int)least : 0;
 }
 
 /*

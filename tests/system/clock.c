@@ -5,9 +5,10 @@
  * have passed beside the real ones is the first word of the file "clock" in the
  * folder of the program, and how many the wall clock alone is wrong the second.
  * The third, if it is not 0, is what the clock for durations has in the place of
- * the real seconds: then it stands but for the first. Without that file the clock
- * is the real one. It is mapped before main, so that the sandbox needs no right
- * for it.
+ * the real seconds: then it stands but for the first. The fourth is how many
+ * milliseconds of that clock pass with each look at it. Without that file the
+ * clock is the real one. It is mapped before main, so that the sandbox needs no
+ * right for it.
  */
 #include <sys/mman.h>
 
@@ -42,10 +43,24 @@ map_clock(void)
 	memcpy(slash, "/clock", sizeof("/clock"));
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		return;
-	page = mmap(NULL, 3 * sizeof(*passed), PROT_READ, MAP_SHARED, fd, 0);
+	page = mmap(NULL, 4 * sizeof(*passed), PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (page != MAP_FAILED)
 		passed = page;
+}
+
+static void
+pass_by_look(struct timespec *ts)
+{
+	static int64_t ms;
+
+	ms += passed[3];
+	ts->tv_sec += ms / 1000;
+	ts->tv_nsec += ms % 1000 * 1000000;
+	if (ts->tv_nsec >= 1000000000) {
+		ts->tv_sec++;
+		ts->tv_nsec -= 1000000000;
+	}
 }
 
 int
@@ -55,6 +70,8 @@ __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 
 	if (r == 0 && passed != NULL && id == CLOCK_MONOTONIC && passed[2] != 0)
 		*ts = (struct timespec){ .tv_sec = passed[2] };
+	if (r == 0 && passed != NULL && id == CLOCK_MONOTONIC)
+		pass_by_look(ts);
 	if (r == 0 && passed != NULL)
 		ts->tv_sec += passed[0];
 	if (r == 0 && passed != NULL && id == CLOCK_REALTIME)

@@ -155,10 +155,9 @@ def unpack_debian(package, folder):
                  "-o", "Debug::NoLocking=1", "-o", "Dir::Cache::archives=" +
                  debs + "/", "install", package], capture_output=True,
                 timeout=300)
-    there = glob.glob(debs + "/*.deb")
     if not glob.glob("%s/%s_*.deb" % (debs, package)):
         return False
-    for path in there:
+    for path in glob.glob(debs + "/*.deb"):
         subprocess.run(["dpkg", "-x", path, folder], check=True)
     return True
 
@@ -330,7 +329,7 @@ class Instance:
             note(self.log()[-3000:])
             raise RuntimeError("the service is not ready")
 
-    def stop(self, seconds=PATIENCE):
+    def stop(self, seconds=3 * PATIENCE):
         """Ends the service in order; malle-start's exit status."""
         if self.process is None:
             return None
@@ -512,9 +511,9 @@ class Clock:
         self.passed = 0
         shutil.copy(os.path.join(BIN, name + "-clock"), self.program)
         with open(os.path.join(folder, "clock"), "wb+") as f:
-            f.write(bytes(24))
+            f.write(bytes(32))
             f.flush()
-            self.word = mmap.mmap(f.fileno(), 24)
+            self.word = mmap.mmap(f.fileno(), 32)
 
     def forward(self, seconds):
         self.passed += max(0, int(seconds))
@@ -528,13 +527,15 @@ class Clock:
         """From now on the time of durations passes by forward() alone."""
         struct.pack_into("=q", self.word, 16, int(time.monotonic()) + 1)
 
+    def hurry(self, ms):
+        """So much of that time passes between two looks at it, at least."""
+        struct.pack_into("=q", self.word, 24, ms)
+
 
 def _parents():
     """The parent of each process that is no zombie."""
     found = {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
+    for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/stat" % name) as f:
                 fields = f.read().rsplit(")", 1)[1].split()

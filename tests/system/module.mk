@@ -23,3 +23,7 @@ sts-clock_LIBS := $(malle-sts_LIBS) -Wl,--wrap=clock_gettime
 TEST_TOOLS += patient-clock
 patient-clock_SRC := $(malle_SRC) tests/system/clock.c tests/system/patient.c
 patient-clock_LIBS := $(malle_LIBS) -Wl,--wrap=clock_gettime,--wrap=dns_open
+# malle-start, by the same clock.
+TEST_TOOLS += start-clock
+start-clock_SRC := $(malle-start_SRC) tests/system/clock.c
+start-clock_LIBS := $(malle-start_LIBS) -Wl,--wrap=clock_gettime
