@@ -20,8 +20,10 @@ PIECE = b"x" * 65536
 
 def peak_of(parent):
     """VmHWM of its only child, in KiB, and its limit of address space."""
-    malle.until(lambda: len(malle.children(parent)) == 1)
-    pid, = malle.children(parent)
+    def only():
+        pids = malle.children(parent)
+        return pids if len(pids) == 1 else []
+    pid, = malle.until(only)
     with open("/proc/%d/limits" % pid) as f:
         row = next(l for l in f if l.startswith("Max address space"))
     return int(malle.status_of(pid)["VmHWM"].split()[0]), row.split()[3:5]
@@ -131,8 +133,7 @@ def test_answers(remote, dns):
 
 def main():
     dns = DNS()
-    with remotelab.Remote(dict(resolver=dns.address,
-                               reply_timeout="20s")) as remote:
+    with remotelab.Remote(dict(resolver=dns.address)) as remote:
         test_replies(remote)
         test_held(remote)
         test_answers(remote, dns)
