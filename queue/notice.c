@@ -165,12 +165,8 @@ notice_postmaster(const struct manager *q, char out[ADDR_TEXT_MAX])
 static bool
 set_address(struct manager *q, const struct active *a, struct bounce_notice *n)
 {
-	if (slice_to_cstr(a->e->sender, n->sender, sizeof(n->sender)) == -1)
-		return false;
-	if (n->sender[0] != '\0') {
-		memcpy(n->to, n->sender, sizeof(n->to));
-		return true;
-	}
+	if (a->e->sender.len > 0)
+		return slice_to_cstr(a->e->sender, n->to, sizeof(n->to)) == 0;
 	if ((a->h.notice & NOTICE_DOUBLE) != 0)
 		return false;
 	n->is_double = true;

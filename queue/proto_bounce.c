@@ -18,7 +18,6 @@ bounce_notice_pack(struct packer *k, const struct bounce_notice *n)
 	pack_u8(k, (uint8_t)n->kind);
 	pack_bytes(k, slice_of(n->id));
 	pack_bytes(k, slice_of(n->to));
-	pack_bytes(k, slice_of(n->sender));
 	pack_u8(k, n->is_double);
 	pack_bytes(k, slice_of(n->envid));
 	pack_u32(k, n->flags);
@@ -40,7 +39,6 @@ bounce_notice_unpack(struct unpacker *u, struct bounce_notice *out)
 	kind = unpack_u8(u);
 	unpack_into(u, n.id, sizeof(n.id));
 	unpack_into(u, n.to, sizeof(n.to));
-	unpack_into(u, n.sender, sizeof(n.sender));
 	n.is_double = unpack_u8(u) != 0;
 	unpack_into(u, n.envid, sizeof(n.envid));
 	n.flags = unpack_u32(u);

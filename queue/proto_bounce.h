@@ -48,7 +48,6 @@ struct bounce_notice {
 	enum bounce_kind kind;
 	char id[QUEUE_ID_MAX + 1];	/* of the message that it tells of */
 	char to[ADDR_TEXT_MAX];		/* whom the notice goes to */
-	char sender[ADDR_TEXT_MAX];	/* of the message; "" is null */
 	/* The message is a notice itself: this goes to the postmaster, who
 	 * must be told that nobody else can be. */
 	bool is_double;

@@ -135,7 +135,7 @@ def test_kinds(b):
         eq(list(m.iter_parts())[2].get_content_type(), "text/rfc822-headers",
            "RFC 3461 6.2: RET=FULL counts for failures only")
     r = [recipient("bob@exemple.test")]
-    m, sound = parse(b.ask(notice(r, ORIGINAL, double=True, sender="",
+    m, sound = parse(b.ask(notice(r, ORIGINAL, double=True,
                                   to="postmaster@exemple.test",
                                   language="en"), ORIGINAL))
     ok(sound and "cannot be returned" in m["Subject"] and

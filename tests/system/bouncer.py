@@ -30,11 +30,10 @@ def recipient(address, status="5.1.1", text="No such mailbox.", action=FAILED,
 
 
 def notice(recipients, content, kind=FAILURE, to="alice@exemple.test",
-           sender=None, double=False, envid="", flags=0, language="fr",
+           double=False, envid="", flags=0, language="fr",
            zone="", arrival=1795300000, offset=0,
            id="0abcdefghij-00klmn12345", count=None, length=None):
     return (struct.pack("<HB", 1, kind) + pack_bytes(id) + pack_bytes(to) +
-            pack_bytes(to if sender is None else sender) +
             bytes([double]) + pack_bytes(envid) + struct.pack("<I", flags) +
             pack_bytes(language) + pack_bytes(zone) +
             struct.pack("<QQQI", arrival, offset,

@@ -265,7 +265,7 @@ class Bouncer(threading.Thread):
             r.take("H")
             n = Notice()
             n.kind = r.take("B")
-            n.id, n.to, n.sender = r.text(), r.text(), r.text()
+            n.id, n.to = r.text(), r.text()
             n.double = r.take("B")
             n.envid = r.text()
             n.flags = r.take("I")
