@@ -9,7 +9,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-
 #define REASON_MAX 128		/* of malle-mailbox */
 #define ANSWER_WAIT 600		/* s: a purge may take a while */
 
