@@ -189,13 +189,12 @@ int64_t
 zone_seconds(const struct zone *z, int year, int month, int day, int seconds)
 {
 	int64_t shown = days_of(year, month, day) * DAY + seconds;
-	int least = z->standard, most = z->standard;
-
+	int summer = z->has_summer ? z->summer : z->standard;
 	/* Either may be the one that is ahead: in Dublin it is the standard. */
-	if (z->has_summer && z->summer > most)
-		most = z->summer;
-	else if (z->has_summer)
-		least = z->summer;
+	bool is_ahead = summer > z->standard;
+	int least = is_ahead ? z->standard : summer;
+	int most = is_ahead ? summer : z->standard;
+
 	/* The first moment that it could be, if it is one. */
 	return zone_east(z, shown - most) == most ? shown - most :
 	    shown - least;
