@@ -200,7 +200,7 @@ def held(pid):
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        _kill(pid, signal.SIGCONT)  # it may have been killed
 
 
 def cpu_of(pid):
