@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * Order: a message is written in tmp of its folder and stays open. BOX_SYNC
+ * Order: a message is written in tmp of the inbox, the one that malle-local tidies
+ * up, whatever folder it is for, and stays open. BOX_SYNC
  * makes all contents durable, gives them their names, makes the names durable,
  * counts them in maildirsize, and only then says so. After a crash a message is
  * whole in its folder or not there; what tmp has left is nobody's.
@@ -140,16 +141,28 @@ unpublish(const struct box_pending *p)
 }
 
 static void
-forget(struct box_pending *p)
+forget(const struct box *b, struct box_pending *p)
 {
 	if (p->fd != -1)
 		close(p->fd);
-	if (p->folderfd != -1) {
-		if (p->tmp[0] != '\0')
-			unlinkat(p->folderfd, p->tmp, 0);
+	if (p->tmp[0] != '\0')
+		unlinkat(b->maildir, p->tmp, 0);
+	if (p->folderfd != -1)
 		close(p->folderfd);
-	}
 	p->fd = p->folderfd = -1;
+}
+
+/* In tmp, which somebody may have tidied up. The descriptor or -1. */
+static int
+open_aside(const struct box *b, const char *name)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(b->maildir, name, flags, 0600);
+
+	if (fd == -1 && errno == ENOENT &&
+	    fsx_make_dir(b->maildir, "tmp", 0700) == 0)
+		fd = openat(b->maildir, name, flags, 0600);
+	return fd;
 }
 
 /* Makes the file in tmp. 0 or -1. */
@@ -163,9 +176,7 @@ begin(struct box *b, const struct box_message *m, struct box_pending *p)
 	snprintf(p->tmp, sizeof(p->tmp), "tmp/%llx.%lx.%llx",
 	    (unsigned long long)time(NULL), (unsigned long)getpid(),
 	    (unsigned long long)b->serial++);
-	p->fd = openat(p->folderfd, p->tmp, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (p->fd == -1) {
+	if ((p->fd = open_aside(b, p->tmp)) == -1) {
 		p->tmp[0] = '\0';
 		return -1;
 	}
@@ -239,12 +250,12 @@ write_one(struct box *b, const struct box_message *m)
 	if (begin(b, m, w.p) == -1) {
 		int saved = errno;
 
-		forget(w.p);
+		forget(b, w.p);
 		errno = saved;
 		return box_failed(b);
 	}
 	if (box_done(b, BOX_OK, "") == -1 || take_content(b, &w) == -1) {
-		forget(w.p);
+		forget(b, w.p);
 		return -1;
 	}
 	if (w.error == 0 && w.left > 0)
@@ -254,7 +265,7 @@ write_one(struct box *b, const struct box_message *m)
 	    known_add(&b->known, ANYWHERE, slice_of(m->unique)) == -1))
 		w.error = errno;
 	if (w.error != 0) {
-		forget(w.p);
+		forget(b, w.p);
 		errno = w.error;
 		return box_failed(b);
 	}
@@ -289,12 +300,12 @@ box_write(struct box *b, struct ipc_msg *request)
 /* All that waits. */
 
 static int
-publish(struct box_pending *p)
+publish(const struct box *b, struct box_pending *p)
 {
 	char path[MAILDIR_NAME_MAX + 8];
 
 	path_of(p, path);
-	if (fsx_rename_new(p->folderfd, p->tmp, p->folderfd, path) == -1)
+	if (fsx_rename_new(b->maildir, p->tmp, p->folderfd, path) == -1)
 		return -1;
 	p->tmp[0] = '\0';
 	return 0;
@@ -328,7 +339,7 @@ settle(struct box *b, uint64_t *bytes)
 		if (alone && fsync(b->pending[i].fd) == -1)
 			return -1;
 	for (size_t i = 0; i < b->npending; i++) {
-		if (publish(&b->pending[i]) == -1)
+		if (publish(b, &b->pending[i]) == -1)
 			return -1;
 		*bytes += b->pending[i].size;
 	}
@@ -344,7 +355,7 @@ void
 box_forget_pending(struct box *b)
 {
 	for (size_t i = 0; i < b->npending; i++)
-		forget(&b->pending[i]);
+		forget(b, &b->pending[i]);
 	b->npending = 0;
 }
 

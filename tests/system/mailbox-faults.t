@@ -132,6 +132,26 @@ def test_cut_short():
     d.close()
 
 
+def test_killed():
+    """What it leaves is where malle-local tidies up: in tmp of the inbox."""
+    d = Domain()
+    b = Box(d, MAY_WRITE)
+    eq((b.write(".A", "1.x"), b.write("", "2.x")), (OK, OK), "two are written")
+    b.process.kill()
+    b.process.wait()
+    b.close()
+    eq((len(d.files("tmp")), d.files(".A/tmp"), d.files("cur"),
+        d.files(".A/cur")), (2, [], [], []), "killed, it leaves two files")
+    shutil.rmtree(os.path.join(d.maildir, "tmp"))
+    b = Box(d, MAY_WRITE)
+    eq((b.write(".A", "1.x"), b.write("", "2.x"), b.sync()), (OK, OK, OK),
+       "without a tmp it makes one")
+    eq((len(d.files("cur")), len(d.files(".A/cur")), d.files("tmp")),
+       (1, 1, []), "and all is there")
+    b.close()
+    d.close()
+
+
 def traced(domain, *inject):
     """A box whose calls are in the file; None without strace."""
     log = os.path.join(domain.path, "trace")
@@ -174,6 +194,7 @@ test_no_folder()
 test_old_figures()
 test_half_a_folder()
 test_cut_short()
+test_killed()
 if not malle.SANITIZED and shutil.which("strace") and subprocess.run(
         ["strace", "-f", "-o", "/dev/null", "true"],
         stderr=subprocess.DEVNULL).returncode == 0:
