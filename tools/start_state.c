@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "tools/start.h"
 
-#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -44,6 +43,25 @@ read_pid(int dirfd, const char *path)
 	return (pid_t)pid;
 }
 
+/* Of the whole file. That it is there can be seen without taking it. */
+static const struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+static int
+take_lock(int fd)
+{
+	struct flock l = whole;
+
+	return fcntl(fd, F_OFD_SETLK, &l);
+}
+
+static bool
+is_locked(int fd)
+{
+	struct flock l = whole;
+
+	return fcntl(fd, F_OFD_GETLK, &l) == -1 || l.l_type != F_UNLCK;
+}
+
 /* True when the name still leads to this file: whoever ends removes it. */
 static bool
 is_there(int basefd, int fd)
@@ -68,7 +86,7 @@ state_lock(int basefd)
 	for (;;) {
 		fd = openat(basefd, START_LOCK_FILE, O_RDWR | O_CREAT |
 		    O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1)
+		if (fd == -1 || take_lock(fd) == -1)
 			break;
 		if (is_there(basefd, fd)) {
 			unlinkat(basefd, START_PID_FILE, 0);
@@ -76,7 +94,7 @@ state_lock(int basefd)
 		}
 		close(fd);
 	}
-	if (fd != -1 && errno == EWOULDBLOCK)
+	if (fd != -1 && (errno == EAGAIN || errno == EACCES))
 		warnx("already running, as pid %d",
 		    (int)read_pid(basefd, START_PID_FILE));
 	else
@@ -185,10 +203,8 @@ open_running(const struct conf *c, pid_t *pid)
 	}
 	/* One that has just taken the lock writes its pid a moment later. */
 	for (int i = 0; i < PID_WAIT && *pid == 0; i++) {
-		if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
-			flock(fd, LOCK_UN);
+		if (!is_locked(fd))
 			break;
-		}
 		if ((*pid = read_pid(AT_FDCWD, path)) == 0)
 			usleep(100000);
 	}

@@ -9,6 +9,7 @@ ignores the end of children, somebody else on the machine who locks what he can.
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -62,24 +63,53 @@ def lock_as(uid, files):
             except PermissionError:
                 continue
             fcntl.flock(held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(held[-1], fcntl.LOCK_SH | fcntl.LOCK_NB)
     finally:
         os.seteuid(0)
     return held
 
 
-def test_locked(m):
-    """Whoever may read a file may lock it."""
+def killed(m):
+    """What a malle-start that is killed leaves."""
     m.start()
-    files = [m.base + "/" + n for n in os.listdir(m.base)
-             if n.startswith("malle-start")]
     family = malle.descendants(m.process.pid)
     m.process.kill()
     m.process.wait()
+    m.process = None
     ok(until(lambda: not any(malle._alive(p) for p in family)),
        "malle-start was killed")
+
+
+def test_looked_at(m):
+    """Whoever asks whether it runs is in nobody's way: each of his calls takes
+    a second, one of them looks at the lock."""
+    killed(m)
+    trace = m.dir + "/trace"
+    looker = subprocess.Popen(
+        ["strace", "-o", trace, "-e", "trace=flock,fcntl", "-e",
+         "inject=flock,fcntl:delay_exit=1000000", malle.BIN + "/malle-start",
+         "-c", m.conf_path, "--status"], stdout=subprocess.DEVNULL)
+
+    def looks():
+        if not os.path.exists(trace):
+            return False
+        with open(trace) as f:
+            text = f.read()
+        return "flock(" in text or "LK" in text
+    ok(until(looks), "somebody looks at the lock of nobody")
+    m.start()
+    ok(m.pid("malle-smtpd"), "and it can be started")
+    looker.wait(malle.PATIENCE)
+    eq(m.stop(), 0, "it has ended")
+
+
+def test_locked(m):
+    """Whoever may read a file may lock it."""
+    killed(m)
+    files = [m.base + "/" + n for n in os.listdir(m.base)
+             if n.startswith("malle-start")]
     held = lock_as(65534, files)
     ok(held, "somebody else locks what he may read")
-    m.process = None
     m.start()
     ok(m.pid("malle-smtpd"), "and it can be started all the same")
     for fd in held:
@@ -105,6 +135,8 @@ with Instance() as m:
     test_reload(m)
     m.stop()
     test_ignored(m)
+    if not malle.SANITIZED:
+        test_looked_at(m)
     if malle.SEPARATE:
         test_locked(m)
 done()
