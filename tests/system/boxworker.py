@@ -72,9 +72,9 @@ class Box:
         who = {"user": UID, "group": UID, "extra_groups": []} \
             if malle.ROOT else {}
         self.process = subprocess.Popen(
-            (command or []) + [malle.BIN + "/malle-mailbox", "exemple.test",
-                               "bob", str(rights), str(quota_bytes),
-                               str(quota_messages)],
+            (command or []) + [malle.for_others("malle-mailbox"),
+                               "exemple.test", "bob", str(rights),
+                               str(quota_bytes), str(quota_messages)],
             pass_fds=(theirs.fileno(), mail), env=env, stderr=subprocess.PIPE,
             **who)
         theirs.close()

@@ -69,6 +69,20 @@ def _reachable_bin():
 
 
 BIN = _reachable_bin()
+_for_others = []	# the folder of what they may run
+
+
+def for_others(program):
+    """The path of a program of ours for another user than root: the build may
+    lie where only root can go."""
+    if not _for_others:
+        _for_others.append(tempfile.mkdtemp(prefix="malle-bin-"))
+        atexit.register(shutil.rmtree, _for_others[0], ignore_errors=True)
+        os.chmod(_for_others[0], 0o755)
+    path = os.path.join(_for_others[0], program)
+    if not os.path.exists(path):
+        shutil.copy(os.path.join(BIN, program), path)
+    return path
 
 _count = _failed = 0
 _marks = []	# of the ports that this test has
@@ -449,9 +463,8 @@ class Instance:
         command = [os.path.join(BIN, argv[0]), "-c", self.conf_path]
         if argv[0] == "malle-start":
             more = dict(self._as_user(), **more)
-        elif more.get("user"):
-            # The build may lie where only root can go.
-            command[0] = shutil.copy(command[0], self.dir)
+        if more.get("user"):
+            command[0] = for_others(argv[0])
         r = subprocess.run(command + list(argv[1:]), input=input, text=True,
                            capture_output=True, timeout=10 * PATIENCE,
                            env=self.env, **more)
