@@ -489,6 +489,17 @@ conf_load(struct conf *c, const char *path, FILE *err)
 	return r;
 }
 
+bool
+conf_postmaster(const struct conf *c, char *out, size_t cap)
+{
+	out[0] = '\0';
+	if (c->postmaster[0] != '\0')
+		snprintf(out, cap, "%s", c->postmaster);
+	else if (c->default_domain[0] != '\0')
+		snprintf(out, cap, "postmaster@%s", c->default_domain);
+	return out[0] != '\0';
+}
+
 int
 conf_path(const struct conf *c, const char *name, char *out, size_t cap)
 {

@@ -95,6 +95,9 @@ int conf_load(struct conf *c, const char *path, FILE *err)
 int conf_read(struct conf *c, FILE *f, const char *path, FILE *err)
     __attribute__((warn_unused_result));
 
+/* Who gets what nobody else can be told, in out[cap]; "" and false: nobody. */
+bool conf_postmaster(const struct conf *c, char *out, size_t cap);
+
 /* base/name in out. 0, or -1 with errno ENAMETOOLONG. */
 int conf_path(const struct conf *c, const char *name, char *out, size_t cap)
     __attribute__((warn_unused_result));

@@ -86,7 +86,7 @@ find_persons(struct manager *q, struct slice account, struct told_of *t)
 	memset(t, 0, sizeof(*t));
 	if (addr_parse(person_of(account), &a) != ADDR_OK ||
 	    tables_domain(&q->tables, a.domain, &d) != 1) {
-		if (!notice_postmaster(q, t->to))
+		if (!conf_postmaster(&q->conf, t->to, sizeof(t->to)))
 			return false;
 		memcpy(t->postmaster, t->to, sizeof(t->postmaster));
 		return true;

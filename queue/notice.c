@@ -149,18 +149,6 @@ set_locale(struct manager *q, struct bounce_notice *n)
 		memcpy(n->language, d.language, sizeof(n->language));
 }
 
-bool
-notice_postmaster(const struct manager *q, char out[ADDR_TEXT_MAX])
-{
-	out[0] = '\0';
-	if (q->conf.postmaster[0] != '\0')
-		snprintf(out, ADDR_TEXT_MAX, "%s", q->conf.postmaster);
-	else if (q->conf.default_domain[0] != '\0')
-		snprintf(out, ADDR_TEXT_MAX, "postmaster@%s",
-		    q->conf.default_domain);
-	return out[0] != '\0';
-}
-
 /* Whom to tell. False: nobody is left. */
 static bool
 set_address(struct manager *q, const struct active *a, struct bounce_notice *n)
@@ -170,7 +158,7 @@ set_address(struct manager *q, const struct active *a, struct bounce_notice *n)
 	if ((a->h.notice & NOTICE_DOUBLE) != 0)
 		return false;
 	n->is_double = true;
-	return notice_postmaster(q, n->to);
+	return conf_postmaster(&q->conf, n->to, sizeof(n->to));
 }
 
 static void

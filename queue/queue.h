@@ -302,8 +302,6 @@ void notice_lost(struct manager *q, struct conn *c);
 /* What the envelope of the notice itself says. */
 uint8_t notice_flags(const struct conn *c);
 const char *notice_about(const struct conn *c);
-/* Who is told in the place of a sender. False: nobody is named. */
-bool notice_postmaster(const struct manager *q, char out[ADDR_TEXT_MAX]);
 enum bounce_kind notice_kind(const struct conn *c);
 /* Whoever takes malle-bounce over can write to those whom we tell, from nobody,
  * and to nobody else: false for what no notice says on its connection. */

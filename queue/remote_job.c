@@ -110,7 +110,7 @@ rewrite_sender(struct manager *q, struct slice by, char *sender)
 	    tables_domain(&q->tables, a.domain, &record) != 0)
 		return;
 	if (srs_make(q->srs_key, day, &a, domain, &made) == 0 ||
-	    (notice_postmaster(q, instead) &&
+	    (conf_postmaster(&q->conf, instead, ADDR_TEXT_MAX) &&
 	    addr_parse(slice_of(instead), &a) == ADDR_OK &&
 	    srs_make(q->srs_key, day, &a, domain, &made) == 0))
 		addr_text(&made, sender, ADDR_TEXT_MAX);

@@ -82,6 +82,14 @@ judge_names(struct request *q, const struct object *o)
 	    "Ce mot de passe %s.", q->french ? why.french : why.english);
 }
 
+enum registry_result
+judge_hashed(struct request *q)
+{
+	return !q->hash->failed ? REGISTRY_OK : say(q, REGISTRY_TEMPORARY,
+	    "The password cannot be hashed now. Try again.",
+	    "Le mot de passe ne peut pas être traité. Réessayez.");
+}
+
 /* A new password, or a hash that came ready. */
 static enum registry_result
 set_password(struct request *q, struct object *o)
@@ -92,11 +100,8 @@ set_password(struct request *q, struct object *o)
 	if ((result = judge_names(q, o)) != REGISTRY_OK)
 		return result;
 	if (q->hash != NULL && q->hash->password_len > 0) {
-		if (q->hash->failed)
-			return say(q, REGISTRY_TEMPORARY,
-			    "The password cannot be hashed now. Try again.",
-			    "Le mot de passe ne peut pas être traité. "
-			    "Réessayez.");
+		if ((result = judge_hashed(q)) != REGISTRY_OK)
+			return result;
 		hash = slice_of(q->hash->hash);
 		scram = slice_of(q->hash->scram);
 	}

@@ -171,12 +171,7 @@ notice_of_recovery(struct registry *r, struct slice from)
 	struct notice_text n = { .kind = NOTICE_RECOVERY, .to = to,
 		.from = from };
 
-	if (r->conf.postmaster[0] != '\0')
-		snprintf(to, sizeof(to), "%s", r->conf.postmaster);
-	else if (r->conf.default_domain[0] != '\0')
-		snprintf(to, sizeof(to), "postmaster@%s",
-		    r->conf.default_domain);
-	else
+	if (!conf_postmaster(&r->conf, to, sizeof(to)))
 		return 0;
 	return add(r, &n);
 }

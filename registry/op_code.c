@@ -32,11 +32,14 @@ static enum registry_result
 keep_code(struct request *q, const struct object *before,
     struct object *after, const void *arg)
 {
+	enum registry_result result;
+
 	(void)arg;
 	if (q->hash == NULL || q->hash->password_len == 0)
 		return REGISTRY_OK;	/* only checked */
-	if (q->hash->failed ||
-	    object_put(after, "code", slice_of(q->hash->hash)) == -1)
+	if ((result = judge_hashed(q)) != REGISTRY_OK)
+		return result;
+	if (object_put(after, "code", slice_of(q->hash->hash)) == -1)
 		return say_failed(q);
 	return change(q, before, after);
 }

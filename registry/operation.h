@@ -112,6 +112,8 @@ enum registry_result field_name(struct request *q, const struct kind *k,
 enum registry_result main_domain(struct request *q, char *address);
 /* True when a password or a hash came with the request. */
 bool has_password(const struct request *q);
+/* After hashing: "try again" when it was not possible. */
+enum registry_result judge_hashed(struct request *q);
 
 /* Reads the object of that name and kind; says when it is not there. */
 enum registry_result fetch(struct request *q, const struct kind *k,

@@ -11,6 +11,7 @@ DATA, BDAT, END: after the content, RSET, QUIT) to a reply, or to a function of
 (session, line) that returns a reply, None for the usual one, or raises Drop.
 """
 # SPDX-License-Identifier: ISC
+import http.server
 import os
 import re
 import shutil
@@ -268,6 +269,22 @@ class Authority:
 
     def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class PolicyPage(http.server.BaseHTTPRequestHandler):
+    """The page of an MTA-STS policy; who derives from it says which, and has
+    the hosts that it was asked for in asked."""
+    policy, asked = b"", []
+
+    def do_GET(self):
+        self.asked.append(self.headers["Host"])
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.end_headers()
+        self.wfile.write(self.policy)
+
+    def log_message(self, *args):
+        pass
 
 
 class Session:

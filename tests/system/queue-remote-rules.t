@@ -18,7 +18,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
-from internet import Authority, Drop, Server
+from internet import Authority, Drop, PolicyPage, Server
 from malle import eq, ok, until
 from relaylab import PROVIDERS, Lab, ids
 
@@ -86,17 +86,9 @@ def resumption(lab, ca):
 
 def sts(lab, ca):
     """A policy of the domain is obeyed, and for its time, without its web."""
-    class Page(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.headers["Host"])
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain")
-            self.end_headers()
-            self.wfile.write(POLICY)
-
-        def log_message(self, *args):
-            pass
-    asked = []
+    class Page(PolicyPage):
+        policy, asked = POLICY, []
+    asked = Page.asked
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*ca.certificate("mta-sts.sts.test"))
     lab.web.socket = context.wrap_socket(lab.web.socket, server_side=True)

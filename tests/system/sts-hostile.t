@@ -15,22 +15,15 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import malle
-from internet import DNS, Authority
+from internet import DNS, Authority, PolicyPage
 from malle import done, eq, ok
 
 STS_FETCH, STS_POLICY, ENFORCE = 1, 2, 2
 POLICY = b"version: STSv1\nmode: enforce\nmx: mx.a.test\nmax_age: 86400\n"
 
 
-class Page(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain")
-        self.end_headers()
-        self.wfile.write(POLICY)
-
-    def log_message(self, *args):
-        pass
+class Page(PolicyPage):
+    policy = POLICY
 
 
 def serve(cert):

@@ -153,6 +153,10 @@ def askers(m):
                                 input=PASSWORD + "\n")
     ok(("arrival", "fine") in rows and status == 0,
        "3-08 its owner") or malle.note(texts)
+    rows, texts, status = check(m, "--as", "bob", input=PASSWORD + "\n")
+    eq((status, [r[0] for r in rows if r[1] == "fine"]),
+       (0, ["state", "room", "mx"]), "by his name alone, too"
+       ) or malle.note(texts)
     r = m.malle("user", "check", BOB, "--as", "alice@exemple.test",
                 input=PASSWORD + "\n", check=False)
     eq((r.returncode, r.stdout), (77, ""), "not another one")
